@@ -1,0 +1,85 @@
+using System.Collections.Immutable;
+
+namespace Cairn.Server;
+
+/// <summary>What a node is told at start. Identity, once on disk, wins over what is said here.</summary>
+public sealed record NodeOptions
+{
+    /// <summary>Name of this member, for people.</summary>
+    public string Name { get; init; } = "default";
+
+    /// <summary>Directory that holds everything; the path that <see cref="Node.OpenAsync"/> hands to the disk.</summary>
+    public string DataDirectory { get; init; } = "default.etcd";
+
+    /// <summary>Peer URLs of this member, as advertised.</summary>
+    public ImmutableArray<string> PeerUrls { get; init; } = ["http://localhost:2380"];
+
+    /// <summary>Client URLs of this member, as advertised; published through the log after start.</summary>
+    public ImmutableArray<string> ClientUrls { get; init; } = ["http://localhost:2379"];
+
+    /// <summary>Members of a new cluster, this one included. Empty means: this one alone.</summary>
+    public ImmutableArray<InitialMember> InitialCluster { get; init; } = [];
+
+    /// <summary>Token from which, with the peer URLs, the ids of a new cluster are computed.</summary>
+    public string ClusterToken { get; init; } = "etcd-cluster";
+
+    /// <summary>Length of one tick, and the interval between heartbeats.</summary>
+    public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>How long a follower waits for a leader before it stands for election; a multiple of the heartbeat.</summary>
+    public TimeSpan ElectionTimeout { get; init; } = TimeSpan.FromMilliseconds(1000);
+
+    /// <summary>Whether an election is preceded by a poll that disturbs nobody.</summary>
+    public bool PreVote { get; init; } = true;
+
+    /// <summary>Largest marshalled proposal, in bytes.</summary>
+    public int RequestBytesMax { get; init; } = 1536 * 1024;
+
+    /// <summary>Most operations of one list of a transaction.</summary>
+    public int TxnOperationsMax { get; init; } = 128;
+
+    /// <summary>Bytes that live and retained history may take; above it writes are refused. 0 is etcd's default of 2 GiB, negative is no limit.</summary>
+    public long QuotaBytes { get; init; }
+
+    /// <summary>Period of the progress messages of watchers that asked for them; at least 100 ms.</summary>
+    public TimeSpan WatchProgressInterval { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Which history automatic compaction keeps.</summary>
+    public CompactionMode CompactionMode { get; init; } = CompactionMode.Off;
+
+    /// <summary>Window that periodic compaction keeps.</summary>
+    public TimeSpan CompactionWindow { get; init; }
+
+    /// <summary>Number of revisions that compaction by revision keeps.</summary>
+    public long CompactionRevisions { get; init; }
+
+    /// <summary>Applied entries after which state is written to disk in the background, so that the log before it can go.</summary>
+    public long SnapshotEntries { get; init; } = 10_000;
+
+    /// <summary>Version of etcd whose behaviour is shown to clients ("3.6.14").</summary>
+    public string ServerVersion { get; init; } = "3.6.14";
+
+    /// <summary>Whether membership changes that endanger the quorum are refused.</summary>
+    public bool StrictReconfigCheck { get; init; } = true;
+
+    /// <summary>Most learners at a time.</summary>
+    public int LearnersMax { get; init; } = 1;
+}
+
+/// <summary>One member of a cluster to be founded.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="PeerUrls">Its peer URLs.</param>
+public sealed record InitialMember(string Name, ImmutableArray<string> PeerUrls);
+
+/// <summary>How history is compacted without being asked.</summary>
+public enum CompactionMode
+{
+    /// <summary>Not at all.</summary>
+    Off,
+
+    /// <summary>A window of time is kept.</summary>
+    Periodic,
+
+    /// <summary>A number of revisions is kept.</summary>
+    Revision,
+}
