@@ -19,4 +19,14 @@ public enum EntryType
 /// <param name="Index">Position in the log, from 1.</param>
 /// <param name="Type">What <paramref name="Data"/> is.</param>
 /// <param name="Data">Payload, opaque here. Owned by the entry: whoever made it must not change it afterwards.</param>
-public readonly record struct Entry(ulong Term, ulong Index, EntryType Type, ReadOnlyMemory<byte> Data);
+public readonly record struct Entry(ulong Term, ulong Index, EntryType Type, ReadOnlyMemory<byte> Data)
+{
+    /// <summary>Compares contents: equal payload bytes are equal, wherever they lie.</summary>
+    /// <param name="other">The other one.</param>
+    /// <returns>Whether both are the same entry.</returns>
+    public bool Equals(Entry other) =>
+        Term == other.Term && Index == other.Index && Type == other.Type && Data.Span.SequenceEqual(other.Data.Span);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Term, Index, Type, Data.Length);
+}
