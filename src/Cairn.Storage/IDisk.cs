@@ -55,6 +55,12 @@ public interface IDisk
     /// <returns>The open file; the caller disposes it.</returns>
     IDiskFile Open(string path, OpenIntent intent);
 
+    /// <summary>Makes a file of zeros, or empties one of that name, with its space reserved and synced. Runs on a thread of the disk's own.</summary>
+    /// <param name="path">The file; its name is durable only after <see cref="SyncDirectoryAsync"/>.</param>
+    /// <param name="length">Length in bytes, at least 1.</param>
+    /// <returns>The file, open for writing; the caller disposes it.</returns>
+    ValueTask<IDiskFile> PrepareAsync(string path, long length);
+
     /// <summary>Renames a file or directory, replacing a file of the new name atomically. Durable after both directories are synced.</summary>
     /// <param name="from">Old path.</param>
     /// <param name="to">New path.</param>

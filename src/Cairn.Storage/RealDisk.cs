@@ -1,0 +1,295 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Cairn.Storage;
+
+/// <summary>The files of a data directory on Linux.</summary>
+/// <remarks>
+/// <para>
+/// Thread-safe. Owns the threads that block on the disk: one for each directory that holds a log (<see cref="IDiskFile.WriteAndSyncAsync"/>), so that a
+/// group commit never queues behind somebody else's sync, and a few for everything else.
+/// </para>
+/// <para>Files are made with mode 0600, directories with 0700. Every errno but EINTR is a failure.</para>
+/// </remarks>
+public sealed class RealDisk : IDisk, IDisposable
+{
+    // Enough for a checkpoint, a segment, a directory and a log segment in preparation to be synced at once, with some to spare.
+    private const int BackgroundThreadsMax = 6;
+    private const uint PrivateFile = 0x180; // rw-------
+    private const uint PrivateDirectory = 0x1C0; // rwx------
+    private const int FileKindMask = 0xF000;
+    private const int DirectoryKind = 0x4000;
+
+    private readonly string _root;
+    private readonly DiskThreads _background = new("disk", BackgroundThreadsMax);
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, DiskThreads> _logs = [];
+    private bool _disposed;
+
+    /// <summary>Opens a data directory, making it if need be.</summary>
+    /// <param name="root">The data directory.</param>
+    /// <exception cref="DiskException">The directory is not there and cannot be made.</exception>
+    public RealDisk(string root)
+    {
+        _root = Path.GetFullPath(root);
+        for (var missing = new Stack<string>([_root]); missing.TryPeek(out var path);)
+        {
+            if (KindOf(path, path) == DirectoryKind || TryMakeDirectory(path))
+            {
+                missing.Pop();
+            }
+            else
+            {
+                missing.Push(Path.GetDirectoryName(path) ?? throw Error(path, "mkdir"));
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool FileExists(string path) => KindOf(path, Full(path)) is not (0 or DirectoryKind);
+
+    /// <inheritdoc/>
+    public bool DirectoryExists(string path) => KindOf(path, Full(path)) == DirectoryKind;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> List(string path)
+    {
+        try
+        {
+            var names = Directory.EnumerateFileSystemEntries(Full(path)).Select(entry => Path.GetFileName(entry)).ToList();
+            names.Sort(StringComparer.Ordinal);
+            return names;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            throw new DiskException(path, "opendir", Errno.AccessDenied);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            throw new DiskException(path, "opendir", Errno.NotFound);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void CreateDirectory(string path)
+    {
+        var made = "";
+        foreach (var name in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
+        {
+            made = made.Length == 0 ? name : $"{made}/{name}";
+            if (LinuxCalls.MakeDirectory(Full(made), PrivateDirectory) != 0 && !(LastError == Errno.Exists && DirectoryExists(made)))
+            {
+                throw Error(made, "mkdir");
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public IDiskFile Open(string path, OpenIntent intent) => new RealFile(this, OpenHandle(path, FlagsOf(intent)), path);
+
+    /// <inheritdoc/>
+    public ValueTask<IDiskFile> PrepareAsync(string path, long length)
+    {
+        Invariant.Holds(length > 0);
+        var work = new BackgroundWork<IDiskFile>(() =>
+        {
+            var file = new RealFile(this, OpenHandle(path, LinuxCalls.OpenReadWrite | LinuxCalls.OpenCreate | LinuxCalls.OpenTruncate), path);
+            try
+            {
+                file.Allocate(0, length);
+                file.WriteAndSync(0, default);
+                return file;
+            }
+            catch
+            {
+                file.Dispose();
+                throw;
+            }
+        });
+        _background.Submit(work);
+        return new ValueTask<IDiskFile>(work.Task);
+    }
+
+    /// <inheritdoc/>
+    public void Rename(string from, string to)
+    {
+        if (LinuxCalls.Rename(Full(from), Full(to)) != 0)
+        {
+            throw Error($"{from} to {to}", "rename");
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Delete(string path)
+    {
+        if (LinuxCalls.Unlink(Full(path)) != 0)
+        {
+            throw Error(path, "unlink");
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask SyncDirectoryAsync(string path)
+    {
+        var work = new BackgroundWork<bool>(() =>
+        {
+            using var handle = OpenHandle(path, LinuxCalls.OpenReadOnly);
+            while (LinuxCalls.Sync(handle) != 0)
+            {
+                if (LastError != Errno.Interrupted)
+                {
+                    throw Error(path, "fsync");
+                }
+            }
+
+            return true;
+        });
+        _background.Submit(work);
+        return new ValueTask(work.Task);
+    }
+
+    /// <inheritdoc/>
+    public unsafe IDisposable? TryLock(string path)
+    {
+        var handle = OpenHandle(path, LinuxCalls.OpenReadWrite | LinuxCalls.OpenCreate);
+        var whole = new LinuxCalls.FileLock { Type = LinuxCalls.WriteLock };
+        while (LinuxCalls.Lock(handle, LinuxCalls.SetOpenFileLock, &whole) != 0)
+        {
+            var errno = LastError;
+            if (errno == Errno.Interrupted)
+            {
+                continue;
+            }
+
+            handle.Dispose();
+            return errno is Errno.Again or Errno.AccessDenied ? null : throw new DiskException(path, "fcntl", errno);
+        }
+
+        return handle;
+    }
+
+    /// <inheritdoc/>
+    public DiskSpace MeasureSpace()
+    {
+        var drive = new DriveInfo(_root);
+        return new DiskSpace(drive.TotalSize, drive.AvailableFreeSpace);
+    }
+
+    /// <summary>Ends the threads after what was submitted to them is done. Files stay open until they are disposed.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _disposed = true;
+            foreach (var threads in _logs.Values)
+            {
+                threads.Dispose();
+            }
+        }
+
+        _background.Dispose();
+    }
+
+    /// <summary>Who syncs a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="isLog">Whether group commits go to it.</param>
+    /// <returns>The one thread of the log in that directory, or the threads for everything else.</returns>
+    internal DiskThreads ThreadsFor(string path, bool isLog)
+    {
+        if (!isLog)
+        {
+            return _background;
+        }
+
+        var directory = path[..Math.Max(path.LastIndexOf('/'), 0)];
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (!_logs.TryGetValue(directory, out var threads))
+            {
+                threads = new DiskThreads($"disk {directory}", 1);
+                _logs.Add(directory, threads);
+            }
+
+            return threads;
+        }
+    }
+
+    private static int LastError => Marshal.GetLastPInvokeError();
+
+    private static int FlagsOf(OpenIntent intent) => intent switch
+    {
+        OpenIntent.Read => LinuxCalls.OpenReadOnly,
+        OpenIntent.Write => LinuxCalls.OpenReadWrite,
+        OpenIntent.Create => LinuxCalls.OpenReadWrite | LinuxCalls.OpenCreate | LinuxCalls.OpenExclusive,
+        _ => throw Invariant.Unreachable($"open intent {intent}"),
+    };
+
+    private static bool TryMakeDirectory(string path) =>
+        LinuxCalls.MakeDirectory(path, PrivateDirectory) == 0 || (LastError == Errno.NotFound ? false : throw Error(path, "mkdir"));
+
+    // Zero for nothing there. File.Exists would answer "no" for a directory that may not be searched, and an existing store would look empty.
+    private static unsafe int KindOf(string path, string full)
+    {
+        LinuxCalls.FileStatus status;
+        while (LinuxCalls.Stat(LinuxCalls.CurrentDirectory, full, 0, LinuxCalls.StatModeAndSize, &status) != 0)
+        {
+            switch (LastError)
+            {
+                case Errno.NotFound or Errno.NotDirectory:
+                    return 0;
+                case not Errno.Interrupted:
+                    throw Error(path, "stat");
+            }
+        }
+
+        return status.Mode & FileKindMask;
+    }
+
+    private static DiskException Error(string path, string operation) => new(path, operation, LastError);
+
+    private SafeFileHandle OpenHandle(string path, int flags)
+    {
+        while (true)
+        {
+            var handle = LinuxCalls.Open(Full(path), flags | LinuxCalls.OpenCloseOnExec, PrivateFile);
+            if (!handle.IsInvalid)
+            {
+                return handle;
+            }
+
+            var errno = LastError;
+            handle.Dispose();
+            if (errno != Errno.Interrupted)
+            {
+                throw new DiskException(path, "open", errno);
+            }
+        }
+    }
+
+    private string Full(string path)
+    {
+        Invariant.Holds(!path.StartsWith('/') && !path.Split('/').Contains(".."), $"{path}");
+        return path.Length == 0 ? _root : $"{_root}/{path}";
+    }
+
+    // What happens rarely may allocate: a directory sync, a segment in preparation.
+    private sealed class BackgroundWork<TResult>(Func<TResult> work) : IDiskWork
+    {
+        private readonly TaskCompletionSource<TResult> _outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<TResult> Task => _outcome.Task;
+
+        public void Run()
+        {
+            try
+            {
+                _outcome.SetResult(work());
+            }
+            catch (Exception failure)
+            {
+                _outcome.SetException(failure);
+            }
+        }
+    }
+}
