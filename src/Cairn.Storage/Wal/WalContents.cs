@@ -1,0 +1,22 @@
+using Cairn.Raft;
+
+namespace Cairn.Storage.Wal;
+
+/// <summary>What a log held when it was opened.</summary>
+/// <param name="Metadata">Whose log it is.</param>
+/// <param name="State">The last hard state; its commit index may lag behind what was acknowledged.</param>
+/// <param name="Entries">
+/// The entries above the index asked for, in order, without gaps. The first one follows that index, unless a mark says that a snapshot replaced the log.
+/// </param>
+/// <param name="Marks">Snapshot marks in the order written, including those above <see cref="HardState.Commit"/>, which do not count yet.</param>
+/// <param name="Repair">What was cut off, or null when the log ended cleanly.</param>
+public sealed record WalContents(
+    WalMetadata Metadata, HardState State, IReadOnlyList<Entry> Entries, IReadOnlyList<WalSnapshotMark> Marks, WalRepair? Repair);
+
+/// <summary>A torn tail that was cut off: the last batch, whose sync never returned, so that nobody was told of it.</summary>
+/// <param name="Path">The segment.</param>
+/// <param name="Offset">Where it ends now.</param>
+/// <param name="Bytes">How many bytes were there behind that place.</param>
+/// <param name="Reason">What was wrong with them, as a clause.</param>
+/// <param name="Copy">Where the bytes were kept.</param>
+public sealed record WalRepair(string Path, long Offset, long Bytes, string Reason, string Copy);

@@ -1,0 +1,155 @@
+using System.Globalization;
+
+namespace Cairn.Storage.Wal;
+
+/// <summary>Reads the segments of a log from the one that holds an index, in order. Owned by one opening; not thread-safe.</summary>
+internal sealed class WalReader
+{
+    private const int SeedFrameBytes = 24; // The longest first record of a segment: eight bytes of length, up to eight of record, padding.
+
+    private readonly IDisk _disk;
+    private readonly string _directory;
+    private byte[] _buffer = [];
+
+    /// <summary>Lists a log.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="directory">Directory of the log.</param>
+    public WalReader(IDisk disk, string directory)
+    {
+        _disk = disk;
+        _directory = directory;
+        Names = ListSegments(disk, directory);
+    }
+
+    /// <summary>All segments, oldest first.</summary>
+    public IReadOnlyList<SegmentName> Names { get; }
+
+    /// <summary>Where the last segment read ends.</summary>
+    public SegmentEnd End { get; private set; }
+
+    /// <summary>The bytes of the last segment read, from the first one that may never have been synced to the end. Valid until the next read.</summary>
+    public ReadOnlyMemory<byte> Unproven => _buffer.AsMemory(End.Unproven, End.Offset - End.Unproven);
+
+    /// <summary>Everything in the last segment read, up to its last byte that is not zero. Valid until the next read.</summary>
+    public ReadOnlyMemory<byte> Everything => _buffer.AsMemory(0, Length - Zeros());
+
+    /// <summary>Length of the file of the last segment read.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>Names the segments of a log.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="directory">Directory of the log.</param>
+    /// <returns>Oldest first; empty if there is no log.</returns>
+    public static IReadOnlyList<SegmentName> ListSegments(IDisk disk, string directory)
+    {
+        var names = new List<SegmentName>();
+        if (disk.DirectoryExists(directory))
+        {
+            foreach (var file in disk.List(directory))
+            {
+                if (SegmentName.TryParse(file, out var name))
+                {
+                    names.Add(name);
+                }
+            }
+        }
+
+        names.Sort((left, right) => left.Sequence.CompareTo(right.Sequence));
+        return names;
+    }
+
+    /// <summary>Finds the segment with which to begin in order to see every entry above an index.</summary>
+    /// <param name="afterIndex">The index.</param>
+    /// <returns>Place in <see cref="Names"/>.</returns>
+    /// <exception cref="CorruptionException">No segment reaches back that far, or one is missing.</exception>
+    public int FindStart(ulong afterIndex)
+    {
+        var start = Names.Count - 1;
+        while (start >= 0 && Names[start].FirstIndex > afterIndex)
+        {
+            start--;
+        }
+
+        if (start < 0)
+        {
+            throw new CorruptionException(
+                PathOf(Names[0]), 0, string.Create(CultureInfo.InvariantCulture, $"the log does not reach back to index {afterIndex + 1}"));
+        }
+
+        for (var i = start + 1; i < Names.Count; i++)
+        {
+            if (Names[i].Sequence != Names[i - 1].Sequence + 1)
+            {
+                throw new CorruptionException(PathOf(Names[i]), 0, $"the segment before it is missing; the one before that is {Names[i - 1]}");
+            }
+        }
+
+        return start;
+    }
+
+    /// <summary>Finds the oldest segment from which on none is missing.</summary>
+    /// <returns>Place in <see cref="Names"/>.</returns>
+    public int FindOldest()
+    {
+        var start = Names.Count - 1;
+        while (start > 0 && Names[start - 1].Sequence + 1 == Names[start].Sequence)
+        {
+            start--;
+        }
+
+        return start;
+    }
+
+    /// <summary>Reads all segments from one on.</summary>
+    /// <param name="start">Place in <see cref="Names"/>.</param>
+    /// <param name="replay">Takes in what they hold.</param>
+    /// <exception cref="CorruptionException">Something that was synced is damaged.</exception>
+    public void ReadFrom(int start, WalReplay replay)
+    {
+        for (var i = start; i < Names.Count; i++)
+        {
+            var path = PathOf(Names[i]);
+            Read(path);
+            uint? next = i + 1 < Names.Count ? ReadSeed(PathOf(Names[i + 1])) : null;
+            End = SegmentEnd(path, next);
+            replay.Take(path, _buffer.AsSpan(0, End.Offset));
+        }
+    }
+
+    /// <summary>Path of a segment.</summary>
+    /// <param name="name">Its name.</param>
+    /// <returns>The path.</returns>
+    public string PathOf(SegmentName name) => $"{_directory}/{name}";
+
+    private SegmentEnd SegmentEnd(string path, uint? next) => SegmentScan.Find(path, _buffer.AsSpan(0, Length), next);
+
+    private void Read(string path)
+    {
+        using var file = _disk.Open(path, OpenIntent.Read);
+        if (file.Length > Array.MaxLength)
+        {
+            throw new CorruptionException(path, 0, $"{file.Length} bytes are no segment");
+        }
+
+        Length = (int)file.Length;
+        if (_buffer.Length < Length)
+        {
+            _buffer = new byte[Length];
+        }
+
+        var read = file.Read(0, _buffer.AsSpan(0, Length));
+        Invariant.Holds(read == Length, $"{path} {read} {Length}");
+    }
+
+    private uint ReadSeed(string path)
+    {
+        using var file = _disk.Open(path, OpenIntent.Read);
+        Span<byte> head = stackalloc byte[SeedFrameBytes];
+        var length = file.Read(0, head);
+        return WalFrame.TryRead(head[..length], 0, out var frame) && frame.Type == WalRecordType.Crc
+            ? frame.Crc
+            : throw new CorruptionException(path, 0, "the segment does not begin with a checksum record");
+    }
+
+    private int Zeros() => Length - 1 - _buffer.AsSpan(0, Length).LastIndexOfAnyExcept((byte)0);
+}

@@ -1,0 +1,157 @@
+using System.Globalization;
+using Cairn.Raft;
+
+namespace Cairn.Storage.Wal;
+
+/// <summary>Puts the records of a log together, in their order, to what the log says in the end. Owned by whoever opens the log; not thread-safe.</summary>
+/// <remarks>
+/// <para>An entry replaces the one at its index and everything behind it, also behind the index from which entries are wanted.</para>
+/// <para>
+/// A mark beyond the last entry, or over an entry of another term, says that a snapshot of the leader replaced the log: what was there is dropped. Without
+/// that, entries of a superseded term would come back above the snapshot, and this member would judge a candidate's log by them.
+/// </para>
+/// </remarks>
+internal sealed class WalReplay
+{
+    private readonly ulong _afterIndex;
+    private readonly List<Entry> _entries = [];
+    private readonly List<WalSnapshotMark> _marks = [];
+
+    // First index and term of each run of entries of one term, below the wanted ones too; and the first index known at all.
+    private readonly List<(ulong Index, ulong Term)> _terms = [];
+    private ulong _firstIndex;
+
+    /// <summary>Begins.</summary>
+    /// <param name="afterIndex">Entries up to this index are not kept.</param>
+    /// <param name="firstIndex">From the name of the first segment.</param>
+    public WalReplay(ulong afterIndex, ulong firstIndex)
+    {
+        _afterIndex = afterIndex;
+        LastIndex = firstIndex == 0 ? 0 : firstIndex - 1;
+        _firstIndex = LastIndex + 1;
+    }
+
+    /// <summary>Whose log it is; null before the first segment.</summary>
+    public WalMetadata? Metadata { get; private set; }
+
+    /// <summary>The last state.</summary>
+    public HardState State { get; private set; }
+
+    /// <summary>Last index of the log: of an entry, or of a snapshot that replaced it.</summary>
+    public ulong LastIndex { get; private set; }
+
+    /// <summary>Takes in a segment.</summary>
+    /// <param name="path">The segment, for messages.</param>
+    /// <param name="bytes">Its bytes up to its end; every frame in it is valid.</param>
+    /// <exception cref="CorruptionException">Another log's metadata, or entries are missing.</exception>
+    public void Take(string path, ReadOnlySpan<byte> bytes)
+    {
+        for (var offset = 0; offset < bytes.Length;)
+        {
+            Invariant.Holds(WalFrame.TryRead(bytes, offset, out var frame));
+            switch (frame.Type)
+            {
+                case WalRecordType.Metadata:
+                    TakeMetadata(path, frame);
+                    break;
+                case WalRecordType.Entry:
+                    TakeEntry(path, frame);
+                    break;
+                case WalRecordType.State:
+                    Invariant.Holds(WalPayload.TryReadState(frame.Data, out var state, out _));
+                    State = state;
+                    break;
+                case WalRecordType.Snapshot:
+                    TakeMark(frame);
+                    break;
+            }
+
+            offset = frame.End;
+        }
+    }
+
+    /// <summary>Ends.</summary>
+    /// <param name="repair">What was cut off.</param>
+    /// <returns>What the log says.</returns>
+    public WalContents Finish(WalRepair? repair)
+    {
+        Invariant.Holds(_entries.Count == 0 || _entries[^1].Index == LastIndex);
+        Invariant.Holds(Metadata is not null);
+        return new WalContents(Metadata, State, _entries, _marks, repair);
+    }
+
+    private void TakeMetadata(string path, in WalFrame frame)
+    {
+        Invariant.Holds(WalPayload.TryReadMetadata(frame.Data, out var metadata));
+        if (Metadata is not null && Metadata != metadata)
+        {
+            throw new CorruptionException(path, frame.Offset, $"the segment belongs to {metadata}, those before it to {Metadata}");
+        }
+
+        Metadata = metadata;
+    }
+
+    private void TakeEntry(string path, in WalFrame frame)
+    {
+        Invariant.Holds(WalPayload.TryReadEntry(frame.Data, out var type, out var term, out var index, out var payload));
+        if (index > LastIndex + 1)
+        {
+            throw new CorruptionException(
+                path, frame.Offset, string.Create(CultureInfo.InvariantCulture, $"entries {LastIndex + 1} to {index - 1} are missing"));
+        }
+
+        Truncate(index);
+        LastIndex = index;
+        if (_terms.Count == 0 || _terms[^1].Term != term)
+        {
+            _terms.Add((index, term));
+        }
+
+        if (index > _afterIndex)
+        {
+            _entries.Add(new Entry(term, index, type, payload == frame.Data.Length ? default : frame.Data[payload..].ToArray()));
+        }
+    }
+
+    private void TakeMark(in WalFrame frame)
+    {
+        Invariant.Holds(WalPayload.TryReadMark(frame.Data, out var mark));
+        _marks.Add(mark);
+        if (mark.Index > LastIndex || (mark.Index >= _firstIndex && TermOf(mark.Index) != mark.Term))
+        {
+            Truncate(0);
+            _firstIndex = mark.Index + 1;
+            LastIndex = mark.Index;
+        }
+    }
+
+    // Drops the entries from an index on.
+    private void Truncate(ulong index)
+    {
+        while (_terms.Count > 0 && _terms[^1].Index >= index)
+        {
+            _terms.RemoveAt(_terms.Count - 1);
+        }
+
+        _firstIndex = Math.Min(_firstIndex, Math.Max(index, 1));
+        if (_entries.Count > 0 && _entries[^1].Index >= index)
+        {
+            var kept = index <= _entries[0].Index ? 0 : (int)(index - _entries[0].Index);
+            _entries.RemoveRange(kept, _entries.Count - kept);
+        }
+    }
+
+    private ulong TermOf(ulong index)
+    {
+        Invariant.Holds(index >= _firstIndex && index <= LastIndex);
+        for (var run = _terms.Count - 1; run >= 0; run--)
+        {
+            if (_terms[run].Index <= index)
+            {
+                return _terms[run].Term;
+            }
+        }
+
+        throw Invariant.Unreachable($"no term known of {index}");
+    }
+}
