@@ -105,6 +105,16 @@ public interface IDiskFile : IDisposable
     /// <param name="source">What to write.</param>
     void Write(long offset, ReadOnlySpan<byte> source);
 
+    /// <summary>Writes all of <paramref name="source"/> on a thread of the disk's own; durable after the next <see cref="SyncAsync"/>.</summary>
+    /// <param name="offset">Where in the file; beyond the end extends it.</param>
+    /// <param name="source">What to write; must stay unchanged until the task completes.</param>
+    /// <returns>Completes when written. After a failure the file must not be trusted again.</returns>
+    ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> source)
+    {
+        Write(offset, source.Span);
+        return ValueTask.CompletedTask;
+    }
+
     /// <summary>Reserves space (fallocate, extending the file with zeros), so that later writes there cannot fail for want of space.</summary>
     /// <param name="offset">First byte.</param>
     /// <param name="length">How many.</param>

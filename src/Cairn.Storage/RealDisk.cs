@@ -215,6 +215,20 @@ public sealed class RealDisk : IDisk, IDisposable
         }
     }
 
+    /// <summary>Has one of the threads for everything else do something.</summary>
+    /// <param name="work">What blocks on the disk.</param>
+    /// <returns>Completes when done; fails as <paramref name="work"/> failed.</returns>
+    internal ValueTask RunAsync(Action work)
+    {
+        var submitted = new BackgroundWork<bool>(() =>
+        {
+            work();
+            return true;
+        });
+        _background.Submit(submitted);
+        return new ValueTask(submitted.Task);
+    }
+
     private static int LastError => Marshal.GetLastPInvokeError();
 
     private static int FlagsOf(OpenIntent intent) => intent switch

@@ -89,6 +89,9 @@ internal sealed class RealFile : IDiskFile
     }
 
     /// <inheritdoc/>
+    public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> source) => _disk.RunAsync(() => Write(offset, source.Span));
+
+    /// <inheritdoc/>
     public void Allocate(long offset, long length)
     {
         ThrowIfFailed();
