@@ -11,9 +11,11 @@ namespace Cairn.Raft.Log;
 /// </remarks>
 internal sealed class UnstableLog
 {
-    private const int EntriesMin = 64;                  // Smallest buffer: a few kilobytes.
-    private const int EntryBytes = 48;                  // What an entry costs beside its payload.
-    private const ulong DeadBytesMax = 1 << 20;         // Entries that are durable but still held by the buffer: beyond this it is let go.
+    private const int EntriesMin = 64; // Smallest buffer: a few kilobytes.
+    private const int EntryBytes = 48; // What an entry costs beside its payload.
+
+    // Entries that are durable but still held by the buffer: beyond this it is let go. Small beside what the log keeps anyway.
+    private const ulong DeadBytesMax = 1 << 20;
 
     private readonly IRaftTrace? _trace;
     private Entry[] _buffer = [];

@@ -10,7 +10,8 @@ internal interface IAckedIndexes
 /// <remarks>Source: etcd-io/raft, quorum/majority.go; Raft paper, sections 5.2 and 5.3.</remarks>
 internal static class Majority
 {
-    private const int OnStackMax = 16; // More voters than anybody runs; beyond it the sort allocates.
+    // More voters than anybody runs; beyond it the sort allocates.
+    private const int OnStackMax = 16;
 
     /// <summary>The highest index that a majority has; for no voters at all everything, so that the other half of a joint quorum decides alone.</summary>
     /// <example>Voters 1, 2, 3 at 5, 9, 7: sorted 5 7 9, and two of three have 7.</example>

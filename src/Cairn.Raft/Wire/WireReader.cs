@@ -9,8 +9,11 @@ namespace Cairn.Raft.Wire;
 /// </remarks>
 internal ref struct WireReader
 {
-    private const int VarintBytesMax = 10; // A 64-bit number in groups of seven bits.
-    private const int GroupDepthMax = 32;  // Nobody sends groups; the limit only ends a hostile nesting.
+    // A 64-bit number in groups of seven bits.
+    private const int VarintBytesMax = 10;
+
+    // Nobody sends groups; the limit only ends a hostile nesting.
+    private const int GroupDepthMax = 32;
 
     private readonly ReadOnlyMemory<byte> _source;
     private readonly ReadOnlySpan<byte> _bytes;
