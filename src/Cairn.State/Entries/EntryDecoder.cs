@@ -1,0 +1,127 @@
+using System.Text;
+using Cairn.Protocol;
+using Cairn.Protocol.Membership;
+using Cairn.State.Members;
+using Cairn.State.Mvcc;
+using Google.Protobuf;
+
+namespace Cairn.State.Entries;
+
+/// <summary>Reads what a normal entry asks for, in any of the forms that etcd ever wrote.</summary>
+/// <remarks>
+/// Beside InternalRaftRequest there are requests of the v2 API, bare or inside its field 2: etcd 3.5 publishes a member's attributes and the cluster
+/// version so. They are told apart by field 2, which is text in one and a message in the other. Source: spec/etcd-formats.md 3.1;
+/// etcd server/etcdserver/apply_v2.go.
+/// </remarks>
+internal static class EntryDecoder
+{
+    private const ulong V2Tag = (2 << 3) | 2;
+    private const string MembersPrefix = "/0/members/";
+    private const string AttributesSuffix = "/attributes";
+    private const string VersionPath = "/0/version";
+
+    /// <summary>Reads a payload that is not empty.</summary>
+    /// <returns>The request in its newest form; one without an operation for a v2 request that means nothing any more; null if these bytes are neither.</returns>
+    public static InternalRaftRequest? Decode(ReadOnlyMemory<byte> data)
+    {
+        if (TryFindField2(data.Span, out var field2))
+        {
+            return IsMethod(field2) ? FromV2(data.Span) : FromV2(field2);
+        }
+
+        try
+        {
+            return InternalRaftRequest.Parser.ParseFrom(data.Span);
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return null;
+        }
+    }
+
+    private static bool TryFindField2(ReadOnlySpan<byte> data, out ReadOnlySpan<byte> field)
+    {
+        field = default;
+        var reader = new WireReader(data);
+        while (reader.TryReadTag(out var tag))
+        {
+            if (tag == V2Tag)
+            {
+                field = reader.ReadBytes();
+                return !reader.IsBroken;
+            }
+
+            reader.Skip(tag);
+        }
+
+        return false;
+    }
+
+    private static bool IsMethod(ReadOnlySpan<byte> field) =>
+        field.SequenceEqual("PUT"u8) || field.SequenceEqual("POST"u8) || field.SequenceEqual("DELETE"u8) || field.SequenceEqual("QGET"u8)
+        || field.SequenceEqual("SYNC"u8);
+
+    private static InternalRaftRequest? FromV2(ReadOnlySpan<byte> data)
+    {
+        ulong id = 0;
+        ReadOnlySpan<byte> method = default, path = default, value = default;
+        var reader = new WireReader(data);
+        while (reader.TryReadTag(out var tag))
+        {
+            switch (tag)
+            {
+                case 0x08:
+                    id = reader.ReadVarint();
+                    break;
+                case 0x12:
+                    method = reader.ReadBytes();
+                    break;
+                case 0x1A:
+                    path = reader.ReadBytes();
+                    break;
+                case 0x22:
+                    value = reader.ReadBytes();
+                    break;
+                default:
+                    reader.Skip(tag);
+                    break;
+            }
+        }
+
+        if (reader.IsBroken)
+        {
+            return null;
+        }
+
+        var request = new InternalRaftRequest { Header = new RequestHeader { ID = id } };
+        if (method.SequenceEqual("PUT"u8))
+        {
+            Translate(Encoding.UTF8.GetString(path), value, request);
+        }
+
+        return request;
+    }
+
+    private static void Translate(string path, ReadOnlySpan<byte> value, InternalRaftRequest request)
+    {
+        if (path == VersionPath)
+        {
+            request.ClusterVersionSet = new ClusterVersionSetRequest { Ver = Encoding.UTF8.GetString(value) };
+            return;
+        }
+
+        if (!path.StartsWith(MembersPrefix, StringComparison.Ordinal) || !path.EndsWith(AttributesSuffix, StringComparison.Ordinal))
+        {
+            return;
+        }
+
+        var hex = path.AsSpan(MembersPrefix.Length..^AttributesSuffix.Length);
+        if (ulong.TryParse(hex, System.Globalization.NumberStyles.AllowHexSpecifier, null, out var id)
+            && MemberJson.TryParseAttributes(value, out var name, out var clientUrls))
+        {
+            var attributes = new Attributes { Name = name };
+            attributes.ClientUrls.AddRange(clientUrls);
+            request.ClusterMemberAttrSet = new ClusterMemberAttrSetRequest { MemberID = id, MemberAttributes = attributes };
+        }
+    }
+}

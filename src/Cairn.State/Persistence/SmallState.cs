@@ -1,0 +1,244 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+using Cairn.Protocol;
+using Cairn.State.Alarms;
+using Cairn.State.Auth;
+using Cairn.State.Lease;
+using Cairn.State.Members;
+using Cairn.State.Mvcc;
+using Google.Protobuf;
+
+namespace Cairn.State.Persistence;
+
+/// <summary>All of the state that is not in the revision log, as bytes for the manifest.</summary>
+/// <remarks>
+/// Protobuf's wire format with the fields below, so that later versions can add some. Deterministic: equal states give equal bytes.
+/// <code>
+///   1 format   2 revision   3 compacted+1   5 index   6 term   7 lease{1 id 2 ttl 3 remaining}   8 alarm{1 member 2 kind}
+///   9 member (etcd's JSON)   10 removed id   11 cluster version   12 downgrade target   13 auth{1 on 2 revision}   14 authpb.User   15 authpb.Role
+/// </code>
+/// </remarks>
+internal sealed record SmallState
+{
+    private const ulong Format = 1;
+
+    public long Revision { get; private set; } = 1;
+
+    public long CompactedRevision { get; private set; } = -1;
+
+    public AppliedPosition Applied { get; private set; }
+
+    public List<LeaseInfo> Leases { get; } = [];
+
+    public AlarmTable Alarms { get; private set; } = AlarmTable.Empty;
+
+    public MemberTable Members { get; private set; } = MemberTable.Empty;
+
+    public AuthTables Auth { get; private set; } = AuthTables.Empty;
+
+    public static byte[] Encode(StateParts parts)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        var writer = new WireWriter(buffer);
+        writer.Number(1, Format);
+        writer.Number(2, (ulong)parts.Keys.Revision);
+        writer.Number(3, (ulong)(parts.Keys.CompactedRevision + 1));
+        writer.Number(5, parts.Applied.Index);
+        writer.Number(6, parts.Applied.Term);
+        EncodeLeases(writer, parts.Leases);
+        EncodeMembers(writer, parts.Alarms, parts.Members);
+        EncodeAuth(writer, parts.Auth);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>Reads what <see cref="Encode"/> wrote.</summary>
+    /// <returns>False if these bytes are something else, or of a later format.</returns>
+    public static bool TryDecode(ReadOnlySpan<byte> bytes, [NotNullWhen(true)] out SmallState? state)
+    {
+        state = new SmallState();
+        ulong format = 0, index = 0, term = 0;
+        var isSound = true;
+        var reader = new WireReader(bytes);
+        while (isSound && reader.TryReadTag(out var tag))
+        {
+            switch (tag)
+            {
+                case 1 << 3:
+                    format = reader.ReadVarint();
+                    break;
+                case 2 << 3:
+                    state.Revision = (long)reader.ReadVarint();
+                    break;
+                case 3 << 3:
+                    state.CompactedRevision = (long)reader.ReadVarint() - 1;
+                    break;
+                case 5 << 3:
+                    index = reader.ReadVarint();
+                    break;
+                case 6 << 3:
+                    term = reader.ReadVarint();
+                    break;
+                default:
+                    isSound = (tag & 7) == 2 ? state.TryTake((int)(tag >> 3), reader.ReadBytes()) : Skipped(ref reader, tag);
+                    break;
+            }
+        }
+
+        state.Applied = new AppliedPosition(index, term);
+        return isSound && !reader.IsBroken && format == Format && state.Revision >= 1 && state.CompactedRevision <= state.Revision;
+    }
+
+    private static bool Skipped(ref WireReader reader, ulong tag)
+    {
+        reader.Skip(tag);
+        return true;
+    }
+
+    private static void EncodeLeases(WireWriter writer, LeaseTable leases)
+    {
+        var nested = new ArrayBufferWriter<byte>(32);
+        foreach (var lease in leases.List())
+        {
+            nested.ResetWrittenCount();
+            var fields = new WireWriter(nested);
+            fields.Number(1, (ulong)lease.Id);
+            fields.Number(2, (ulong)lease.GrantedTtl);
+            fields.Number(3, (ulong)lease.RemainingTtl);
+            writer.Bytes(7, nested.WrittenSpan);
+        }
+    }
+
+    private static void EncodeMembers(WireWriter writer, AlarmTable alarms, MemberTable members)
+    {
+        foreach (var alarm in alarms.All)
+        {
+            writer.Bytes(8, new AlarmMember { MemberID = alarm.MemberId, Alarm = alarm.Kind }.ToByteArray());
+        }
+
+        foreach (var member in members.Members)
+        {
+            writer.Bytes(9, MemberJson.Encode(member));
+        }
+
+        Span<byte> removed = stackalloc byte[10];
+        foreach (var id in members.Removed)
+        {
+            writer.Bytes(10, removed[..WireReader.WriteVarint(removed, id)]);
+        }
+
+        writer.Bytes(11, Encoding.UTF8.GetBytes(members.ClusterVersion ?? ""));
+        writer.Bytes(12, Encoding.UTF8.GetBytes(members.Downgrade?.TargetVersion ?? ""));
+    }
+
+    private static void EncodeAuth(WireWriter writer, AuthTables auth)
+    {
+        var nested = new ArrayBufferWriter<byte>(16);
+        var fields = new WireWriter(nested);
+        fields.Number(1, auth.IsEnabled ? 1UL : 0);
+        fields.Number(2, auth.Revision);
+        writer.Bytes(13, nested.WrittenSpan);
+        foreach (var user in auth.Users.Values)
+        {
+            writer.Bytes(14, AuthRows.Message(user).ToByteArray());
+        }
+
+        foreach (var role in auth.Roles.Values)
+        {
+            writer.Bytes(15, AuthRows.Message(role).ToByteArray());
+        }
+    }
+
+    private static (ulong First, ulong Second, ulong Third) Numbers(ReadOnlySpan<byte> bytes)
+    {
+        (ulong First, ulong Second, ulong Third) numbers = default;
+        var reader = new WireReader(bytes);
+        while (reader.TryReadTag(out var tag))
+        {
+            switch (tag)
+            {
+                case 1 << 3:
+                    numbers.First = reader.ReadVarint();
+                    break;
+                case 2 << 3:
+                    numbers.Second = reader.ReadVarint();
+                    break;
+                case 3 << 3:
+                    numbers.Third = reader.ReadVarint();
+                    break;
+                default:
+                    reader.Skip(tag);
+                    break;
+            }
+        }
+
+        return numbers;
+    }
+
+    private bool TryTake(int field, ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            return field switch
+            {
+                7 => TakeLease(Numbers(bytes)),
+                8 => TakeAlarm(AlarmMember.Parser.ParseFrom(bytes)),
+                9 => MemberJson.TryParse(bytes, out var member, out _) && TakeMember(member),
+                10 => TakeRemoved(bytes),
+                11 => Take(Members with { ClusterVersion = Encoding.UTF8.GetString(bytes) }),
+                12 => Take(Members with { Downgrade = new DowngradeJob(Encoding.UTF8.GetString(bytes)) }),
+                13 => TakeAuth(Numbers(bytes)),
+                14 => TakeUser(AuthRows.Read(User.Parser.ParseFrom(bytes))),
+                15 => TakeRole(AuthRows.Read(Role.Parser.ParseFrom(bytes))),
+                _ => true,
+            };
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return false;
+        }
+    }
+
+    private bool TakeLease((ulong Id, ulong Ttl, ulong Remaining) numbers)
+    {
+        Leases.Add(new LeaseInfo((long)numbers.Id, (long)numbers.Ttl, (long)numbers.Remaining));
+        return numbers.Id != 0;
+    }
+
+    private bool TakeAlarm(AlarmMember alarm)
+    {
+        Alarms = Alarms.With(new Alarm(alarm.MemberID, alarm.Alarm));
+        return true;
+    }
+
+    private bool TakeMember(MemberRecord member) => Take(Members with { Members = Members.Members.Add(member) });
+
+    private bool TakeRemoved(ReadOnlySpan<byte> bytes)
+    {
+        var reader = new WireReader(bytes);
+        return Take(Members with { Removed = Members.Removed.Add(reader.ReadVarint()) }) && !reader.IsBroken;
+    }
+
+    private bool Take(MemberTable members)
+    {
+        Members = members;
+        return true;
+    }
+
+    private bool TakeAuth((ulong IsEnabled, ulong Revision, ulong Unused) numbers)
+    {
+        Auth = Auth.Switched(numbers.IsEnabled != 0, numbers.Revision);
+        return numbers.Revision > 0;
+    }
+
+    private bool TakeUser(AuthUser user) => Take(Auth.Users.SetItem(user.Name, user), Auth.Roles);
+
+    private bool TakeRole(AuthRole role) => Take(Auth.Users, Auth.Roles.SetItem(role.Name, role));
+
+    private bool Take(ImmutableSortedDictionary<string, AuthUser> users, ImmutableSortedDictionary<string, AuthRole> roles)
+    {
+        Auth = new AuthTables(Auth.IsEnabled, Auth.Revision, users, roles);
+        return true;
+    }
+}

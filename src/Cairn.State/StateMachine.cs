@@ -1,0 +1,205 @@
+using Cairn.State.Auth;
+using Cairn.State.Entries;
+using Cairn.State.Lease;
+using Cairn.State.Members;
+using Cairn.State.Mvcc;
+using Cairn.State.Persistence;
+using Cairn.Storage;
+using Cairn.Storage.Revisions;
+
+namespace Cairn.State;
+
+/// <summary>Turns committed entries into key space, leases, permissions, members and events: the same entries give the same state on every member.</summary>
+/// <remarks>
+/// <para>
+/// Owned by the apply loop, which calls all members but <see cref="View"/>. A round of it: <see cref="Apply"/> each entry that was committed, then
+/// <see cref="Publish"/> once; between rounds, a <see cref="Sweep"/> step if a compaction is under way. Nothing here waits for the disk, with one
+/// exception: a request that needs a previous value reads its row.
+/// </para>
+/// <para>
+/// What readers see changes with <see cref="Publish"/> only. What a manifest must hold to make a moment durable is in <see cref="Capture"/>.
+/// </para>
+/// </remarks>
+public sealed class StateMachine
+{
+    private readonly StateOptions _options;
+    private readonly StateParts _parts;
+    private volatile ReadView _view;
+
+    private StateMachine(StateParts parts, StateOptions options)
+    {
+        _options = options;
+        _parts = parts;
+        _view = MakeView();
+    }
+
+    /// <summary>The state of the last <see cref="Publish"/>. Any thread.</summary>
+    public ReadView View => _view;
+
+    /// <summary>The last applied entry.</summary>
+    public AppliedPosition Applied => _parts.Applied;
+
+    /// <summary>Revision of the store; what readers see may be older.</summary>
+    public long Revision => _parts.Keys.Revision;
+
+    /// <summary>Whether a compaction still has keys to sweep.</summary>
+    public bool IsSweeping => _parts.Sweep.IsUnderWay;
+
+    /// <summary>The last compaction whose sweep came to its end; -1 if none did.</summary>
+    public long FinishedCompaction => _parts.Sweep.Finished;
+
+    /// <summary>Starts a state machine on an empty log.</summary>
+    /// <param name="log">A log without records.</param>
+    /// <param name="options">What the members agree on.</param>
+    /// <returns>The state of a fresh store: revision 1.</returns>
+    public static StateMachine Create(RevisionLog log, StateOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new StateMachine(new StateParts(log, new KeyIndex(), new LeaseTable(options.LeaseTtlMinimum)), options);
+    }
+
+    /// <summary>Goes on from a capture. What the log entries after it changed is applied again by the caller.</summary>
+    /// <param name="log">The log, opened at the ends of the capture.</param>
+    /// <param name="smallState">Of the capture.</param>
+    /// <param name="checkpoint">An index written not after the capture, all chunks added; null if there is none: then every row is read.</param>
+    /// <param name="options">What the members agree on.</param>
+    /// <returns>The state as it was captured.</returns>
+    /// <exception cref="CorruptionException">The bytes are no small state, a row is damaged, or the index names a row that is nowhere.</exception>
+    public static StateMachine Open(RevisionLog log, ReadOnlySpan<byte> smallState, IndexCheckpointReader? checkpoint, StateOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(log);
+        ArgumentNullException.ThrowIfNull(options);
+        return new StateMachine(StateLoader.Load(log, smallState, checkpoint, options), options);
+    }
+
+    /// <summary>Applies the next committed entry.</summary>
+    /// <param name="entry">Its index is the one after <see cref="Applied"/>.</param>
+    /// <returns>What came of it.</returns>
+    /// <exception cref="CorruptionException">The entry is none that this version understands, or a row on disk is not what was written: this member must stop.</exception>
+    public ApplyResult Apply(in CommittedEntry entry)
+    {
+        Invariant.Holds(entry.Index == _parts.Applied.Index + 1, $"entry {entry.Index} after {_parts.Applied.Index}");
+        Invariant.Holds(entry.Term >= _parts.Applied.Term && !_parts.Keys.IsChanged);
+        var start = _parts.Events.Count;
+        var result = entry.Kind == EntryKind.ConfChange ? ApplyConfChange(entry)
+            : entry.Data.IsEmpty ? Done(0, StoreError.None, start, null, null)
+            : PutEntry.TryDecode(entry.Data.Span, out var put) ? ApplyPut(put, start)
+            : ApplyRequest(entry, start);
+        _parts.Applied = new AppliedPosition(entry.Index, entry.Term);
+        Invariant.Holds(!_parts.Keys.IsChanged);
+        return result;
+    }
+
+    /// <summary>Makes everything applied so far visible to readers.</summary>
+    /// <returns>The events of all entries since the last call, in revision order; kept by nobody else.</returns>
+    public ReadOnlyMemory<StateEvent> Publish()
+    {
+        _view = MakeView();
+        return _parts.Events.Take();
+    }
+
+    /// <summary>Goes one step further with the compaction under way: drops versions that no reader may ask for any more from the index.</summary>
+    /// <param name="budget">Keys to look at, or rows to hash; what a step may take is for the caller to know.</param>
+    /// <returns>True if there is more to do.</returns>
+    /// <exception cref="CorruptionException">A row on disk is not what was written.</exception>
+    /// <remarks>Never changes what any request is answered, so members may be at different points.</remarks>
+    public bool Sweep(int budget) => _parts.Sweep.Step(budget);
+
+    /// <summary>Says what a manifest must hold for this moment to be durable. Cheap but for many leases.</summary>
+    /// <returns>The capture.</returns>
+    public StateCapture Capture() => new()
+    {
+        Applied = _parts.Applied,
+        Revision = _parts.Keys.Revision,
+        CompactedRevision = _parts.Keys.CompactedRevision,
+        SmallState = Persistence.SmallState.Encode(_parts),
+        Log = _parts.Keys.Log.Capture(),
+        Members = _parts.Members,
+    };
+
+    /// <summary>Takes over what a step of the cleaner moved. Follow it with <see cref="Publish"/> before the next capture is written.</summary>
+    /// <param name="step">A step of the round under way.</param>
+    public void CompleteCleaning(CleaningStep step) => MoveCollector.Run(_parts.Keys.Index, mover => _parts.Keys.Log.Complete(step, mover));
+
+    /// <summary>After the disk failed: has the log save into new segments what only memory holds.</summary>
+    public void SalvageLog() =>
+        MoveCollector.Run(_parts.Keys.Index, mover => _parts.Keys.Log.Salvage(MoveCollector.LookupIn(() => _parts.Keys.Index.Root, keepTombstonesAfter: long.MaxValue), mover));
+
+    /// <summary>Checks what must always hold; walks over everything.</summary>
+    public void AssertInvariants()
+    {
+        _parts.AssertInvariants();
+        Invariant.Holds(_view.Revision <= _parts.Keys.Revision);
+    }
+
+    private ApplyResult ApplyPut(in PutEntry put, int start)
+    {
+        var error = CheckPut(put);
+        if (error != StoreError.None)
+        {
+            return Done(put.RequestId, error, start, null, null);
+        }
+
+        if (put.WantsPrevious || put.IgnoresValue || put.IgnoresLease)
+        {
+            error = _parts.Commands.Put(put.ToRequest(), out var response);
+            return Done(put.RequestId, error, start, response, null);
+        }
+
+        if (put.Lease != 0 && !_parts.Leases.Contains(put.Lease))
+        {
+            return Done(put.RequestId, StoreError.LeaseNotFound, start, null, null);
+        }
+
+        _parts.Keys.Put(put.Key, put.Value, put.Lease);
+        var revision = _parts.Keys.Commit();
+        return new ApplyResult(put.RequestId, StoreError.None, revision, _parts.Events.Since(start), null, null, isPut: true);
+    }
+
+    private StoreError CheckPut(in PutEntry put)
+    {
+        if (_parts.Alarms.IsCorrupt || _parts.Alarms.IsSpaceExceeded)
+        {
+            return _parts.Alarms.IsCorrupt ? StoreError.Corrupt : StoreError.NoSpace;
+        }
+
+        return _parts.Auth.IsEnabled
+            ? EntryPermissions.CheckPut(_parts.Auth, _parts.Leases, put.Identity, put.Key.ToArray(), put.Lease, put.WantsPrevious)
+            : StoreError.None;
+    }
+
+    private ApplyResult ApplyConfChange(in CommittedEntry entry)
+    {
+        var change = MemberChange.Parse(entry.Data.Span)
+            ?? throw new CorruptionException("wal", (long)entry.Index, "the entry of this index is no membership change that this version understands");
+        var error = _parts.Members.Validate(change, _options.LearnersMax);
+        if (error == StoreError.None)
+        {
+            _parts.Members = _parts.Members.With(change);
+        }
+
+        return Done(change.RequestId, error, _parts.Events.Count, null, new MembersChanged(change, error));
+    }
+
+    private ApplyResult ApplyRequest(in CommittedEntry entry, int start)
+    {
+        var request = EntryDecoder.Decode(entry.Data)
+            ?? throw new CorruptionException("wal", (long)entry.Index, "the entry of this index is no request that this version understands");
+        var id = request.ID != 0 ? request.ID : request.Header?.ID ?? 0;
+        var identity = new AuthIdentity(request.Header?.Username ?? "", request.Header?.AuthRevision ?? 0);
+        var outcome = RequestDispatch.Apply(_parts, _options, request, identity, entry.Index);
+        return Done(id, outcome.Error, start, outcome.Response, outcome.Effect);
+    }
+
+    private ApplyResult Done(ulong requestId, StoreError error, int start, Google.Protobuf.IMessage? response, ApplyEffect? effect) =>
+        new(requestId, error, _parts.Keys.Revision, _parts.Events.Since(start), error == StoreError.None ? response : null, effect, isPut: false);
+
+    private ReadView MakeView() => new(new KeySpaceView(_parts.Keys.Index.Seal(), _parts.Keys.Revision, _parts.Keys.CompactedRevision, _parts.Keys.Log.View), _parts.Leases, _parts.Applied)
+    {
+        Auth = _parts.Auth,
+        Alarms = _parts.Alarms,
+        Members = _parts.Members,
+        LiveKeys = _parts.Keys.LiveKeys,
+        CompactionHashes = _parts.Sweep.Hashes,
+    };
+}
