@@ -75,6 +75,11 @@ internal sealed class WaitingLine
     /// <returns>Whether it was ours.</returns>
     public async Task<bool> LeaveAsync(CancellationToken cancelled)
     {
+        if (Revision == 0)
+        {
+            return false;
+        }
+
         var request = new TxnRequest
         {
             Compare = { IsOurs() },
