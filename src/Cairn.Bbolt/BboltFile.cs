@@ -10,8 +10,9 @@ namespace Cairn.Bbolt;
 /// </para>
 /// <para>
 /// bbolt has checksums in its two meta pages only. What it repeats elsewhere is verified at every read: page ids, flags, places and sizes of elements, the order of keys
-/// within a page and against the parents. So damage to the structure gives a <see cref="BboltCorruptionException"/>; damage within the bytes of a key or value that keeps
-/// the order, and a last value of a page that claims more or less of the page's empty rest, can be seen only by whoever knows what the rows mean.
+/// within a page and against the parents. So damage to the structure gives a <see cref="BboltCorruptionException"/>. Nothing in the format can show: a key or value whose bytes changed
+/// but keep the order; the last element of a page ending elsewhere in the page's rest (<see cref="Check"/> sees it if it became shorter); a bucket that names another page of rows as
+/// its root. Those are for a checksum over the whole file, or for whoever knows what the rows mean.
 /// </para>
 /// <para>Source: bbolt db.go (meta choice, page size), etcd-formats 1.1.</para>
 /// </remarks>
