@@ -244,7 +244,8 @@ internal sealed class Page
             if (IsLeaf && flags != (uint)content)
             {
                 return new BboltFinding(
-                    Offset + ElementAt(index), $"element {index} of page {Id} has flags {flags}, expected {(uint)content} ({(content == LeafContent.Rows ? "a row" : "a bucket")})");
+                    Offset + ElementAt(index),
+                    $"element {index} of page {Id} has flags {flags}, expected {(uint)content} ({(content == LeafContent.Rows ? "a row" : "a bucket")})");
             }
 
             var pos = BinaryPrimitives.ReadUInt32LittleEndian(element[(IsLeaf ? PageFormat.LeafPosAt : PageFormat.BranchPosAt)..]);
@@ -254,7 +255,8 @@ internal sealed class Page
             {
                 return new BboltFinding(
                     Offset + ElementAt(index),
-                    $"element {index} of page {Id} has its data at {ElementAt(index) + (long)pos} (expected {_used}), a key of {keySize} and a value of {valueSize} bytes");
+                    $"element {index} of page {Id} has its data at {ElementAt(index) + (long)pos} (expected {_used}), " +
+                    $"a key of {keySize} and a value of {valueSize} bytes");
             }
 
             _used += keySize + (long)valueSize;
@@ -268,12 +270,14 @@ internal sealed class Page
     {
         if (_used < (long)Overflow * pageSize)
         {
-            return new BboltFinding(Offset + PageFormat.OverflowAt, $"page {Id} has {Overflow} overflow pages of {pageSize} bytes for elements of {_used} bytes");
+            return new BboltFinding(
+                Offset + PageFormat.OverflowAt, $"page {Id} has {Overflow} overflow pages of {pageSize} bytes for elements of {_used} bytes");
         }
 
         return _used <= PageFormat.PageRunBytesMax
             ? null
-            : new BboltFinding(Offset + PageFormat.OverflowAt, $"page {Id} has elements of {_used} bytes, more than the {PageFormat.PageRunBytesMax} accepted here");
+            : new BboltFinding(
+                Offset + PageFormat.OverflowAt, $"page {Id} has elements of {_used} bytes, more than the {PageFormat.PageRunBytesMax} accepted here");
     }
 
     private BboltFinding? FillData(PageSource source)

@@ -158,7 +158,9 @@ public sealed class BboltCheckTests
         var image = new Model { ["a"] = Rows() }.Write(PageSize);
         image[(2 * PageSize) + 16] = 1;
 
-        Assert.Equal("element 0 of page 2 has flags 1, expected 0 (a row)", Assert.Throws<BboltCorruptionException>(() => Model.Read(TestImages.Open(image))).Finding.What);
+        var damage = Assert.Throws<BboltCorruptionException>(() => Model.Read(TestImages.Open(image)));
+
+        Assert.Equal("element 0 of page 2 has flags 1, expected 0 (a row)", damage.Finding.What);
     }
 
     [Fact]

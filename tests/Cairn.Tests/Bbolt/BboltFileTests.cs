@@ -13,7 +13,8 @@ public sealed class BboltFileTests
         expected["small"].Add("a"u8.ToArray(), "1"u8.ToArray());
         foreach (var row in Enumerable.Range(0, 120).Where(row => row <= 30 || row % 3 != 0))
         {
-            expected["rows"].Add(Encoding.ASCII.GetBytes($"row{row:d3}"), Encoding.ASCII.GetBytes(new string((char)('a' + (row % 26)), row == 50 ? 2500 : row % 40)));
+            expected["rows"].Add(
+                Encoding.ASCII.GetBytes($"row{row:d3}"), Encoding.ASCII.GetBytes(new string((char)('a' + (row % 26)), row == 50 ? 2500 : row % 40)));
         }
 
         var file = TestImages.Open(FileOfBbolt.Read());

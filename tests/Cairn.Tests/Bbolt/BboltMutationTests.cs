@@ -6,14 +6,16 @@ using Xunit;
 namespace Cairn.Tests.Bbolt;
 
 /// <summary>
-/// Damages sound images and reads them. Faults: one flipped bit; one byte replaced; a sector zeroed or filled with noise; the file cut; a page overwritten by another one or two pages swapped;
-/// a number replaced by an extreme one; a meta with a valid checksum and a wrong field; a branch that points at another page, its parent or itself.
+/// Damages sound images and reads them. Faults: one flipped bit; one byte replaced; a sector zeroed or filled with noise; the file cut; a page overwritten by
+/// another one or two pages swapped; a number replaced by an extreme one; a meta with a valid checksum and a wrong field; a branch that points at another
+/// page, its parent or itself.
 /// </summary>
 public sealed class BboltMutationTests
 {
     private const int SectorBytes = 512;
 
-    private static readonly ulong[] ExtremeNumbers = [0, 1, 2, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x7FFF_FFFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF];
+    private static readonly ulong[] ExtremeNumbers =
+        [0, 1, 2, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x7FFF_FFFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF];
 
     public static TheoryData<string> Subjects => ["small pages", "overflow", "many buckets", "synced free list", "one page", "large pages"];
 
@@ -67,7 +69,8 @@ public sealed class BboltMutationTests
             "small pages" => TestImages.Etcd(ModelBucket.Of(300, row => $"{row:d5}", row => row % 90)).Write(pageSize: 512),
             "overflow" => TestImages.Etcd(ModelBucket.Of(30, row => $"{row:d5}", row => row % 5 == 0 ? 5000 : 30)).Write(pageSize: 1024),
             "many buckets" => ManyBuckets().Write(pageSize: 512),
-            "synced free list" => TestImages.WithFreeList(TestImages.Etcd(ModelBucket.Of(100, row => $"{row:d5}", _ => 40)).Write(pageSize: 1024), freePages: 150),
+            "synced free list" => TestImages.WithFreeList(
+                TestImages.Etcd(ModelBucket.Of(100, row => $"{row:d5}", _ => 40)).Write(pageSize: 1024), freePages: 150),
             "one page" => TestImages.Etcd([]).Write(pageSize: 4096),
             "large pages" => TestImages.Etcd(ModelBucket.Of(400, row => $"{row:d5}", _ => 300)).Write(pageSize: 65536),
             _ => throw new ArgumentOutOfRangeException(nameof(name)),
@@ -151,7 +154,8 @@ public sealed class BboltMutationTests
         var rootIsLeaf = image[(int)meta.RootPage * meta.PageSize + 8] == 2;
         var forged = prng.Below(4) switch
         {
-            // Below a root branch there are leaves that are trees of buckets, too: a meta that names one, and proves it by its checksum, cannot be seen through.
+            // Below a root branch there are leaves that are trees of buckets, too: a meta that names one, and proves it by its checksum, cannot be seen
+            // through.
             0 when rootIsLeaf => meta with { RootPage = number },
             1 => meta with { FreeListPage = number },
             2 => meta with { HighWaterMark = number },
@@ -191,8 +195,9 @@ public sealed class BboltMutationTests
 
     /// <summary>A sound image, what it holds, and where: which changes of its bytes may change the answer.</summary>
     /// <remarks>
-    /// Three kinds of bytes are not repeated anywhere in the format, so that a change of them cannot be seen: names, keys and values, unless they leave their order; the sizes of the last
-    /// element of a page, as long as it ends within the page; the reference from a bucket to its root page, if what it then names is another page of rows.
+    /// Three kinds of bytes are not repeated anywhere in the format, so that a change of them cannot be seen: names, keys and values, unless they leave their
+    /// order; the sizes of the last element of a page, as long as it ends within the page; the reference from a bucket to its root page, if what it then names
+    /// is another page of rows.
     /// </remarks>
     private sealed class Subject
     {
@@ -255,7 +260,8 @@ public sealed class BboltMutationTests
                 foreach (var (before, after) in was.Rows.Zip(now.Rows))
                 {
                     var isPayload = before.Text.Length == after.Text.Length && IsChanged(damaged, before.Offset, before.Text.Length);
-                    var isResized = after.Text.StartsWith(before.Text, StringComparison.Ordinal) || before.Text.StartsWith(after.Text, StringComparison.Ordinal);
+                    var isResized = after.Text.StartsWith(before.Text, StringComparison.Ordinal)
+                        || before.Text.StartsWith(after.Text, StringComparison.Ordinal);
                     if (before.Text != after.Text && !isPayload && (!isResized || ++resized > 1))
                     {
                         return $"bucket {index} has {after.Text} instead of {before.Text}, without a word";

@@ -182,7 +182,8 @@ public sealed class BboltRoundTripTests
         var model = TestImages.Etcd(ModelBucket.Of(5000, row => $"{row:d6}", row => row % 300));
         var original = TestImages.Open(model.Write(pageSize: 512));
 
-        var copy = BboltImage.Plan([.. original.Buckets().Select(bucket => new BboltBucketContent(bucket.Name, () => new CopiedRows(bucket.OpenCursor())))], pageSize: 4096);
+        var contents = original.Buckets().Select(bucket => new BboltBucketContent(bucket.Name, () => new CopiedRows(bucket.OpenCursor())));
+        var copy = BboltImage.Plan([.. contents], pageSize: 4096);
 
         Assert.Equal(model.Write(pageSize: 4096), TestImages.Emit(copy, 4096));
     }

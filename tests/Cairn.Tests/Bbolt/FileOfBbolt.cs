@@ -4,8 +4,8 @@ namespace Cairn.Tests.Bbolt;
 
 /// <summary>A file that bbolt 1.3 itself wrote.</summary>
 /// <remarks>
-/// Page size 1024, three transactions, free list synced. Buckets "empty", "small" (a=1) and "rows": row000 to row119 with i % 40 times the letter 'a' + i % 26 (row050: 2500 times),
-/// from which the third transaction removed each row above 30 that 3 divides.
+/// Page size 1024, three transactions, free list synced. Buckets "empty", "small" (a=1) and "rows": row000 to row119 with i % 40 times the letter 'a' + i % 26
+/// (row050: 2500 times), from which the third transaction removed each row above 30 that 3 divides.
 /// </remarks>
 internal static class FileOfBbolt
 {
