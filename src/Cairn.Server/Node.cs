@@ -1,188 +1,272 @@
 using Cairn.Protocol;
+using Cairn.Raft;
+using Cairn.Server.Loops;
 using Cairn.Server.Reads;
+using Cairn.Server.Requests;
 using Cairn.Server.Watch;
+using Cairn.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace Cairn.Server;
 
 /// <summary>One member at work, seen from the front. Every method may be called from any thread.</summary>
-/// <remarks>Expected refusals are values (<see cref="NodeError"/>); no method throws for them.</remarks>
+/// <remarks>
+/// Expected refusals are values (<see cref="NodeError"/>). Exceptions mean that the environment failed or that data is damaged; the node says so in
+/// <see cref="Stopped"/> and stops serving.
+/// </remarks>
 public sealed class Node : IAsyncDisposable
 {
-    private readonly InvalidOperationException _notRunning = new("The node does not run.");
+    private readonly NodeRuntime _runtime;
+    private readonly KeyValueRequests _keyValues;
+    private readonly LeaseRequests _leases;
+    private readonly MemberRequests _members;
+    private readonly MaintenanceRequests _maintenance;
+
+    private Node(NodeRuntime runtime)
+    {
+        _runtime = runtime;
+        _keyValues = new KeyValueRequests(runtime);
+        _leases = new LeaseRequests(runtime);
+        _members = new MemberRequests(runtime);
+        _maintenance = new MaintenanceRequests(runtime);
+    }
+
+    /// <summary>Completes when this member knows a leader and has published its attributes.</summary>
+    public Task Ready => _runtime.Ready;
+
+    /// <summary>Completes when the node has stopped: null after <see cref="DisposeAsync"/>, else the failure that ended it.</summary>
+    public Task<Exception?> Stopped => _runtime.Stopped;
+
+    /// <summary>Raised, on a loop's thread, when the leader this member knows has changed; the argument is its id, 0 for none.</summary>
+    public event Action<ulong>? LeaderChanged
+    {
+        add => _runtime.RaftLoop.LeaderChanged += value;
+        remove => _runtime.RaftLoop.LeaderChanged -= value;
+    }
 
     /// <summary>Opens (or founds) the member in <see cref="NodeOptions.DataDirectory"/> on the real disk and starts its loops.</summary>
     /// <param name="options">What the node is told.</param>
     /// <param name="loggerFactory">Where its log lines go.</param>
     /// <returns>A running node; it may still be catching up, see <see cref="Ready"/>.</returns>
     /// <exception cref="IOException">The data directory cannot be used, or another process uses it.</exception>
-    public static Task<Node> OpenAsync(NodeOptions options, ILoggerFactory loggerFactory) => Task.FromResult(new Node());
-
-    /// <summary>Completes when this member knows a leader and has published its attributes.</summary>
-    public Task Ready => throw _notRunning;
-
-    /// <summary>Completes when the node has stopped: null after <see cref="DisposeAsync"/>, else the failure that ended it.</summary>
-    public Task<Exception?> Stopped => throw _notRunning;
-
-    /// <summary>Raised, on a loop's thread, when the leader this member knows has changed; the argument is its id, 0 for none.</summary>
-    public event Action<ulong>? LeaderChanged
+    /// <exception cref="CorruptionException">What is on disk is not what was written there.</exception>
+    public static async Task<Node> OpenAsync(NodeOptions options, ILoggerFactory loggerFactory)
     {
-        add => throw _notRunning;
-        remove => throw _notRunning;
+        ArgumentNullException.ThrowIfNull(options);
+        var disk = new RealDisk(options.DataDirectory);
+        Span<byte> seed = stackalloc byte[sizeof(ulong)];
+        System.Security.Cryptography.RandomNumberGenerator.Fill(seed);
+        var world = new NodeWorld
+        {
+            Disk = disk,
+            Time = TimeProvider.System,
+            Seed = BitConverter.ToUInt64(seed),
+            LoggerFactory = loggerFactory,
+        };
+        try
+        {
+            return await StartAsync(options, world);
+        }
+        catch
+        {
+            disk.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>As <see cref="OpenAsync"/>, in a world of the caller's making.</summary>
+    /// <param name="options">What the node is told.</param>
+    /// <param name="world">Everything it touches.</param>
+    /// <returns>A running node.</returns>
+    /// <exception cref="IOException">The data directory cannot be used, or another process uses it.</exception>
+    /// <exception cref="CorruptionException">What is on disk is not what was written there.</exception>
+    public static async Task<Node> StartAsync(NodeOptions options, NodeWorld world)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(world);
+        var runtime = new NodeRuntime(await NodeStart.OpenAsync(options, world));
+        runtime.Start();
+        return new Node(runtime);
     }
 
     /// <summary>Tells where this node stands.</summary>
     /// <returns>A new snapshot of the facts.</returns>
-    public NodeStatus Look() => throw _notRunning;
+    public NodeStatus Look() => _maintenance.Look();
 
     /// <summary>Reads all metrics.</summary>
     /// <returns>One sample a series.</returns>
-    public IReadOnlyList<MetricSample> CollectMetrics() => throw _notRunning;
+    public IReadOnlyList<MetricSample> CollectMetrics() => Metrics.MetricsReport.Collect(_runtime, Look());
 
     /// <summary>Reads a range: linearizably, or from what this member has if the request says serializable.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<RangeAnswer>> RangeAsync(RangeRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<RangeAnswer>> RangeAsync(RangeRequest request, RequestContext context) => _keyValues.RangeAsync(request, context);
 
     /// <summary>As <see cref="RangeAsync"/>, in pieces of one revision.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<RangeChunks>> RangeStreamAsync(RangeRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<RangeChunks>> RangeStreamAsync(RangeRequest request, RequestContext context) =>
+        _keyValues.RangeStreamAsync(request, context);
 
     /// <summary>Writes one key.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<PutResponse>> PutAsync(PutRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<PutResponse>> PutAsync(PutRequest request, RequestContext context) => _keyValues.PutAsync(request, context);
 
     /// <summary>Deletes a range.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<DeleteRangeResponse>> DeleteRangeAsync(DeleteRangeRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<DeleteRangeResponse>> DeleteRangeAsync(DeleteRangeRequest request, RequestContext context) =>
+        _keyValues.DeleteRangeAsync(request, context);
 
     /// <summary>Runs a transaction; one that only reads is served as a read.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<TxnResponse>> TxnAsync(TxnRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<TxnResponse>> TxnAsync(TxnRequest request, RequestContext context) => _keyValues.TxnAsync(request, context);
 
     /// <summary>Drops history below a revision.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<CompactionResponse>> CompactAsync(CompactionRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<CompactionResponse>> CompactAsync(CompactionRequest request, RequestContext context) =>
+        _keyValues.CompactAsync(request, context);
 
     /// <summary>Grants a lease.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<LeaseGrantResponse>> LeaseGrantAsync(LeaseGrantRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<LeaseGrantResponse>> LeaseGrantAsync(LeaseGrantRequest request, RequestContext context) =>
+        _leases.GrantAsync(request, context);
 
     /// <summary>Revokes a lease and deletes its keys.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<LeaseRevokeResponse>> LeaseRevokeAsync(LeaseRevokeRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<LeaseRevokeResponse>> LeaseRevokeAsync(LeaseRevokeRequest request, RequestContext context) =>
+        _leases.RevokeAsync(request, context);
 
     /// <summary>Renews a lease; TTL 0 says that it is gone.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<LeaseKeepAliveResponse>> LeaseKeepAliveAsync(LeaseKeepAliveRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<LeaseKeepAliveResponse>> LeaseKeepAliveAsync(LeaseKeepAliveRequest request, RequestContext context) =>
+        _leases.KeepAliveAsync(request, context);
 
     /// <summary>Tells how long a lease has left; TTL -1 says that it is gone.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<LeaseTimeToLiveResponse>> LeaseTimeToLiveAsync(LeaseTimeToLiveRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<LeaseTimeToLiveResponse>> LeaseTimeToLiveAsync(LeaseTimeToLiveRequest request, RequestContext context) =>
+        _leases.TimeToLiveAsync(request, context);
 
     /// <summary>Lists the leases, those that end first in front.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<LeaseLeasesResponse>> LeaseLeasesAsync(LeaseLeasesRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<LeaseLeasesResponse>> LeaseLeasesAsync(LeaseLeasesRequest request, RequestContext context) =>
+        new(_leases.List(context));
 
     /// <summary>Lists, raises or clears alarms.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<AlarmResponse>> AlarmAsync(AlarmRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<AlarmResponse>> AlarmAsync(AlarmRequest request, RequestContext context) => _maintenance.AlarmAsync(request, context);
 
     /// <summary>Tells where this member stands; needs no quorum.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<StatusResponse>> StatusAsync(StatusRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<StatusResponse>> StatusAsync(StatusRequest request, RequestContext context) => new(_maintenance.Status());
 
     /// <summary>Starts to reclaim space; nothing stops meanwhile.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<DefragmentResponse>> DefragmentAsync(DefragmentRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<DefragmentResponse>> DefragmentAsync(DefragmentRequest request, RequestContext context) =>
+        _maintenance.DefragmentAsync(context);
 
     /// <summary>Hashes the whole key space.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<HashResponse>> HashAsync(HashRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<HashResponse>> HashAsync(HashRequest request, RequestContext context) => _maintenance.HashAsync(context);
 
     /// <summary>Hashes the history up to a revision.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<HashKVResponse>> HashKvAsync(HashKVRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<HashKVResponse>> HashKvAsync(HashKVRequest request, RequestContext context) => _maintenance.HashKvAsync(request, context);
 
     /// <summary>Hands leadership to another member.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<MoveLeaderResponse>> MoveLeaderAsync(MoveLeaderRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<MoveLeaderResponse>> MoveLeaderAsync(MoveLeaderRequest request, RequestContext context) =>
+        _members.MoveLeaderAsync(request, context);
 
     /// <summary>Validates, starts or cancels a downgrade.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<DowngradeResponse>> DowngradeAsync(DowngradeRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<DowngradeResponse>> DowngradeAsync(DowngradeRequest request, RequestContext context) =>
+        _maintenance.DowngradeAsync(request, context);
 
     /// <summary>Lists the members.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<MemberListResponse>> MemberListAsync(MemberListRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<MemberListResponse>> MemberListAsync(MemberListRequest request, RequestContext context) =>
+        _members.ListAsync(request, context);
 
     /// <summary>Adds a member.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<MemberAddResponse>> MemberAddAsync(MemberAddRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<MemberAddResponse>> MemberAddAsync(MemberAddRequest request, RequestContext context) =>
+        _members.AddAsync(request, context);
 
     /// <summary>Removes a member for ever.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<MemberRemoveResponse>> MemberRemoveAsync(MemberRemoveRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<MemberRemoveResponse>> MemberRemoveAsync(MemberRemoveRequest request, RequestContext context) =>
+        _members.RemoveAsync(request, context);
 
     /// <summary>Changes the peer URLs of a member.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<MemberUpdateResponse>> MemberUpdateAsync(MemberUpdateRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<MemberUpdateResponse>> MemberUpdateAsync(MemberUpdateRequest request, RequestContext context) =>
+        _members.UpdateAsync(request, context);
 
     /// <summary>Makes a voter of a learner that is in sync.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<MemberPromoteResponse>> MemberPromoteAsync(MemberPromoteRequest request, RequestContext context) => throw _notRunning;
+    public ValueTask<Answer<MemberPromoteResponse>> MemberPromoteAsync(MemberPromoteRequest request, RequestContext context) =>
+        _members.PromoteAsync(request, context);
 
     /// <summary>Opens a watch stream.</summary>
     /// <param name="context">Who asks.</param>
     /// <returns>The stream; the caller disposes it.</returns>
-    public WatchStream OpenWatchStream(RequestContext context) => throw _notRunning;
+    public WatchStream OpenWatchStream(RequestContext context) => new(_runtime.Hub, context);
+
+    /// <summary>Delivers a message of another member.</summary>
+    /// <param name="message">The message.</param>
+    /// <returns>False if it was dropped, because too many wait.</returns>
+    public bool Receive(Message message) => _runtime.RaftLoop.TryReceive(message);
+
+    /// <summary>Reports that a message to another member could not be sent.</summary>
+    /// <param name="memberId">The other member.</param>
+    public void ReportUnreachable(ulong memberId) =>
+        _runtime.RaftLoop.Completions.TryPost(RaftCompletion.OfCall(core => core.ReportUnreachable(memberId)));
 
     /// <summary>Stops: no new requests, what was accepted is finished or refused, state is written, files are closed.</summary>
     /// <returns>Completes when all is closed.</returns>
-    public ValueTask DisposeAsync() => throw _notRunning;
+    public ValueTask DisposeAsync() => new(_runtime.StopAsync());
 }

@@ -49,6 +49,9 @@ public enum NodeError
     /// <summary>"authentication failed, invalid user ID or password".</summary>
     AuthenticationFailed,
 
+    /// <summary>"auth: authentication failed, password was given for no password user", without the usual prefix.</summary>
+    NoPasswordUser,
+
     /// <summary>"permission not given".</summary>
     PermissionNotGiven,
 

@@ -1,0 +1,17 @@
+namespace Cairn.Server;
+
+/// <summary>Where things are in a data directory.</summary>
+internal static class DataDirectory
+{
+    /// <summary>Everything of the member; the same name as etcd's.</summary>
+    public const string Member = "member";
+
+    /// <summary>The replicated log.</summary>
+    public const string Wal = "member/wal";
+
+    /// <summary>Manifests, segments and checkpoints.</summary>
+    public const string Store = "member/store";
+
+    /// <summary>Taken by the process that uses the directory.</summary>
+    public const string Lock = "member/lock";
+}

@@ -1,0 +1,43 @@
+using Cairn.Protocol;
+
+namespace Cairn.Server;
+
+/// <summary>Makes the headers of responses. Any thread.</summary>
+/// <param name="clusterId">Id of the cluster.</param>
+/// <param name="memberId">Id of this member.</param>
+internal sealed class HeaderSource(ulong clusterId, ulong memberId)
+{
+    private ulong _term;
+
+    /// <summary>Id of the cluster.</summary>
+    public ulong ClusterId => clusterId;
+
+    /// <summary>Id of this member.</summary>
+    public ulong MemberId => memberId;
+
+    /// <summary>Term of the log; only grows. Set by the raft loop.</summary>
+    public ulong Term
+    {
+        get => Volatile.Read(ref _term);
+        set
+        {
+            Invariant.Holds(value >= _term);
+            Volatile.Write(ref _term, value);
+        }
+    }
+
+    /// <summary>Completes the header that the state machine began with the revision.</summary>
+    /// <param name="header">The header.</param>
+    public void Complete(ResponseHeader header)
+    {
+        header.ClusterId = clusterId;
+        header.MemberId = memberId;
+        header.RaftTerm = Term;
+    }
+
+    /// <summary>Makes a header.</summary>
+    /// <param name="revision">Revision to show; 0 where the response shows none.</param>
+    /// <returns>A new header, owned by the caller.</returns>
+    /// <remarks>Source of who shows what: etcd-inventory.md 1.0.</remarks>
+    public ResponseHeader Make(long revision) => new() { ClusterId = clusterId, MemberId = memberId, RaftTerm = Term, Revision = revision };
+}

@@ -1,0 +1,317 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Cairn.Server.Leases;
+
+/// <summary>How an attempt to renew a lease ended.</summary>
+internal enum RenewOutcome
+{
+    /// <summary>It has its full time again.</summary>
+    Renewed,
+
+    /// <summary>There is no such lease.</summary>
+    Gone,
+
+    /// <summary>Its revocation is under way: wait for the outcome, then try again.</summary>
+    BeingRevoked,
+
+    /// <summary>This member does not keep the time of leases.</summary>
+    NotPrimary,
+}
+
+/// <summary>Keeps the time of leases while this member leads.</summary>
+/// <remarks>
+/// <para>
+/// A lease may live longer than its time to live, never shorter, and only time in which renewals could be processed counts. So the clock runs on time of
+/// its own: it goes on by what passed between two ticks of the raft loop, unless that was so long that the loop, hence the process, must have been held up.
+/// Then it stands still, and if renewals may have been lost meanwhile (an election timeout or more), it gives everyone another election timeout to be heard.
+/// </para>
+/// <para>
+/// Renewals are not in the log, so whoever applies a revocation cannot judge it. The raft loop decides, in the term in which it leads, and proposes at once;
+/// from then until the outcome is known a renewal waits. Example: time to live 10 s, last renewed at 100 s of this clock: at 110 s it is handed out for
+/// revocation; a renewal that comes now waits; the entry is applied, the lease is gone, and the waiter is told so. Were the proposal refused, the waiter
+/// would try again, and find the lease as it was.
+/// </para>
+/// <para>Any thread; one lock, no callbacks. Sources: etcd server/lease/lessor.go; issues etcd 15247, 20615, 13932.</para>
+/// </remarks>
+internal sealed class LeaseClock
+{
+    /// <summary>Most leases revoked in a second, as etcd: each is an entry of the log, and other proposals want their turn.</summary>
+    internal const int ExpiriesPerSecondMax = 1000;
+
+    private readonly Lock _lock = new();
+    private readonly TimeProvider _time;
+    private readonly TimeSpan _gap;
+    private readonly TimeSpan _electionTimeout;
+    private readonly Dictionary<long, LeaseTimer> _leases = [];
+    private readonly PriorityQueue<LeaseTimer, TimeSpan> _byDeadline = new();
+    private long _lastTick;
+    private TimeSpan _now;
+    private TimeSpan _grace;
+    private double _credit;
+    private ulong _term;
+
+    /// <summary>Creates a clock that keeps no time.</summary>
+    /// <param name="time">Where time comes from; only the monotonic part is used.</param>
+    /// <param name="heartbeat">Interval between ticks of the raft loop.</param>
+    /// <param name="electionTimeout">Time after which clients look for another leader.</param>
+    public LeaseClock(TimeProvider time, TimeSpan heartbeat, TimeSpan electionTimeout)
+    {
+        _time = time;
+        _gap = heartbeat * 2;
+        _electionTimeout = electionTimeout;
+        _lastTick = time.GetTimestamp();
+    }
+
+    /// <summary>Number of leases whose time is kept.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _leases.Count;
+            }
+        }
+    }
+
+    /// <summary>Begins to keep time: this member leads, and has applied an entry of its own term. Every lease has its full time again.</summary>
+    /// <param name="term">The term in which it leads.</param>
+    /// <param name="leases">All leases: id and time that they get.</param>
+    public void Begin(ulong term, IEnumerable<(long Id, TimeSpan Ttl)> leases)
+    {
+        lock (_lock)
+        {
+            Invariant.Holds(term > _term);
+            Clear_NeedsLock();
+            _term = term;
+            _lastTick = _time.GetTimestamp();
+            foreach (var (id, ttl) in leases)
+            {
+                Add_NeedsLock(id, ttl, _electionTimeout);
+            }
+        }
+    }
+
+    /// <summary>Ceases to keep time: this member does not lead any more, or no longer in that term.</summary>
+    public void Cease()
+    {
+        lock (_lock)
+        {
+            Clear_NeedsLock();
+        }
+    }
+
+    /// <summary>Begins a lease that was just granted. The apply loop only.</summary>
+    /// <param name="id">Its id.</param>
+    /// <param name="ttl">Its time to live.</param>
+    public void Granted(long id, TimeSpan ttl)
+    {
+        lock (_lock)
+        {
+            if (_term != 0)
+            {
+                Add_NeedsLock(id, ttl, TimeSpan.Zero);
+            }
+        }
+    }
+
+    /// <summary>Forgets a lease that was just revoked, before anyone is told. The apply loop only.</summary>
+    /// <param name="id">Its id.</param>
+    public void Revoked(long id)
+    {
+        TaskCompletionSource? waiters = null;
+        lock (_lock)
+        {
+            if (_leases.Remove(id, out var lease))
+            {
+                waiters = lease.Revocation;
+            }
+        }
+
+        waiters?.SetResult();
+    }
+
+    /// <summary>Takes back a revocation that was decided but could not be proposed: the lease is judged again at a later tick.</summary>
+    /// <param name="id">Its id.</param>
+    public void NotRevoked(long id)
+    {
+        TaskCompletionSource? waiters = null;
+        lock (_lock)
+        {
+            if (_leases.TryGetValue(id, out var lease) && lease.Revocation is not null)
+            {
+                waiters = lease.Revocation;
+                lease.Revocation = null;
+                _byDeadline.Enqueue(lease, lease.Deadline);
+            }
+        }
+
+        waiters?.SetResult();
+    }
+
+    /// <summary>Lets time pass and hands out what has ended. The raft loop only, at each tick.</summary>
+    /// <param name="leadsInTerm">Term in which this member leads now; 0 if it does not.</param>
+    /// <param name="ended">Receives the ids to revoke; each is handed out once, until <see cref="Revoked"/> or <see cref="NotRevoked"/>.</param>
+    public void Tick(ulong leadsInTerm, List<long> ended)
+    {
+        lock (_lock)
+        {
+            var counted = Measure_NeedsLock();
+            if (_term != 0 && leadsInTerm != _term)
+            {
+                Clear_NeedsLock();
+            }
+
+            if (_term == 0)
+            {
+                return;
+            }
+
+            _now += counted;
+            _credit = Math.Min(_credit + (counted.TotalSeconds * ExpiriesPerSecondMax), ExpiriesPerSecondMax);
+            while (_credit >= 1 && TryTakeEnded_NeedsLock(out var lease))
+            {
+                lease.Revocation = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                ended.Add(lease.Id);
+                _credit--;
+            }
+        }
+    }
+
+    /// <summary>Gives a lease its full time again.</summary>
+    /// <param name="id">Its id.</param>
+    /// <param name="ttl">Its time to live, when renewed.</param>
+    /// <param name="revocation">What to wait for, when being revoked.</param>
+    /// <returns>How it ended.</returns>
+    public RenewOutcome Renew(long id, out TimeSpan ttl, out Task? revocation)
+    {
+        ttl = default;
+        revocation = null;
+        lock (_lock)
+        {
+            if (_term == 0)
+            {
+                return RenewOutcome.NotPrimary;
+            }
+
+            if (!_leases.TryGetValue(id, out var lease))
+            {
+                return RenewOutcome.Gone;
+            }
+
+            if (lease.Revocation is not null)
+            {
+                revocation = lease.Revocation.Task;
+                return RenewOutcome.BeingRevoked;
+            }
+
+            // The queue learns of the later deadline when the earlier one comes up.
+            lease.Deadline = Max(lease.Deadline, _now + lease.Ttl);
+            ttl = lease.Ttl;
+            return RenewOutcome.Renewed;
+        }
+    }
+
+    /// <summary>Tells how long a lease has left.</summary>
+    /// <param name="id">Its id.</param>
+    /// <param name="remaining">Time left, not negative.</param>
+    /// <returns>False if its time is not kept here.</returns>
+    public bool TryGetRemaining(long id, out TimeSpan remaining)
+    {
+        lock (_lock)
+        {
+            if (_leases.TryGetValue(id, out var lease))
+            {
+                remaining = Max(lease.Deadline - _now, TimeSpan.Zero);
+                return true;
+            }
+        }
+
+        remaining = default;
+        return false;
+    }
+
+    /// <summary>Whether this member keeps the time of leases.</summary>
+    public bool IsPrimary
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _term != 0;
+            }
+        }
+    }
+
+    private static TimeSpan Max(TimeSpan left, TimeSpan right) => left > right ? left : right;
+
+    /// <summary>Measures what passed since the last tick, as far as it counts.</summary>
+    private TimeSpan Measure_NeedsLock()
+    {
+        var timestamp = _time.GetTimestamp();
+        var elapsed = _time.GetElapsedTime(_lastTick, timestamp);
+        _lastTick = timestamp;
+        if (elapsed > _gap)
+        {
+            if (elapsed >= _electionTimeout)
+            {
+                _grace = _electionTimeout;
+            }
+
+            return TimeSpan.Zero;
+        }
+
+        if (_grace >= elapsed)
+        {
+            _grace -= elapsed;
+            return TimeSpan.Zero;
+        }
+
+        elapsed -= _grace;
+        _grace = TimeSpan.Zero;
+        return elapsed;
+    }
+
+    private bool TryTakeEnded_NeedsLock([NotNullWhen(true)] out LeaseTimer? ended)
+    {
+        while (_byDeadline.TryPeek(out ended, out var deadline) && deadline <= _now)
+        {
+            _byDeadline.Dequeue();
+            if (!_leases.TryGetValue(ended.Id, out var current) || !ReferenceEquals(current, ended) || ended.Revocation is not null)
+            {
+                continue;
+            }
+
+            if (ended.Deadline <= _now)
+            {
+                return true;
+            }
+
+            _byDeadline.Enqueue(ended, ended.Deadline);
+        }
+
+        ended = null;
+        return false;
+    }
+
+    private void Add_NeedsLock(long id, TimeSpan ttl, TimeSpan extra)
+    {
+        var lease = new LeaseTimer(id, ttl) { Deadline = _now + ttl + extra };
+        _leases[id] = lease;
+        _byDeadline.Enqueue(lease, lease.Deadline);
+    }
+
+    private void Clear_NeedsLock()
+    {
+        foreach (var lease in _leases.Values)
+        {
+            // They try again, and learn that this member keeps no time.
+            lease.Revocation?.SetResult();
+        }
+
+        _leases.Clear();
+        _byDeadline.Clear();
+        _term = 0;
+        _credit = 0;
+    }
+}

@@ -1,0 +1,19 @@
+namespace Cairn.Server.Leases;
+
+/// <summary>What the clock knows of one lease. Owned by the clock's lock.</summary>
+/// <param name="id">Id of the lease.</param>
+/// <param name="ttl">Granted time to live.</param>
+internal sealed class LeaseTimer(long id, TimeSpan ttl)
+{
+    /// <summary>Id of the lease.</summary>
+    public long Id => id;
+
+    /// <summary>Granted time to live.</summary>
+    public TimeSpan Ttl => ttl;
+
+    /// <summary>When it ends, in time of the clock.</summary>
+    public TimeSpan Deadline { get; set; }
+
+    /// <summary>Set while its revocation has been decided but not applied: who wants to renew it waits for the outcome.</summary>
+    public TaskCompletionSource? Revocation { get; set; }
+}

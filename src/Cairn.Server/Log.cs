@@ -1,0 +1,118 @@
+using Microsoft.Extensions.Logging;
+
+namespace Cairn.Server;
+
+/// <summary>What a node says. Event ids 2000 to 2999.</summary>
+internal static partial class Log
+{
+    /// <summary>A leader is known.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">This member.</param>
+    /// <param name="leader">The leader.</param>
+    /// <param name="term">Its term.</param>
+    [LoggerMessage(2000, LogLevel.Information, "{MemberId:x} elected leader {Leader:x} at term {Term}")]
+    public static partial void LeaderElected(this ILogger logger, ulong memberId, ulong leader, ulong term);
+
+    /// <summary>The leader is gone.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">This member.</param>
+    /// <param name="leader">The former leader.</param>
+    /// <param name="term">The term now.</param>
+    [LoggerMessage(2001, LogLevel.Warning, "{MemberId:x} lost leader {Leader:x} at term {Term}")]
+    public static partial void LeaderLost(this ILogger logger, ulong memberId, ulong leader, ulong term);
+
+    /// <summary>The log on disk cannot be written.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="reason">Why.</param>
+    [LoggerMessage(2002, LogLevel.Error, "the log could not be written, nothing is acknowledged until it can be: {Reason}")]
+    public static partial void LogWriteFailed(this ILogger logger, string reason);
+
+    /// <summary>The log on disk can be written again.</summary>
+    /// <param name="logger">Where to.</param>
+    [LoggerMessage(2003, LogLevel.Information, "the log was written again, acknowledgements resumed")]
+    public static partial void LogWriteResumed(this ILogger logger);
+
+    /// <summary>A sync takes long.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="took">How long it has taken.</param>
+    /// <param name="expected">How long it may.</param>
+    [LoggerMessage(2004, LogLevel.Warning, "slow fdatasync, took {Took}, expected-duration {Expected}")]
+    public static partial void SlowSync(this ILogger logger, TimeSpan took, TimeSpan expected);
+
+    /// <summary>The node started.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">This member.</param>
+    /// <param name="clusterId">Its cluster.</param>
+    /// <param name="applied">Applied index of the state that was loaded.</param>
+    /// <param name="replay">Entries of the log behind it.</param>
+    [LoggerMessage(2005, LogLevel.Information, "started member {MemberId:x} of cluster {ClusterId:x} from index {Applied}, {Replay} entries of the log to apply")]
+    public static partial void Started(this ILogger logger, ulong memberId, ulong clusterId, ulong applied, int replay);
+
+    /// <summary>A torn tail of the log was cut off.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="path">The segment.</param>
+    /// <param name="offset">Where it ends now.</param>
+    /// <param name="bytes">How much was cut off.</param>
+    /// <param name="reason">What was wrong.</param>
+    /// <param name="copy">Where the bytes were kept.</param>
+    [LoggerMessage(2006, LogLevel.Warning, "a torn tail of {Path} was cut off at {Offset}: {Bytes} bytes, never acknowledged, kept in {Copy} ({Reason})")]
+    public static partial void LogRepaired(this ILogger logger, string path, long offset, long bytes, string reason, string copy);
+
+    /// <summary>State was written.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="applied">Applied index it covers.</param>
+    /// <param name="took">How long it took.</param>
+    [LoggerMessage(2007, LogLevel.Debug, "wrote the state up to index {Applied} in {Took}")]
+    public static partial void StateWritten(this ILogger logger, ulong applied, TimeSpan took);
+
+    /// <summary>State could not be written.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="reason">Why.</param>
+    [LoggerMessage(2008, LogLevel.Warning, "the state could not be written, the log is kept until it can be: {Reason}")]
+    public static partial void StateWriteFailed(this ILogger logger, string reason);
+
+    /// <summary>Attributes were published.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">This member.</param>
+    /// <param name="name">Its name.</param>
+    [LoggerMessage(2009, LogLevel.Information, "published local member to cluster through raft, local-member-id {MemberId:x}, name {Name}")]
+    public static partial void Published(this ILogger logger, ulong memberId, string name);
+
+    /// <summary>A loop ended by a failure.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="exception">The failure.</param>
+    [LoggerMessage(2010, LogLevel.Critical, "the node stopped")]
+    public static partial void NodeFailed(this ILogger logger, Exception exception);
+
+    /// <summary>This member is not part of the cluster any more.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">This member.</param>
+    [LoggerMessage(2011, LogLevel.Warning, "{MemberId:x} was removed from the cluster; it stops serving")]
+    public static partial void RemovedFromCluster(this ILogger logger, ulong memberId);
+
+    /// <summary>Space ran out.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="used">Bytes in use.</param>
+    /// <param name="quota">The limit.</param>
+    [LoggerMessage(2012, LogLevel.Warning, "raised alarm NOSPACE: {Used} bytes in use, quota {Quota}")]
+    public static partial void SpaceExceeded(this ILogger logger, long used, long quota);
+
+    /// <summary>There is space again.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="used">Bytes in use.</param>
+    /// <param name="quota">The limit.</param>
+    [LoggerMessage(2013, LogLevel.Information, "cleared alarm NOSPACE: {Used} bytes in use, quota {Quota}")]
+    public static partial void SpaceRegained(this ILogger logger, long used, long quota);
+
+    /// <summary>History was compacted without being asked.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="revision">Up to where.</param>
+    [LoggerMessage(2014, LogLevel.Information, "finished auto compaction, revision {Revision}")]
+    public static partial void AutoCompacted(this ILogger logger, long revision);
+
+    /// <summary>Segments were emptied.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="bytes">What it freed.</param>
+    [LoggerMessage(2015, LogLevel.Debug, "cleaned segments, {Bytes} bytes freed once two manifests do not name them")]
+    public static partial void Cleaned(this ILogger logger, long bytes);
+}

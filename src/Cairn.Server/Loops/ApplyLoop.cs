@@ -1,0 +1,329 @@
+using Cairn.Raft;
+using Cairn.Raft.Wire;
+using Cairn.Server.Leases;
+using Cairn.Server.Metrics;
+using Cairn.Server.Peers;
+using Cairn.Server.Proposals;
+using Cairn.Server.Reads;
+using Cairn.Server.Watch;
+using Cairn.State;
+
+namespace Cairn.Server.Loops;
+
+/// <summary>Everything the apply loop works with.</summary>
+internal sealed record ApplyLoopParts
+{
+    /// <summary>The state. Owned by the loop from now on.</summary>
+    public required StateMachine State { get; init; }
+
+    /// <summary>The segments; says when memory for rows runs out.</summary>
+    public required Storage.Revisions.RevisionLog RevisionLog { get; init; }
+
+    /// <summary>Called when rows should go to the segments soon.</summary>
+    public required Action RoomWanted { get; init; }
+
+    /// <summary>What the rest of the node may know.</summary>
+    public required NodeFacts Facts { get; init; }
+
+    /// <summary>Proposals that somebody waits for.</summary>
+    public required ProposalTable Proposals { get; init; }
+
+    /// <summary>Readers that wait for an index.</summary>
+    public required AppliedGate Gate { get; init; }
+
+    /// <summary>Keeps the time of leases.</summary>
+    public required LeaseClock Leases { get; init; }
+
+    /// <summary>Brings changes to those who watch.</summary>
+    public required WatchHub Hub { get; init; }
+
+    /// <summary>The raft loop's queue.</summary>
+    public required Inbox<RaftCompletion> Raft { get; init; }
+
+    /// <summary>Reaches the other members; null if there are none to be reached.</summary>
+    public IPeerTransport? Transport { get; init; }
+
+    /// <summary>Counts.</summary>
+    public required ServerMetrics Metrics { get; init; }
+
+    /// <summary>This member.</summary>
+    public required ulong MemberId { get; init; }
+}
+
+/// <summary>Sole writer of the state: applies what is committed, shows it to readers, tells those who wait, and passes the changes on.</summary>
+/// <remarks>
+/// <para>
+/// Order after a batch, which is what makes an acknowledgement mean something: publish the view; open the gate for readers; tell the lease clock; append to the
+/// ring of watchers; only then complete the proposals. So whoever was told of a write finds it, whoever was told of a revocation cannot renew.
+/// </para>
+/// <para>Nothing here waits for the disk: rows go into memory, and from there to the segments by somebody else.</para>
+/// </remarks>
+internal sealed class ApplyLoop
+{
+    // One step of a sweep looks at so many keys: well under a millisecond, so that applying goes on in between.
+    private const int SweepKeysPerStep = 500;
+
+    // Rows that may gather before somebody is asked to move them: half of what memory may hold.
+    private const long RoomWantedBelowBytes = 16L * 1024 * 1024;
+
+    private readonly ApplyLoopParts _parts;
+    private readonly AsyncSignal _wake = new();
+    private readonly AsyncSignal _room = new();
+    private readonly Inbox<Work> _inbox;
+    private readonly List<ApplyResult> _results = [];
+    private List<Work> _batch = [];
+    private ulong _clockTerm;
+    private TaskCompletionSource? _swept;
+    private bool _stopping;
+
+    /// <summary>Creates a loop that does not run yet.</summary>
+    /// <param name="parts">What it works with.</param>
+    public ApplyLoop(ApplyLoopParts parts)
+    {
+        _parts = parts;
+        _inbox = new Inbox<Work>(LoopLimits.ApplyWorkCapacity, _wake);
+    }
+
+    /// <summary>Raised on the loop after entries were applied; the argument is the index of the last.</summary>
+    public event Action<ulong>? Applied;
+
+    /// <summary>Raised on the loop when this member was removed from the cluster.</summary>
+    public event Action? Removed;
+
+    /// <summary>Hands over committed entries. The raft loop.</summary>
+    /// <param name="message">A message to <see cref="LocalTarget.ApplyThread"/>.</param>
+    public void Post(Message message)
+    {
+        Invariant.Holds(message.Type == MessageType.StorageApply);
+        Invariant.Holds(_inbox.TryPost(new Work(message, null)));
+    }
+
+    /// <summary>Does something with the state, between two batches. Any thread.</summary>
+    /// <typeparam name="T">What comes of it.</typeparam>
+    /// <param name="function">What to do; short, and without waiting.</param>
+    /// <returns>What came of it.</returns>
+    public Task<T> CallAsync<T>(Func<StateMachine, T> function)
+    {
+        var outcome = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var posted = _inbox.TryPost(new Work(null, state =>
+        {
+            try
+            {
+                outcome.SetResult(function(state));
+            }
+            catch (IOException exception)
+            {
+                outcome.SetException(exception);
+            }
+        }));
+        if (!posted)
+        {
+            outcome.SetCanceled();
+        }
+
+        return outcome.Task;
+    }
+
+    /// <summary>Waits until compactions have been carried out. Any thread.</summary>
+    /// <returns>Completes when nothing is left to sweep.</returns>
+    public Task SweptAsync()
+    {
+        var mine = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var current = Interlocked.CompareExchange(ref _swept, mine, null) ?? mine;
+        _wake.Set();
+        return current.Task;
+    }
+
+    /// <summary>Says that rows were moved to the segments. The housekeeping loop.</summary>
+    public void RoomMade() => _room.Set();
+
+    /// <summary>Tells the transport who the others are. Any thread.</summary>
+    public void TellPeers()
+    {
+        var others = _parts.State.View.Members.Members.Where(member => member.Id != _parts.MemberId);
+        _parts.Transport?.SetPeers([.. others.Select(member => new PeerAddress(member.Id, member.PeerUrls))]);
+    }
+
+    /// <summary>Runs until <see cref="Stop"/>.</summary>
+    /// <returns>Completes when all that was handed over has been applied.</returns>
+    public async Task RunAsync()
+    {
+        while (true)
+        {
+            while (_inbox.Drain(ref _batch))
+            {
+                foreach (var work in _batch)
+                {
+                    await WaitForRoomAsync();
+                    Do(work);
+                }
+
+                _batch.Clear();
+            }
+
+            if (Volatile.Read(ref _stopping))
+            {
+                return;
+            }
+
+            if (_parts.State.Sweep(SweepKeysPerStep))
+            {
+                // More to sweep: whatever came in meanwhile goes first.
+                await Task.Yield();
+                continue;
+            }
+
+            Interlocked.Exchange(ref _swept, null)?.SetResult();
+
+            await _wake.WaitAsync();
+        }
+    }
+
+    /// <summary>Ends the loop when its queue is empty; nothing more is taken.</summary>
+    public void Stop()
+    {
+        _inbox.Close();
+        Volatile.Write(ref _stopping, true);
+        _wake.Set();
+    }
+
+    /// <summary>Waits while the rows in memory are as many as may be: the disk does not keep up, or hangs.</summary>
+    private async ValueTask WaitForRoomAsync()
+    {
+        var room = _parts.RevisionLog.TailRoomBytes;
+        if (room < RoomWantedBelowBytes)
+        {
+            _parts.RoomWanted();
+        }
+
+        while (room <= 0 && !Volatile.Read(ref _stopping))
+        {
+            await _room.WaitAsync();
+            room = _parts.RevisionLog.TailRoomBytes;
+        }
+    }
+
+    private void Do(in Work work)
+    {
+        if (work.Message is { } message)
+        {
+            Apply(message);
+        }
+        else
+        {
+            work.Action!(_parts.State);
+        }
+    }
+
+    private void Apply(Message message)
+    {
+        var entries = message.Entries.Span;
+        foreach (ref readonly var entry in entries)
+        {
+            ApplyOne(entry);
+        }
+
+        _parts.State.Publish();
+        var last = entries[^1];
+        _parts.Facts.Applied = last.Index;
+        _parts.Gate.Open(last.Index);
+        TellClock(last.Term);
+        TellWatchers();
+        TellProposers();
+        _results.Clear();
+        Invariant.Holds(_parts.Raft.TryPost(RaftCompletion.OfApply(message)));
+        Applied?.Invoke(last.Index);
+    }
+
+    private void ApplyOne(in Entry entry)
+    {
+        Invariant.Holds(entry.Type != EntryType.ConfChangeV2);
+        var kind = entry.Type == EntryType.ConfChange ? EntryKind.ConfChange : EntryKind.Normal;
+        var result = _parts.State.Apply(new CommittedEntry(entry.Term, entry.Index, kind, entry.Data));
+        _results.Add(result);
+        if (result.Effect is MembersChanged changed)
+        {
+            TellCore(entry, changed);
+        }
+        else if (kind == EntryKind.ConfChange)
+        {
+            // Not even a change that could be judged: the core is told, so that it lets the next one in.
+            Invariant.Holds(_parts.Raft.TryPost(RaftCompletion.OfConfChange(default)));
+        }
+    }
+
+    private void TellCore(in Entry entry, MembersChanged changed)
+    {
+        Invariant.Holds(ConfChangeWire.TryRead(entry.Data, out var change));
+        var isRefused = changed.Error != StoreError.None;
+        Invariant.Holds(_parts.Raft.TryPost(RaftCompletion.OfConfChange(isRefused ? change with { MemberId = 0 } : change)));
+        if (!isRefused && change.Type == ConfChangeType.RemoveNode && change.MemberId == _parts.MemberId)
+        {
+            Removed?.Invoke();
+        }
+    }
+
+    private void TellClock(ulong lastTerm)
+    {
+        foreach (var result in _results)
+        {
+            switch (result.Effect)
+            {
+                case LeaseGranted granted:
+                    _parts.Metrics.LeasesGranted.Add();
+                    _parts.Leases.Granted(granted.Lease.Id, TimeSpan.FromSeconds(granted.Lease.GrantedTtl));
+                    break;
+                case LeaseRevoked revoked:
+                    _parts.Metrics.LeasesRevoked.Add();
+                    _parts.Leases.Revoked(revoked.Id);
+                    break;
+                default:
+                    break;
+            }
+        }
+
+        // An entry of the term in which this member leads has been applied: every lease of earlier terms is known, and the time of all begins anew.
+        var leads = _parts.Facts.LeadingTerm;
+        if (leads != 0 && leads == lastTerm && leads != _clockTerm)
+        {
+            _clockTerm = leads;
+            var leases = _parts.State.View.Leases.List();
+            _parts.Leases.Begin(leads, leases.Select(lease => (lease.Id, TimeSpan.FromSeconds(TimeLeft(lease)))));
+        }
+
+        static long TimeLeft(State.Lease.LeaseInfo lease) => lease.RemainingTtl > 0 ? lease.RemainingTtl : lease.GrantedTtl;
+    }
+
+    private void TellWatchers()
+    {
+        var any = false;
+        foreach (var result in _results)
+        {
+            if (!result.Events.IsEmpty)
+            {
+                _parts.Metrics.Events.Add(result.Events.Length);
+                _parts.Hub.Append(new RevisionEvents(result.Events));
+                any = true;
+            }
+        }
+
+        if (any)
+        {
+            _parts.Hub.Wake();
+        }
+    }
+
+    private void TellProposers()
+    {
+        foreach (var result in _results)
+        {
+            if (result.RequestId != 0)
+            {
+                _parts.Proposals.Take(result.RequestId)?.TryComplete(new ProposalOutcome(NodeError.None, result));
+            }
+        }
+    }
+
+    /// <summary>Something to do: entries to apply, or a call.</summary>
+    private readonly record struct Work(Message? Message, Action<StateMachine>? Action);
+}

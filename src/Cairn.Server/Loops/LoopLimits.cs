@@ -1,0 +1,32 @@
+namespace Cairn.Server.Loops;
+
+/// <summary>Bounds of what waits in front of the loops.</summary>
+internal static class LoopLimits
+{
+    /// <summary>Proposals that wait for the raft loop: it takes all of them in one turn, so this many arrive only while it is held up.</summary>
+    public const int ProposalsCapacity = 65_536;
+
+    /// <summary>Bytes of proposals accepted and not yet applied; more would only wait for a disk that does not keep up.</summary>
+    public const long PendingProposalBytesMax = 128L * 1024 * 1024;
+
+    /// <summary>Messages of peers that wait for the raft loop; more are dropped, as a network may, and sent again by their senders.</summary>
+    public const int PeerMessagesCapacity = 4096;
+
+    /// <summary>Completions that wait for the raft loop: one batch of the log in flight, and what the apply loop reports, which the core bounds by bytes.</summary>
+    public const int CompletionsCapacity = 1 << 20;
+
+    /// <summary>Work that waits for the apply loop; the core bounds entries by bytes, the rest is a handful of housekeeping.</summary>
+    public const int ApplyWorkCapacity = 1 << 20;
+
+    /// <summary>Committed entries that may wait to be applied before new requests are refused, as in etcd.</summary>
+    public const ulong ApplyLagEntriesMax = 5000;
+
+    /// <summary>Encoded bytes of committed entries handed to the apply loop at a time, so that the view is renewed often.</summary>
+    public const ulong ApplyingBytesMax = 4UL * 1024 * 1024;
+
+    /// <summary>Entries kept in memory behind the applied index, for peers that are a little behind, as in etcd.</summary>
+    public const ulong CatchUpEntries = 5000;
+
+    /// <summary>Applied entries after which those kept for peers are cut back to <see cref="CatchUpEntries"/>; more than one, to do it rarely.</summary>
+    public const ulong CompactLogEveryEntries = 1000;
+}

@@ -1,0 +1,581 @@
+using Cairn.Raft;
+using Cairn.Server.Leases;
+using Cairn.Server.Peers;
+using Cairn.Server.Proposals;
+using Cairn.Server.Reads;
+using Microsoft.Extensions.Logging;
+
+namespace Cairn.Server.Loops;
+
+/// <summary>Everything the raft loop works with.</summary>
+internal sealed record RaftLoopParts
+{
+    /// <summary>The core. Owned by the loop from now on.</summary>
+    public required RaftNode Core { get; init; }
+
+    /// <summary>The log as the core reads it. Owned by the loop from now on.</summary>
+    public required MemoryLog Log { get; init; }
+
+    /// <summary>The log on disk.</summary>
+    public required Storage.Wal.WriteAheadLog Wal { get; init; }
+
+    /// <summary>What the rest of the node may know.</summary>
+    public required NodeFacts Facts { get; init; }
+
+    /// <summary>Makes headers; learns the term.</summary>
+    public required HeaderSource Headers { get; init; }
+
+    /// <summary>Proposals that somebody waits for.</summary>
+    public required ProposalTable Proposals { get; init; }
+
+    /// <summary>Makes ids of proposals.</summary>
+    public required RequestIds Ids { get; init; }
+
+    /// <summary>Reads that wait for a confirmation.</summary>
+    public required ReadRounds Reads { get; init; }
+
+    /// <summary>Keeps the time of leases.</summary>
+    public required LeaseClock Leases { get; init; }
+
+    /// <summary>Reaches the other members; null if there are none to be reached.</summary>
+    public IPeerTransport? Transport { get; init; }
+
+    /// <summary>Counts.</summary>
+    public required Metrics.ServerMetrics Metrics { get; init; }
+
+    /// <summary>Source of time.</summary>
+    public required TimeProvider Time { get; init; }
+
+    /// <summary>Timing and limits.</summary>
+    public required NodeOptions Options { get; init; }
+
+    /// <summary>Where log lines go.</summary>
+    public required ILogger Logger { get; init; }
+}
+
+/// <summary>Sole owner of the raft core: brings it ticks, proposals, messages and the end of its workers' work, and carries out what it wants done.</summary>
+/// <remarks>
+/// The loop never waits for the disk, the state machine or the network: each turn takes everything that has gathered, lets the core speak, and hands the work
+/// out. So heartbeats, reads and the time of leases go on while a sync hangs. Order of a turn: what the workers finished, ticks, messages, proposals, reads;
+/// then <see cref="CarryOut"/>.
+/// </remarks>
+internal sealed class RaftLoop
+{
+    // Half a second between attempts: soon enough for "resumes by itself within a second" when room comes back, rare enough for a disk that is gone.
+    private static readonly TimeSpan RetryWriteAfter = TimeSpan.FromMilliseconds(500);
+
+    private readonly RaftLoopParts _parts;
+    private readonly AsyncSignal _wake = new();
+    private readonly Inbox<RaftCompletion> _completions;
+    private readonly Inbox<Proposal> _incoming;
+    private readonly Inbox<Message> _messages;
+    private readonly WalWriter _writer;
+    private readonly List<Proposal> _held = [];
+    private readonly List<Message> _responses = [];
+    private readonly List<long> _ended = [];
+    private List<RaftCompletion> _completionBatch = [];
+    private List<Proposal> _proposalBatch = [];
+    private List<Message> _messageBatch = [];
+    private ReadOnlyMemory<byte>[] _payloads = new ReadOnlyMemory<byte>[64];
+    private ApplyLoop? _apply;
+    private int _ticks;
+    private ulong _appliedTerm;
+    private ulong _appliedIndex;
+    private long _lastWriteFailed;
+    private bool _stopping;
+
+    /// <summary>Creates a loop that does not run yet.</summary>
+    /// <param name="parts">What it works with.</param>
+    public RaftLoop(RaftLoopParts parts)
+    {
+        _parts = parts;
+        _completions = new Inbox<RaftCompletion>(LoopLimits.CompletionsCapacity, _wake);
+        _incoming = new Inbox<Proposal>(LoopLimits.ProposalsCapacity, _wake);
+        _messages = new Inbox<Message>(LoopLimits.PeerMessagesCapacity, _wake);
+        _writer = new WalWriter(parts.Wal, parts.Log, _completions, parts.Metrics, parts.Time);
+        _appliedIndex = parts.Facts.Applied;
+    }
+
+    /// <summary>Where the apply loop and others report.</summary>
+    public Inbox<RaftCompletion> Completions => _completions;
+
+    /// <summary>Raised on the loop when the leader that this member knows has changed.</summary>
+    public event Action<ulong>? LeaderChanged;
+
+    /// <summary>Offers a proposal. Any thread.</summary>
+    /// <param name="proposal">In the table already.</param>
+    /// <returns>False if too many wait, or the loop stops.</returns>
+    public bool TryPropose(Proposal proposal) => _incoming.TryPost(proposal);
+
+    /// <summary>Delivers a message of a peer. Any thread.</summary>
+    /// <param name="message">The message.</param>
+    /// <returns>False if too many wait: it is dropped.</returns>
+    public bool TryReceive(Message message) => _messages.TryPost(message);
+
+    /// <summary>Wakes the loop because a read waits. Any thread.</summary>
+    public void Wake() => _wake.Set();
+
+    /// <summary>Counts a tick. The timer.</summary>
+    public void Tick()
+    {
+        Interlocked.Exchange(ref _ticks, 1);
+        _wake.Set();
+    }
+
+    /// <summary>Lets go of the log's files below an index. Any thread.</summary>
+    /// <param name="index">No entry up to here is needed.</param>
+    public void ReleaseLog(ulong index) => _completions.TryPost(RaftCompletion.OfCall(_ => _writer.Release(index)));
+
+    /// <summary>Describes the core. Any thread.</summary>
+    /// <returns>A copy, made on the loop.</returns>
+    public Task<RaftStatus> DescribeAsync()
+    {
+        var status = new TaskCompletionSource<RaftStatus>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!_completions.TryPost(RaftCompletion.OfCall(core => status.SetResult(core.Status()))))
+        {
+            status.SetCanceled();
+        }
+
+        return status.Task;
+    }
+
+    /// <summary>Runs until <see cref="Stop"/>.</summary>
+    /// <param name="apply">Who applies what is committed.</param>
+    /// <returns>Completes when stopped and no write is under way.</returns>
+    public async Task RunAsync(ApplyLoop apply)
+    {
+        _apply = apply;
+        ObserveConfiguration();
+        CampaignIfAlone();
+        while (!Volatile.Read(ref _stopping) || _writer.IsWriting)
+        {
+            Turn();
+            await _wake.WaitAsync();
+        }
+
+        Turn();
+        _parts.Reads.Stop();
+    }
+
+    /// <summary>Ends the loop: proposals are refused from now on, the write under way is waited for.</summary>
+    public void Stop()
+    {
+        _incoming.Close();
+        _messages.Close();
+        Volatile.Write(ref _stopping, true);
+        _wake.Set();
+    }
+
+    private void Turn()
+    {
+        TakeCompletions();
+        if (Interlocked.Exchange(ref _ticks, 0) != 0)
+        {
+            OnTick();
+        }
+
+        TakeMessages();
+        TakeProposals();
+        AskForReads();
+        CarryOut();
+    }
+
+    private void TakeCompletions()
+    {
+        if (!_completions.Drain(ref _completionBatch))
+        {
+            return;
+        }
+
+        foreach (ref readonly var completion in System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_completionBatch))
+        {
+            switch (completion.Kind)
+            {
+                case RaftCompletion.Report.LogWritten:
+                    OnLogWritten(completion.Failure);
+                    break;
+                case RaftCompletion.Report.Applied:
+                    OnApplied(completion.Message!);
+                    break;
+                case RaftCompletion.Report.ConfChange:
+                    OnConfChange(completion.Change);
+                    break;
+                default:
+                    completion.Action!(_parts.Core);
+                    break;
+            }
+        }
+
+        _completionBatch.Clear();
+    }
+
+    private void OnLogWritten(Exception? failure)
+    {
+        _responses.Clear();
+        _writer.Finish(failure, _responses);
+        if (failure is not null)
+        {
+            if (failure is not IOException)
+            {
+                throw new InvalidOperationException("The log could not be written.", failure);
+            }
+
+            _lastWriteFailed = _parts.Time.GetTimestamp();
+            if (_parts.Facts.WriteFailure is null)
+            {
+                _parts.Logger.LogWriteFailed(failure.Message);
+            }
+
+            _parts.Facts.WriteFailure = failure;
+            return;
+        }
+
+        if (_parts.Facts.WriteFailure is not null)
+        {
+            _parts.Facts.WriteFailure = null;
+            _parts.Logger.LogWriteResumed();
+        }
+
+        _parts.Facts.Durable = _parts.Log.LastIndex;
+        foreach (var response in _responses)
+        {
+            Deliver(response);
+        }
+    }
+
+    private void OnApplied(Message message)
+    {
+        var last = message.Entries.Span[^1];
+        Invariant.Holds(last.Index > _appliedIndex);
+        _appliedIndex = last.Index;
+        _appliedTerm = last.Term;
+        foreach (var response in message.Responses)
+        {
+            Deliver(response);
+        }
+
+        ObserveConfiguration();
+        CampaignIfAlone();
+        CompactLog();
+    }
+
+    private void OnConfChange(in ConfChange change)
+    {
+        var error = _parts.Core.ApplyConfChange(change, out _);
+        Invariant.Holds(error == Raft.Membership.MembershipError.None, $"{error}");
+        ObserveConfiguration();
+        _apply!.TellPeers();
+    }
+
+    /// <summary>Sets whether reads need a confirmation. They do not while this member is the only voter and has applied an entry of the term in which it leads.</summary>
+    /// <remarks>
+    /// Why that is linearizable: an acknowledged write was applied and published here before its acknowledgement, since nobody else could commit it; so the
+    /// newest view holds every write acknowledged before the read began. Nobody else can lead: an election needs this member's vote. Writes acknowledged before
+    /// a restart are in the log, hence below the first entry of the new term, hence applied. When a second voter is added, the flag falls here, in the same
+    /// turn in which the core learns of the voter, before anything is sent to it.
+    /// </remarks>
+    private void ObserveConfiguration()
+    {
+        var status = _parts.Core.BasicStatus;
+        var configuration = _parts.Core.ConfState;
+        var isOnlyVoter = configuration is { Voters: [var voter], VotersOutgoing: [] } && voter == status.Id;
+        _parts.Facts.IsOnlyVoter = isOnlyVoter;
+        _parts.Facts.IsLearner = configuration.Learners.Contains(status.Id);
+        _parts.Facts.ReadsAreLocal =
+            isOnlyVoter && status.SoftState.Role == RaftRole.Leader && _appliedTerm == status.HardState.Term;
+    }
+
+    /// <summary>Who is alone need not wait for an election timeout to find out that nobody leads.</summary>
+    private void CampaignIfAlone()
+    {
+        if (_parts.Facts.IsOnlyVoter && _parts.Core.BasicStatus.SoftState is { Leader: 0, Role: RaftRole.Follower })
+        {
+            _parts.Core.Campaign();
+        }
+    }
+
+    /// <summary>Forgets applied entries that only a peer far behind would need.</summary>
+    private void CompactLog()
+    {
+        // Peers may be a little behind; alone, the entries serve nobody.
+        var keep = _parts.Facts.IsOnlyVoter ? 0 : LoopLimits.CatchUpEntries;
+        var upTo = Math.Min(_appliedIndex, _parts.Log.LastIndex);
+        if (upTo > keep && upTo - keep >= _parts.Log.FirstIndex + LoopLimits.CompactLogEveryEntries)
+        {
+            _parts.Log.Compact(upTo - keep);
+        }
+    }
+
+    private void OnTick()
+    {
+        _parts.Core.Tick();
+        ExpireLeases();
+        RetryWrite();
+        ExpireProposals();
+        ReleaseHeld();
+    }
+
+    private void ExpireLeases()
+    {
+        _ended.Clear();
+        _parts.Leases.Tick(_parts.Facts.LeadingTerm, _ended);
+        foreach (var lease in _ended)
+        {
+            // Decided and proposed in one turn, in the term in which this member leads: a follower would forward it, so only a leader comes here.
+            var header = new Protocol.RequestHeader { ID = _parts.Ids.Next() };
+            var data = ProposalEncoding.Encode(
+                Protocol.InternalRaftRequest.LeaseRevokeFieldNumber,
+                new Protocol.LeaseRevokeRequest { ID = lease },
+                header);
+            if (_parts.Core.Propose(data) == RaftError.None)
+            {
+                _parts.Metrics.LeasesExpired.Add();
+            }
+            else
+            {
+                _parts.Leases.NotRevoked(lease);
+            }
+        }
+    }
+
+    private void RetryWrite()
+    {
+        if (_parts.Facts.WriteFailure is not null && _parts.Time.GetElapsedTime(_lastWriteFailed) >= RetryWriteAfter)
+        {
+            _writer.Retry();
+        }
+    }
+
+    /// <summary>Lets proposals go that nobody may wait for any longer. Where there is nobody else to ask, they wait as long as their clients do.</summary>
+    private void ExpireProposals()
+    {
+        if (_parts.Facts.IsOnlyVoter && _parts.Facts.LeadingTerm != 0)
+        {
+            return;
+        }
+
+        var limit = TimeSpan.FromSeconds(5) + (2 * _parts.Options.ElectionTimeout);
+        var expired = _parts.Proposals.Expire(limit, JudgeTimeout);
+        _parts.Metrics.ProposalsFailed.Add(expired);
+    }
+
+    /// <summary>Says why a proposal ran out of time, as far as can be known.</summary>
+    private NodeError JudgeTimeout(Proposal proposal)
+    {
+        if (!proposal.IsAccepted)
+        {
+            return NodeError.DeadlineExceeded;
+        }
+
+        var lost = _parts.Facts.LeaderLostAt;
+        var electionsMatter = _parts.Time.GetTimestamp() - (3 * _parts.Options.ElectionTimeout.Ticks * _parts.Time.TimestampFrequency / TimeSpan.TicksPerSecond);
+        return lost != 0 && lost > electionsMatter && lost <= proposal.Began ? NodeError.TimeoutLeaderFailure : NodeError.Timeout;
+    }
+
+    private void TakeMessages()
+    {
+        if (!_messages.Drain(ref _messageBatch))
+        {
+            return;
+        }
+
+        foreach (var message in _messageBatch)
+        {
+            var error = _parts.Core.Step(message);
+            Invariant.Holds(error != RaftError.LogLost, $"the leader {message.From} saw acknowledgements that this log does not hold");
+        }
+
+        _messageBatch.Clear();
+    }
+
+    private void TakeProposals()
+    {
+        if (!_incoming.Drain(ref _proposalBatch))
+        {
+            return;
+        }
+
+        Propose(_proposalBatch);
+        _proposalBatch.Clear();
+    }
+
+    private void ReleaseHeld()
+    {
+        if (_held.Count > 0 && _parts.Facts.Leader != 0)
+        {
+            Proposal[] held = [.. _held];
+            _held.Clear();
+            Propose(held);
+        }
+    }
+
+    /// <summary>Proposes a batch: all at once, or, where that is refused, one by one.</summary>
+    private void Propose(IReadOnlyList<Proposal> batch)
+    {
+        if (_parts.Facts.Leader == 0)
+        {
+            _held.AddRange(batch);
+            return;
+        }
+
+        var count = GatherPayloads(batch);
+        if (count == batch.Count && _parts.Core.Propose(_payloads.AsSpan(0, count)) == RaftError.None)
+        {
+            foreach (var proposal in batch)
+            {
+                proposal.IsAccepted = true;
+            }
+
+            return;
+        }
+
+        foreach (var proposal in batch)
+        {
+            ProposeOne(proposal);
+        }
+    }
+
+    private int GatherPayloads(IReadOnlyList<Proposal> batch)
+    {
+        if (_payloads.Length < batch.Count)
+        {
+            _payloads = new ReadOnlyMemory<byte>[batch.Count * 2];
+        }
+
+        var count = 0;
+        foreach (var proposal in batch)
+        {
+            if (proposal.Change is null && !proposal.IsCompleted)
+            {
+                _payloads[count++] = proposal.Data;
+            }
+        }
+
+        return count;
+    }
+
+    private void ProposeOne(Proposal proposal)
+    {
+        if (proposal.IsCompleted)
+        {
+            return;
+        }
+
+        var error = proposal.Change is { } change ? _parts.Core.ProposeConfChange(change) : _parts.Core.Propose(proposal.Data);
+        if (error == RaftError.None)
+        {
+            proposal.IsAccepted = true;
+        }
+        else if (_parts.Core.BasicStatus is { Transferee: 0, SoftState.Role: RaftRole.Leader })
+        {
+            // The leader itself refuses: too much waits for the disk.
+            _parts.Metrics.ProposalsFailed.Add();
+            _parts.Proposals.Refuse(proposal, NodeError.TooManyRequests);
+        }
+        else
+        {
+            _held.Add(proposal);
+        }
+    }
+
+    private void AskForReads()
+    {
+        if (_parts.Reads.TryAsk(mayAsk: _parts.Facts.Leader != 0, out var context))
+        {
+            _parts.Core.ReadIndex(context);
+        }
+    }
+
+    /// <summary>Does what the core wants done, until it wants no more.</summary>
+    private void CarryOut()
+    {
+        while (_parts.Core.HasReady)
+        {
+            var ready = _parts.Core.Ready();
+            if (ready.SoftState is { } softState)
+            {
+                OnSoftState(softState);
+            }
+
+            if (!ready.HardState.IsEmpty)
+            {
+                _parts.Headers.Term = ready.HardState.Term;
+                _parts.Facts.Committed = ready.HardState.Commit;
+            }
+
+            foreach (var state in ready.ReadStates)
+            {
+                _parts.Reads.Confirmed(state.Context.Span, state.Index);
+            }
+
+            foreach (var message in ready.Messages)
+            {
+                Deliver(message);
+            }
+        }
+
+        _writer.Start();
+    }
+
+    private void Deliver(Message message)
+    {
+        switch (message.To)
+        {
+            case LocalTarget.AppendThread:
+                _writer.Add(message);
+                break;
+            case LocalTarget.ApplyThread:
+                _apply!.Post(message);
+                break;
+            case var to when to == _parts.Core.BasicStatus.Id:
+                var error = _parts.Core.Step(message);
+                Invariant.Holds(error == RaftError.None, $"{error} of {message.Type}");
+                break;
+            default:
+                _parts.Transport?.Send(message);
+                break;
+        }
+    }
+
+    private void OnSoftState(SoftState state)
+    {
+        var facts = _parts.Facts;
+        var term = _parts.Core.BasicStatus.HardState.Term;
+        var leads = state.Role == RaftRole.Leader;
+        _parts.Headers.Term = Math.Max(_parts.Headers.Term, term);
+        if (!leads && facts.LeadingTerm != 0)
+        {
+            facts.ReadsAreLocal = false;
+            _parts.Leases.Cease();
+        }
+
+        facts.LeadingTerm = leads ? term : 0;
+        if (facts.Leader == state.Leader)
+        {
+            return;
+        }
+
+        ObserveLeader(state.Leader, term);
+        ObserveConfiguration();
+    }
+
+    private void ObserveLeader(ulong leader, ulong term)
+    {
+        var facts = _parts.Facts;
+        if (leader == 0)
+        {
+            facts.LeaderLostAt = _parts.Time.GetTimestamp();
+            _parts.Logger.LeaderLost(_parts.Headers.MemberId, facts.Leader, term);
+        }
+        else
+        {
+            _parts.Metrics.LeaderChanges.Add();
+            _parts.Reads.Fail(NodeError.LeaderChanged);
+            _parts.Logger.LeaderElected(_parts.Headers.MemberId, leader, term);
+        }
+
+        facts.Leader = leader;
+        LeaderChanged?.Invoke(leader);
+        ReleaseHeld();
+    }
+}

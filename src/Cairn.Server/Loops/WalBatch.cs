@@ -1,0 +1,85 @@
+using Cairn.Raft;
+
+namespace Cairn.Server.Loops;
+
+/// <summary>What goes to the log together: entries, the hard state behind them, and what is promised once they are durable.</summary>
+/// <remarks>Owned by the raft loop; while it is being written, nobody changes it.</remarks>
+/// <param name="state">The hard state before it.</param>
+internal sealed class WalBatch(HardState state)
+{
+    // Most batches hold what a hundred clients propose between two syncs.
+    private const int EntriesAtFirst = 128;
+
+    private Entry[] _entries = new Entry[EntriesAtFirst];
+    private int _count;
+    private bool _hasState;
+
+    /// <summary>Consecutive entries.</summary>
+    public ReadOnlyMemory<Entry> Entries => _entries.AsMemory(0, _count);
+
+    /// <summary>The hard state after the batch.</summary>
+    public HardState State { get; private set; } = state;
+
+    /// <summary>Whether it must be durable before anything is promised: false only if nothing but the commit index changed.</summary>
+    public bool MustSync { get; private set; }
+
+    /// <summary>What to deliver once it is durable, in order.</summary>
+    public List<Message> Responses { get; } = [];
+
+    /// <summary>Whether there is nothing to write.</summary>
+    public bool IsEmpty => _count == 0 && !_hasState && Responses.Count == 0;
+
+    /// <summary>Adds what the core wants durable.</summary>
+    /// <param name="append">A message to <see cref="LocalTarget.AppendThread"/>.</param>
+    public void Add(Message append)
+    {
+        Invariant.Holds(append.Type == MessageType.StorageAppend);
+        Invariant.Holds(append.Snapshot is null, $"snapshot at {append.Snapshot?.Index}");
+        AddEntries(append.Entries.Span);
+        if (!append.HardState.IsEmpty)
+        {
+            MustSync |= append.Term != State.Term || append.Vote != State.Vote;
+            State = append.HardState;
+            _hasState = true;
+        }
+
+        MustSync |= !append.Responses.IsEmpty;
+        Responses.AddRange(append.Responses);
+    }
+
+    /// <summary>Empties the batch, to gather again.</summary>
+    /// <param name="state">The hard state before it.</param>
+    public void Restart(HardState state)
+    {
+        _entries.AsSpan(0, _count).Clear();
+        _count = 0;
+        _hasState = false;
+        State = state;
+        MustSync = false;
+        Responses.Clear();
+    }
+
+    private void AddEntries(ReadOnlySpan<Entry> entries)
+    {
+        if (entries.IsEmpty)
+        {
+            return;
+        }
+
+        MustSync = true;
+        if (_count > 0)
+        {
+            // A new leader's entries replace what an old one sent and no sync has seen.
+            Invariant.Holds(entries[0].Index <= _entries[_count - 1].Index + 1);
+            _count = entries[0].Index > _entries[0].Index ? (int)(entries[0].Index - _entries[0].Index) : 0;
+        }
+
+        if (_count + entries.Length > _entries.Length)
+        {
+            Array.Resize(ref _entries, Math.Max(_count + entries.Length, _entries.Length * 2));
+        }
+
+        entries.CopyTo(_entries.AsSpan(_count));
+        _count += entries.Length;
+    }
+}

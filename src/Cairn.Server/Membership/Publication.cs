@@ -1,0 +1,65 @@
+using Cairn.Protocol;
+using Cairn.Protocol.Membership;
+using Cairn.State;
+
+namespace Cairn.Server.Membership;
+
+/// <summary>Tells the cluster this member's name and client URLs, and, on the leader, decides the cluster version. Repeats until it succeeds.</summary>
+/// <remarks>Source: etcd server/etcdserver/server.go (publishV3, monitorClusterVersions).</remarks>
+internal static class Publication
+{
+    private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Publishes.</summary>
+    /// <param name="node">The node.</param>
+    /// <returns>Completes when published, or when the node stops.</returns>
+    public static async Task RunAsync(NodeRuntime node)
+    {
+        while (!node.IsStopping && !IsPublished(node))
+        {
+            if (!await ProposeAsync(node))
+            {
+                await Task.Delay(Retry, node.Time);
+            }
+        }
+
+        if (!node.IsStopping)
+        {
+            node.Logger.Published(node.Headers.MemberId, node.Options.Name);
+            node.BecomeReady();
+        }
+    }
+
+    private static bool IsPublished(NodeRuntime node)
+    {
+        var members = node.View.Members;
+        var self = members.Find(node.Headers.MemberId);
+        return node.Facts.Leader != 0
+            && self is not null
+            && self.Name == node.Options.Name
+            && self.ClientUrls.SequenceEqual(node.Options.ClientUrls)
+            && (members.ClusterVersion is not null || node.Facts.LeadingTerm == 0);
+    }
+
+    private static async Task<bool> ProposeAsync(NodeRuntime node)
+    {
+        if (node.Facts.Leader == 0 || node.View.Members.Find(node.Headers.MemberId) is null)
+        {
+            return false;
+        }
+
+        var attributes = new Attributes { Name = node.Options.Name };
+        attributes.ClientUrls.AddRange(node.Options.ClientUrls);
+        var set = new ClusterMemberAttrSetRequest { MemberID = node.Headers.MemberId, MemberAttributes = attributes };
+        var outcome = await node.ProposeAsync(InternalRaftRequest.ClusterMemberAttrSetFieldNumber, set, default);
+        if (outcome.Error != NodeError.None || node.View.Members.ClusterVersion is not null || node.Facts.LeadingTerm == 0)
+        {
+            return outcome.Error == NodeError.None;
+        }
+
+        var parts = node.Options.ServerVersion.Split('.');
+        var version = new ClusterVersionSetRequest { Ver = $"{parts[0]}.{parts[1]}.0" };
+        outcome = await node.ProposeAsync(InternalRaftRequest.ClusterVersionSetFieldNumber, version, default);
+        return outcome is { Error: NodeError.None, Result.Error: StoreError.None };
+    }
+}

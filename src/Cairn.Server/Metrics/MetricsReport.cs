@@ -1,0 +1,74 @@
+namespace Cairn.Server.Metrics;
+
+/// <summary>Puts counters and gauges together under etcd's names. Source: spec etcd-inventory.md 5.</summary>
+internal static class MetricsReport
+{
+    /// <summary>Collects.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="status">Where it stands.</param>
+    /// <returns>One sample a series.</returns>
+    public static List<MetricSample> Collect(NodeRuntime node, NodeStatus status)
+    {
+        var samples = new List<MetricSample>();
+        AddServer(samples, node, status);
+        AddStorage(samples, node, status);
+        AddHistory(samples, node, status);
+        AddLeases(samples, node.Metrics);
+        return samples;
+    }
+
+    private static void AddServer(List<MetricSample> samples, NodeRuntime node, NodeStatus status)
+    {
+        var metrics = node.Metrics;
+        Gauge(samples, "etcd_server_has_leader", "Whether a leader is known.", status.LeaderId != 0 ? 1 : 0);
+        Gauge(samples, "etcd_server_is_leader", "Whether this member leads.", status.IsLeader ? 1 : 0);
+        Gauge(samples, "etcd_server_is_learner", "Whether this member is a learner.", status.IsLearner ? 1 : 0);
+        Count(samples, "etcd_server_leader_changes_seen_total", "Leader changes seen.", metrics.LeaderChanges);
+        Gauge(samples, "etcd_server_proposals_committed_total", "Highest committed index.", status.CommittedIndex);
+        Gauge(samples, "etcd_server_proposals_applied_total", "Highest applied index.", status.AppliedIndex);
+        Gauge(samples, "etcd_server_proposals_pending", "Proposals that somebody waits for.", node.Proposals.Count);
+        Count(samples, "etcd_server_proposals_failed_total", "Proposals that failed.", metrics.ProposalsFailed);
+        Count(samples, "etcd_server_slow_read_indexes_total", "Read rounds that had to be asked again.", metrics.SlowReadIndexes);
+        Count(samples, "etcd_server_read_indexes_failed_total", "Read rounds that failed.", metrics.FailedReadIndexes);
+        Gauge(samples, "etcd_server_quota_backend_bytes", "Limit of what lives and is retained.", status.QuotaBytes);
+    }
+
+    private static void AddStorage(List<MetricSample> samples, NodeRuntime node, NodeStatus status)
+    {
+        samples.Add(node.Metrics.WalSync.Sample("etcd_disk_wal_fsync_duration_seconds", "Seconds until a batch of the log was durable."));
+        samples.Add(node.Metrics.StateSync.Sample("etcd_disk_backend_commit_duration_seconds", "Seconds until state was durable, in the background."));
+        Gauge(samples, "etcd_mvcc_db_total_size_in_bytes", "Bytes on disk, garbage included.", status.DatabaseBytes);
+        Gauge(samples, "etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes that live and are retained.", status.DatabaseBytesInUse);
+    }
+
+    private static void AddHistory(List<MetricSample> samples, NodeRuntime node, NodeStatus status)
+    {
+        var metrics = node.Metrics;
+        Count(samples, "etcd_mvcc_put_total", "Puts.", metrics.Puts);
+        Count(samples, "etcd_mvcc_range_total", "Ranges.", metrics.Ranges);
+        Count(samples, "etcd_mvcc_txn_total", "Transactions.", metrics.Txns);
+        Count(samples, "etcd_mvcc_delete_total", "Deletes.", metrics.Deletes);
+        Gauge(samples, "etcd_debugging_mvcc_current_revision", "Revision of the store.", status.Revision);
+        Gauge(samples, "etcd_debugging_mvcc_compact_revision", "Revision below which history is gone.", Math.Max(status.CompactedRevision, 0));
+        Gauge(samples, "etcd_debugging_mvcc_keys_total", "Keys.", node.View.LiveKeys);
+        Gauge(samples, "etcd_debugging_mvcc_watcher_total", "Watchers.", node.Hub.WatcherCount);
+        Gauge(samples, "etcd_debugging_mvcc_watch_stream_total", "Watch streams.", node.Hub.StreamCount);
+        Gauge(samples, "etcd_debugging_mvcc_slow_watcher_total", "Watchers that still have history to read.", node.Hub.CountBehind());
+        Gauge(samples, "etcd_debugging_mvcc_pending_events_total", "Bytes of recent changes kept for watchers.", node.Hub.Ring.Bytes);
+        Count(samples, "etcd_debugging_mvcc_events_total", "Events.", metrics.Events);
+    }
+
+    private static void AddLeases(List<MetricSample> samples, ServerMetrics metrics)
+    {
+        Count(samples, "etcd_debugging_lease_granted_total", "Leases granted.", metrics.LeasesGranted);
+        Count(samples, "etcd_debugging_lease_revoked_total", "Leases revoked.", metrics.LeasesRevoked);
+        Count(samples, "etcd_debugging_lease_renewed_total", "Renewals.", metrics.LeasesRenewed);
+        Count(samples, "etcd_debugging_server_lease_expired_total", "Leases found to have ended.", metrics.LeasesExpired);
+    }
+
+    private static void Gauge(List<MetricSample> samples, string name, string help, double value) =>
+        samples.Add(new MetricSample(name, MetricKind.Gauge, help, value));
+
+    private static void Count(List<MetricSample> samples, string name, string help, Counter counter) =>
+        samples.Add(new MetricSample(name, MetricKind.Counter, help, counter.Value));
+}

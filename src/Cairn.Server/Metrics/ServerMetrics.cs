@@ -1,0 +1,51 @@
+namespace Cairn.Server.Metrics;
+
+/// <summary>What the loops count; gauges are read from the node when somebody asks.</summary>
+/// <remarks>Names and buckets: spec etcd-inventory.md 5, so that dashboards and alerts made for etcd go on working.</remarks>
+internal sealed class ServerMetrics
+{
+    /// <summary>Seconds from handing a batch to the log until it is durable.</summary>
+    public Histogram WalSync { get; } = new(first: 0.001, buckets: 14);
+
+    /// <summary>Seconds to make state durable in the background.</summary>
+    public Histogram StateSync { get; } = new(first: 0.001, buckets: 14);
+
+    /// <summary>Proposals that were refused after they had been accepted, or timed out.</summary>
+    public Counter ProposalsFailed { get; } = new();
+
+    /// <summary>Times that another leader was seen.</summary>
+    public Counter LeaderChanges { get; } = new();
+
+    /// <summary>Read rounds that were asked again.</summary>
+    public Counter SlowReadIndexes { get; } = new();
+
+    /// <summary>Read rounds that failed.</summary>
+    public Counter FailedReadIndexes { get; } = new();
+
+    /// <summary>Leases this member found to have ended.</summary>
+    public Counter LeasesExpired { get; } = new();
+
+    /// <summary>Leases granted.</summary>
+    public Counter LeasesGranted { get; } = new();
+
+    /// <summary>Leases revoked.</summary>
+    public Counter LeasesRevoked { get; } = new();
+
+    /// <summary>Renewals.</summary>
+    public Counter LeasesRenewed { get; } = new();
+
+    /// <summary>Put requests applied.</summary>
+    public Counter Puts { get; } = new();
+
+    /// <summary>Range requests served.</summary>
+    public Counter Ranges { get; } = new();
+
+    /// <summary>Delete requests applied.</summary>
+    public Counter Deletes { get; } = new();
+
+    /// <summary>Transactions served.</summary>
+    public Counter Txns { get; } = new();
+
+    /// <summary>Events handed to the watch hub.</summary>
+    public Counter Events { get; } = new();
+}

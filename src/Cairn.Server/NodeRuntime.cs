@@ -1,0 +1,451 @@
+using Cairn.Protocol;
+using Cairn.Raft;
+using Cairn.Server.Leases;
+using Cairn.Server.Loops;
+using Cairn.Server.Membership;
+using Cairn.Server.Metrics;
+using Cairn.Server.Proposals;
+using Cairn.Server.Reads;
+using Cairn.Server.Upkeep;
+using Cairn.Server.Watch;
+using Cairn.State;
+using Cairn.Storage;
+using Cairn.Storage.Wal;
+using Google.Protobuf;
+using Microsoft.Extensions.Logging;
+
+namespace Cairn.Server;
+
+/// <summary>The loops of a node and what they share; started and stopped as one.</summary>
+internal sealed class NodeRuntime
+{
+    private static readonly TimeSpan DrainMax = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan DrainPause = TimeSpan.FromMilliseconds(10);
+
+    private readonly TaskCompletionSource<Exception?> _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly IDisposable _lock;
+    private readonly WriteAheadLog _wal;
+    private readonly TimeSpan _requestTimeout;
+    private ITimer? _ticker;
+    private ITimer? _progressTicker;
+    private Task _loops = Task.CompletedTask;
+    private Task _raftLoopTask = Task.CompletedTask;
+    private Task _housekeepingTask = Task.CompletedTask;
+    private Task _publication = Task.CompletedTask;
+    private Exception? _failure;
+    private int _stopping;
+
+    /// <summary>Puts a node together; nothing runs yet.</summary>
+    /// <param name="opened">What was opened.</param>
+    public NodeRuntime(OpenedNode opened)
+    {
+        Options = opened.Options;
+        World = opened.World;
+        State = opened.State;
+        RevisionLog = opened.RevisionLog;
+        Logger = opened.World.LoggerFactory.CreateLogger("cairn.server");
+        _lock = opened.Lock;
+        _wal = opened.Wal;
+        _requestTimeout = TimeSpan.FromSeconds(5) + (2 * Options.ElectionTimeout);
+        Headers = new HeaderSource(opened.ClusterId, opened.MemberId) { Term = opened.Log.HardState.Term };
+        Facts = new NodeFacts { Applied = State.Applied.Index, Committed = opened.Log.HardState.Commit, Durable = opened.Log.LastIndex };
+        Ids = new RequestIds(opened.MemberId, Time.GetUtcNow());
+        Proposals = new ProposalTable(Time);
+        ReadRounds = new ReadRounds(Ids, Time, _requestTimeout, Metrics);
+        Gate.Open(Facts.Applied);
+        Leases = new LeaseClock(Time, Options.HeartbeatInterval, Options.ElectionTimeout);
+        Hub = new WatchHub(new WatchHistory(State), Headers, new Prng(opened.World.Seed ^ 0x77), Options.RequestBytesMax, Time);
+        RaftLoop = MakeRaftLoop(opened);
+        ApplyLoop = MakeApplyLoop(opened);
+        Housekeeping = new Housekeeping(this, opened.Manifests, opened.Identity, opened.CheckpointRevision);
+    }
+
+    /// <summary>What the node was told.</summary>
+    public NodeOptions Options { get; }
+
+    /// <summary>What the node touches of the world.</summary>
+    public NodeWorld World { get; }
+
+    /// <summary>Source of time.</summary>
+    public TimeProvider Time => World.Time;
+
+    /// <summary>The state. Its view may be read from any thread; everything else is the apply loop's.</summary>
+    public StateMachine State { get; }
+
+    /// <summary>The state as readers see it now.</summary>
+    public ReadView View => State.View;
+
+    /// <summary>The segments.</summary>
+    public Storage.Revisions.RevisionLog RevisionLog { get; }
+
+    /// <summary>Where log lines go.</summary>
+    public ILogger Logger { get; }
+
+    /// <summary>Makes headers.</summary>
+    public HeaderSource Headers { get; }
+
+    /// <summary>What the loops let others know.</summary>
+    public NodeFacts Facts { get; }
+
+    /// <summary>Makes ids.</summary>
+    public RequestIds Ids { get; }
+
+    /// <summary>Proposals that somebody waits for.</summary>
+    public ProposalTable Proposals { get; }
+
+    /// <summary>Reads that wait for a confirmation.</summary>
+    public ReadRounds ReadRounds { get; }
+
+    /// <summary>Readers that wait for an index.</summary>
+    public AppliedGate Gate { get; } = new();
+
+    /// <summary>Keeps the time of leases.</summary>
+    public LeaseClock Leases { get; }
+
+    /// <summary>Brings changes to those who watch.</summary>
+    public WatchHub Hub { get; }
+
+    /// <summary>Owner of the core.</summary>
+    public RaftLoop RaftLoop { get; }
+
+    /// <summary>Owner of the state.</summary>
+    public ApplyLoop ApplyLoop { get; }
+
+    /// <summary>Work that may wait for the disk.</summary>
+    public Housekeeping Housekeeping { get; }
+
+    /// <summary>Counts.</summary>
+    public ServerMetrics Metrics { get; } = new();
+
+    /// <summary>Completes when this member knows a leader and has published its attributes.</summary>
+    public Task Ready => _ready.Task;
+
+    /// <summary>Completes when the node has stopped.</summary>
+    public Task<Exception?> Stopped => _stopped.Task;
+
+    /// <summary>Why the node serves nothing any more; null while it does.</summary>
+    public Exception? Failure => Volatile.Read(ref _failure);
+
+    /// <summary>Whether the node stops or has stopped.</summary>
+    public bool IsStopping => Volatile.Read(ref _stopping) != 0;
+
+    /// <summary>Starts the loops.</summary>
+    public void Start()
+    {
+        ApplyLoop.TellPeers();
+        _loops = Task.WhenAll(Guard(Hub.RunAsync()), Guard(ApplyLoop.RunAsync()));
+        _raftLoopTask = Guard(RaftLoop.RunAsync(ApplyLoop));
+        _housekeepingTask = Guard(Housekeeping.RunAsync());
+        _publication = Guard(Publication.RunAsync(this));
+        _ticker = Time.CreateTimer(static state => ((NodeRuntime)state!).OnTick(), this, Options.HeartbeatInterval, Options.HeartbeatInterval);
+        _progressTicker = Time.CreateTimer(
+            static state => ((NodeRuntime)state!).Hub.AnnounceProgress(), this, Options.WatchProgressInterval, Options.WatchProgressInterval);
+    }
+
+    /// <summary>Says that this member serves its clients.</summary>
+    public void BecomeReady() => _ready.TrySetResult();
+
+    /// <summary>Sends a request through the log and waits for what the state machine says.</summary>
+    /// <param name="field">Number of its field in InternalRaftRequest.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>What became of it.</returns>
+    public ValueTask<ProposalOutcome> ProposeAsync(int field, IMessage request, RequestContext context)
+    {
+        var refusal = JudgeWrite(context);
+        if (refusal != NodeError.None)
+        {
+            return new(new ProposalOutcome(refusal, null));
+        }
+
+        var header = new RequestHeader { ID = Ids.Next() };
+        var data = ProposalEncoding.Encode(field, request, header);
+        if (data.Length > Options.RequestBytesMax)
+        {
+            return new(new ProposalOutcome(NodeError.RequestTooLarge, null));
+        }
+
+        return WaitAsync(new Proposal(header.ID, data, Time.GetTimestamp()), context);
+    }
+
+    /// <summary>Sends a membership change through the log and waits for what the state machine says.</summary>
+    /// <param name="make">Makes the change, given its id.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>What became of it.</returns>
+    public ValueTask<ProposalOutcome> ProposeAsync(Func<ulong, ConfChange> make, RequestContext context)
+    {
+        var refusal = JudgeWrite(context);
+        if (refusal != NodeError.None)
+        {
+            return new(new ProposalOutcome(refusal, null));
+        }
+
+        var id = Ids.Next();
+        return WaitAsync(new Proposal(id, [], Time.GetTimestamp()) { Change = make(id) }, context);
+    }
+
+    /// <summary>Makes the answer to a proposal.</summary>
+    /// <typeparam name="T">The response message.</typeparam>
+    /// <param name="outcome">What became of it.</param>
+    /// <returns>The answer, its header complete.</returns>
+    public Answer<T> Answer<T>(in ProposalOutcome outcome)
+        where T : class, IMessage
+    {
+        if (outcome.Error != NodeError.None)
+        {
+            return outcome.Error;
+        }
+
+        var result = outcome.Result!.Value; // There is a result unless there is an error.
+        if (result.Error != StoreError.None)
+        {
+            return result.Error.ToNodeError();
+        }
+
+        var response = (T)result.ToResponse()!; // Every request that is proposed this way has a response.
+        Headers.Complete(HeaderOf(response));
+        return response;
+    }
+
+    /// <summary>Waits until the newest view holds everything that was acknowledged before the call.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <returns>None, or why that cannot be known.</returns>
+    public ValueTask<NodeError> ConfirmReadAsync(RequestContext context)
+    {
+        if (IsStopping)
+        {
+            return new(NodeError.Stopped);
+        }
+
+        return Facts.ReadsAreLocal ? new(NodeError.None) : AskForReadAsync(context);
+    }
+
+    /// <summary>Tells whether a request may be served at all.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <returns>None, or the refusal.</returns>
+    public NodeError JudgeRequest(RequestContext context)
+    {
+        if (IsStopping)
+        {
+            return NodeError.Stopped;
+        }
+
+        return context.RequireLeader && Facts.Leader == 0 ? NodeError.NoLeader : NodeError.None;
+    }
+
+    /// <summary>Ends the node because something failed that it cannot go on without.</summary>
+    /// <param name="exception">What failed.</param>
+    public void Fail(Exception exception)
+    {
+        if (Interlocked.CompareExchange(ref _failure, exception, null) is null)
+        {
+            Logger.NodeFailed(exception);
+            _ = StopAsync();
+        }
+    }
+
+    /// <summary>Stops everything, in order: intake, loops, a last manifest, files.</summary>
+    /// <returns>Completes when all is closed.</returns>
+    public async Task StopAsync()
+    {
+        if (Interlocked.Exchange(ref _stopping, 1) != 0)
+        {
+            await Stopped;
+            return;
+        }
+
+        await DrainAsync();
+        _ticker?.Dispose();
+        _progressTicker?.Dispose();
+        RaftLoop.Stop();
+        Proposals.RefuseAll(NodeError.Stopped);
+        Hub.Stop();
+        Housekeeping.Stop();
+        await Task.WhenAll(_publication, _housekeepingTask, _raftLoopTask);
+        if (Failure is null)
+        {
+            await Housekeeping.FinishAsync();
+            await FlushLogAsync();
+        }
+
+        ApplyLoop.Stop();
+        await _loops;
+        Close();
+        _ready.TrySetCanceled();
+        _stopped.TrySetResult(Failure);
+    }
+
+    /// <summary>Lets what was accepted finish, for a moment: not longer, since the disk may hang.</summary>
+    private async Task DrainAsync()
+    {
+        var began = Time.GetTimestamp();
+        while (Failure is null && Proposals.Count > 0 && Time.GetElapsedTime(began) < DrainMax)
+        {
+            await Task.Delay(DrainPause, Time);
+        }
+    }
+
+    private void Close()
+    {
+        _wal.Dispose();
+        _lock.Dispose();
+        (World.Disk as IDisposable)?.Dispose();
+    }
+
+    private async Task FlushLogAsync()
+    {
+        try
+        {
+            await _wal.FlushAsync();
+        }
+        catch (IOException exception)
+        {
+            // Only a commit index rode along, which nobody was promised.
+            Logger.LogWriteFailed(exception.Message);
+        }
+    }
+
+    private static ResponseHeader HeaderOf(IMessage response) => response switch
+    {
+        PutResponse put => put.Header,
+        TxnResponse txn => txn.Header,
+        DeleteRangeResponse delete => delete.Header,
+        CompactionResponse compaction => compaction.Header,
+        LeaseGrantResponse grant => grant.Header,
+        LeaseRevokeResponse revoke => revoke.Header,
+        AlarmResponse alarm => alarm.Header,
+        _ => throw Invariant.Unreachable($"{response.Descriptor.Name} is no answer to a proposal"),
+    };
+
+    private void OnTick()
+    {
+        RaftLoop.Tick();
+        EndStreamsWithoutLeader();
+    }
+
+    /// <summary>Ends the streams of clients that want to know, after three election timeouts without a leader.</summary>
+    private void EndStreamsWithoutLeader()
+    {
+        var lostAt = Facts.LeaderLostAt;
+        if (Facts.Leader == 0 && Time.GetElapsedTime(lostAt) >= 3 * Options.ElectionTimeout)
+        {
+            Hub.EndStreams(requireLeaderOnly: true, NodeError.NoLeader);
+        }
+    }
+
+    private NodeError JudgeWrite(RequestContext context)
+    {
+        var refusal = JudgeRequest(context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        if (Facts.WriteFailure is { } failure)
+        {
+            return failure is DiskException { IsNoSpace: true } ? NodeError.NoSpace : NodeError.DiskUnusable;
+        }
+
+        return Facts.Committed > Facts.Applied + LoopLimits.ApplyLagEntriesMax ? NodeError.TooManyRequests : NodeError.None;
+    }
+
+    private ValueTask<ProposalOutcome> WaitAsync(Proposal proposal, RequestContext context)
+    {
+        if (!Proposals.TryAdd(proposal))
+        {
+            return new(new ProposalOutcome(NodeError.TooManyRequests, null));
+        }
+
+        if (!RaftLoop.TryPropose(proposal))
+        {
+            Proposals.Refuse(proposal, IsStopping ? NodeError.Stopped : NodeError.TooManyRequests);
+        }
+
+        return context.Cancelled.CanBeCanceled ? WaitCancellablyAsync(proposal, context.Cancelled) : proposal.WaitAsync();
+    }
+
+    private async ValueTask<ProposalOutcome> WaitCancellablyAsync(Proposal proposal, CancellationToken cancelled)
+    {
+        using var registration = cancelled.UnsafeRegister(
+            static state =>
+            {
+                var (table, proposal) = ((ProposalTable, Proposal))state!;
+                table.Refuse(proposal, NodeError.Canceled);
+            },
+            (Proposals, proposal));
+        return await proposal.WaitAsync();
+    }
+
+    private async ValueTask<NodeError> AskForReadAsync(RequestContext context)
+    {
+        if (Facts.IsLearner)
+        {
+            return NodeError.NotSupportedForLearner;
+        }
+
+        var round = ReadRounds.JoinAsync();
+        RaftLoop.Wake();
+        try
+        {
+            var (error, index) = await round.WaitAsync(context.Cancelled);
+            if (error == NodeError.None)
+            {
+                await Gate.WaitAsync(index).WaitAsync(context.Cancelled);
+            }
+
+            return error;
+        }
+        catch (OperationCanceledException)
+        {
+            return NodeError.Canceled;
+        }
+    }
+
+    private RaftLoop MakeRaftLoop(OpenedNode opened) => new(new RaftLoopParts
+    {
+        Core = opened.Core,
+        Log = opened.Log,
+        Wal = opened.Wal,
+        Facts = Facts,
+        Headers = Headers,
+        Proposals = Proposals,
+        Ids = Ids,
+        Reads = ReadRounds,
+        Leases = Leases,
+        Transport = World.Transport,
+        Metrics = Metrics,
+        Time = Time,
+        Options = Options,
+        Logger = Logger,
+    });
+
+    private ApplyLoop MakeApplyLoop(OpenedNode opened) => new(new ApplyLoopParts
+    {
+        State = State,
+        RevisionLog = RevisionLog,
+        Facts = Facts,
+        Proposals = Proposals,
+        Gate = Gate,
+        Leases = Leases,
+        Hub = Hub,
+        Raft = RaftLoop.Completions,
+        Transport = World.Transport,
+        Metrics = Metrics,
+        MemberId = opened.MemberId,
+        RoomWanted = () => Housekeeping.Wake(),
+    });
+
+    /// <summary>Ends the node when a loop fails. This is the top of every loop: the one place where any exception is caught.</summary>
+    private async Task Guard(Task loop)
+    {
+        try
+        {
+            await loop;
+        }
+        catch (Exception exception)
+        {
+            Fail(exception);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+using Cairn.Server.Peers;
+using Cairn.Storage;
+using Microsoft.Extensions.Logging;
+
+namespace Cairn.Server;
+
+/// <summary>Everything a node touches of the world: so that a whole cluster can run in one thread, from one seed.</summary>
+public sealed record NodeWorld
+{
+    /// <summary>The files of the data directory. Disposed with the node if it can be.</summary>
+    public required IDisk Disk { get; init; }
+
+    /// <summary>Source of time.</summary>
+    public required TimeProvider Time { get; init; }
+
+    /// <summary>Seed of everything that is left to chance.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>Reaches the other members; null for a member that is alone.</summary>
+    public IPeerTransport? Transport { get; init; }
+
+    /// <summary>Where log lines go.</summary>
+    public required ILoggerFactory LoggerFactory { get; init; }
+}

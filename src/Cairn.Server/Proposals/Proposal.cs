@@ -1,0 +1,77 @@
+using System.Threading.Tasks.Sources;
+using Cairn.State;
+
+namespace Cairn.Server.Proposals;
+
+/// <summary>What became of a proposal.</summary>
+/// <param name="Error">Why it was not applied here; none if it was, whatever the state machine said to it.</param>
+/// <param name="Result">What the state machine said.</param>
+internal readonly record struct ProposalOutcome(NodeError Error, ApplyResult? Result);
+
+/// <summary>One request on its way through the log, and the caller that waits for it.</summary>
+/// <remarks>
+/// Completed once: by the apply loop, the client's cancellation, a refusal, or a time limit, whoever is first. The caller continues on the scheduler, never on
+/// the stack of who completed it. One object does for entry, table and task, since there is one for every write.
+/// </remarks>
+internal sealed class Proposal : IValueTaskSource<ProposalOutcome>
+{
+    private ManualResetValueTaskSourceCore<ProposalOutcome> _core = new() { RunContinuationsAsynchronously = true };
+    private int _completed;
+
+    /// <summary>Creates a proposal that nobody has seen.</summary>
+    /// <param name="id">Its id, as in its header.</param>
+    /// <param name="data">Payload of its entry.</param>
+    /// <param name="began">When the request came, as a timestamp.</param>
+    public Proposal(ulong id, byte[] data, long began)
+    {
+        Id = id;
+        Data = data;
+        Began = began;
+    }
+
+    /// <summary>Id, as in the header of the entry (or of the configuration change).</summary>
+    public ulong Id { get; }
+
+    /// <summary>Payload of the entry.</summary>
+    public byte[] Data { get; }
+
+    /// <summary>When the request came, as a timestamp.</summary>
+    public long Began { get; }
+
+    /// <summary>Whether the core took it; from then on its fate is unknown until it is applied. Set by the raft loop.</summary>
+    public bool IsAccepted { get; set; }
+
+    /// <summary>Whether it is a configuration change, to be proposed as one.</summary>
+    public Raft.ConfChange? Change { get; init; }
+
+    /// <summary>Whether somebody has completed it: nobody waits any more.</summary>
+    public bool IsCompleted => Volatile.Read(ref _completed) != 0;
+
+    /// <summary>Waits. Once.</summary>
+    /// <returns>What became of it.</returns>
+    public ValueTask<ProposalOutcome> WaitAsync() => new(this, _core.Version);
+
+    /// <summary>Completes it, unless somebody did.</summary>
+    /// <param name="outcome">What became of it.</param>
+    /// <returns>False if somebody was first.</returns>
+    public bool TryComplete(in ProposalOutcome outcome)
+    {
+        if (Interlocked.Exchange(ref _completed, 1) != 0)
+        {
+            return false;
+        }
+
+        _core.SetResult(outcome);
+        return true;
+    }
+
+    ProposalOutcome IValueTaskSource<ProposalOutcome>.GetResult(short token) => _core.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<ProposalOutcome>.GetStatus(short token) => _core.GetStatus(token);
+
+    void IValueTaskSource<ProposalOutcome>.OnCompleted(
+        Action<object?> continuation,
+        object? state,
+        short token,
+        ValueTaskSourceOnCompletedFlags flags) => _core.OnCompleted(continuation, state, token, flags);
+}

@@ -1,0 +1,182 @@
+using Cairn.Protocol;
+using Cairn.Server.Reads;
+using Cairn.State;
+
+namespace Cairn.Server.Requests;
+
+/// <summary>Requests on the key space. Source: etcd server/etcdserver/v3_server.go, api/v3rpc/{key,quota}.go.</summary>
+/// <param name="node">The node.</param>
+internal sealed class KeyValueRequests(NodeRuntime node)
+{
+    /// <summary>Reads a range.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public ValueTask<Answer<RangeAnswer>> RangeAsync(RangeRequest request, RequestContext context)
+    {
+        var refusal = Judge(RequestValidation.Check(request), context);
+        if (refusal != NodeError.None)
+        {
+            return new(refusal);
+        }
+
+        return request.Serializable || node.Facts.ReadsAreLocal ? new(Range(request)) : ConfirmedRangeAsync(request, context);
+    }
+
+    /// <summary>Reads a range in pieces.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>Where the pieces come from.</returns>
+    public async ValueTask<Answer<RangeChunks>> RangeStreamAsync(RangeRequest request, RequestContext context)
+    {
+        var refusal = Judge(RequestValidation.Check(request), context);
+        if (refusal == NodeError.None)
+        {
+            refusal = JudgeStream(request);
+        }
+
+        if (refusal == NodeError.None && !request.Serializable)
+        {
+            refusal = await node.ConfirmReadAsync(context);
+        }
+
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        node.Metrics.Ranges.Add();
+        var error = node.View.OpenRange(request, out var cursor);
+        return error == StoreError.None
+            ? new RangeChunks(node.State, cursor!, node.Headers, node.Options.RequestBytesMax)
+            : error.ToNodeError();
+    }
+
+    /// <summary>Writes one key.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<PutResponse>> PutAsync(PutRequest request, RequestContext context)
+    {
+        var refusal = node.Housekeeping.Quota.Judge(RequestValidation.Cost(request));
+        if (refusal == NodeError.None)
+        {
+            refusal = RequestValidation.Check(request).ToNodeError();
+        }
+
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        var outcome = await node.ProposeAsync(InternalRaftRequest.PutFieldNumber, request, context);
+        node.Metrics.Puts.Add();
+        return node.Answer<PutResponse>(outcome);
+    }
+
+    /// <summary>Deletes a range.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<DeleteRangeResponse>> DeleteRangeAsync(DeleteRangeRequest request, RequestContext context)
+    {
+        var refusal = RequestValidation.Check(request);
+        if (refusal != StoreError.None)
+        {
+            return refusal.ToNodeError();
+        }
+
+        var outcome = await node.ProposeAsync(InternalRaftRequest.DeleteRangeFieldNumber, request, context);
+        node.Metrics.Deletes.Add();
+        return node.Answer<DeleteRangeResponse>(outcome);
+    }
+
+    /// <summary>Runs a transaction.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<TxnResponse>> TxnAsync(TxnRequest request, RequestContext context)
+    {
+        var cost = RequestValidation.Cost(request);
+        var refusal = cost > 0 ? node.Housekeeping.Quota.Judge(cost) : NodeError.None;
+        if (refusal == NodeError.None)
+        {
+            refusal = Judge(RequestValidation.Check(request, node.Options.TxnOperationsMax), context);
+        }
+
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        node.Metrics.Txns.Add();
+        if (RequestValidation.IsReadOnly(request))
+        {
+            return await ReadOnlyTxnAsync(request, context);
+        }
+
+        return node.Answer<TxnResponse>(await node.ProposeAsync(InternalRaftRequest.TxnFieldNumber, request, context));
+    }
+
+    /// <summary>Drops history.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<CompactionResponse>> CompactAsync(CompactionRequest request, RequestContext context)
+    {
+        var answer = node.Answer<CompactionResponse>(
+            await node.ProposeAsync(InternalRaftRequest.CompactionFieldNumber, request, context));
+        if (answer.Succeeded && request.Physical)
+        {
+            await node.ApplyLoop.SweptAsync();
+        }
+
+        return answer;
+    }
+
+    private static NodeError JudgeStream(RangeRequest request)
+    {
+        var isNatural = request.SortTarget == RangeRequest.Types.SortTarget.Key && request.SortOrder != RangeRequest.Types.SortOrder.Descend;
+        if (!isNatural)
+        {
+            return NodeError.StreamSortUnsupported;
+        }
+
+        var isFiltered = (request.MinModRevision, request.MaxModRevision, request.MinCreateRevision, request.MaxCreateRevision) != (0, 0, 0, 0);
+        return isFiltered ? NodeError.StreamFilterUnsupported : NodeError.None;
+    }
+
+    private NodeError Judge(StoreError validation, RequestContext context) =>
+        validation == StoreError.None ? node.JudgeRequest(context) : validation.ToNodeError();
+
+    private async ValueTask<Answer<RangeAnswer>> ConfirmedRangeAsync(RangeRequest request, RequestContext context)
+    {
+        var refusal = await node.ConfirmReadAsync(context);
+        return refusal == NodeError.None ? Range(request) : refusal;
+    }
+
+    private Answer<RangeAnswer> Range(RangeRequest request)
+    {
+        node.Metrics.Ranges.Add();
+        var error = node.View.Range(request, out var result);
+        return error == StoreError.None ? new RangeAnswer(result, node.Headers.Make(result.Revision)) : error.ToNodeError();
+    }
+
+    private async ValueTask<Answer<TxnResponse>> ReadOnlyTxnAsync(TxnRequest request, RequestContext context)
+    {
+        var refusal = RequestValidation.IsSerializable(request) ? NodeError.None : await node.ConfirmReadAsync(context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        var error = node.View.Txn(request, out var response);
+        if (error != StoreError.None)
+        {
+            return error.ToNodeError();
+        }
+
+        node.Headers.Complete(response!.Header);
+        return response;
+    }
+}

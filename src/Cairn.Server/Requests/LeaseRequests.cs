@@ -1,0 +1,193 @@
+using Cairn.Protocol;
+using Cairn.Server.Leases;
+using Cairn.State.Lease;
+using Google.Protobuf;
+
+namespace Cairn.Server.Requests;
+
+/// <summary>Requests on leases. Source: etcd server/etcdserver/v3_server.go, api/v3rpc/lease.go.</summary>
+/// <param name="node">The node.</param>
+internal sealed class LeaseRequests(NodeRuntime node)
+{
+    // What a lease weighs against the space quota, as in etcd.
+    private const long LeaseCostBytes = 64;
+
+    // How long a request waits for entries that are committed and not applied, as in etcd.
+    private static readonly TimeSpan ApplyWait = TimeSpan.FromSeconds(1);
+
+    /// <summary>Grants a lease.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<LeaseGrantResponse>> GrantAsync(LeaseGrantRequest request, RequestContext context)
+    {
+        var refusal = node.Housekeeping.Quota.Judge(LeaseCostBytes);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        var granted = request;
+        if (request.ID == 0)
+        {
+            granted = new LeaseGrantRequest { ID = NewId(), TTL = request.TTL };
+        }
+
+        return node.Answer<LeaseGrantResponse>(await node.ProposeAsync(InternalRaftRequest.LeaseGrantFieldNumber, granted, context));
+    }
+
+    /// <summary>Revokes a lease.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<LeaseRevokeResponse>> RevokeAsync(LeaseRevokeRequest request, RequestContext context) =>
+        node.Answer<LeaseRevokeResponse>(await node.ProposeAsync(InternalRaftRequest.LeaseRevokeFieldNumber, request, context));
+
+    /// <summary>Renews a lease, from memory: no disk is asked, and nothing goes through the log.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer; TTL 0 if the lease is gone.</returns>
+    public async ValueTask<Answer<LeaseKeepAliveResponse>> KeepAliveAsync(LeaseKeepAliveRequest request, RequestContext context)
+    {
+        var mayWait = true;
+        while (true)
+        {
+            var refusal = await ProveLeadershipAsync(context);
+            if (refusal != NodeError.None)
+            {
+                return refusal;
+            }
+
+            // The header comes first, so that its revision is never that of a revocation which this renewal preceded.
+            var response = new LeaseKeepAliveResponse { Header = node.Headers.Make(node.View.Revision), ID = request.ID };
+            switch (node.Leases.Renew(request.ID, out var ttl, out var revocation))
+            {
+                case RenewOutcome.Renewed:
+                    node.Metrics.LeasesRenewed.Add();
+                    response.TTL = (long)ttl.TotalSeconds;
+                    return response;
+                case RenewOutcome.BeingRevoked:
+                    refusal = await UntilAsync(revocation!, Timeout.InfiniteTimeSpan, context);
+                    break;
+                case RenewOutcome.Gone when !mayWait:
+                    return response;
+                default:
+                    // Granted or elected just now, and not applied yet.
+                    refusal = mayWait ? await CatchUpAsync(context) : NodeError.NoLeader;
+                    mayWait = false;
+                    break;
+            }
+
+            if (refusal != NodeError.None)
+            {
+                return refusal;
+            }
+        }
+    }
+
+    /// <summary>Tells how long a lease has left.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer; TTL -1 if the lease is gone.</returns>
+    public async ValueTask<Answer<LeaseTimeToLiveResponse>> TimeToLiveAsync(LeaseTimeToLiveRequest request, RequestContext context)
+    {
+        var refusal = await ProveLeadershipAsync(context);
+        if (refusal == NodeError.None)
+        {
+            refusal = await CatchUpAsync(context);
+        }
+
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        var response = new LeaseTimeToLiveResponse { Header = node.Headers.Make(node.View.Revision), ID = request.ID, TTL = -1 };
+        if (!node.View.Leases.TryGet(request.ID, out var lease))
+        {
+            return response;
+        }
+
+        if (!node.Leases.TryGetRemaining(request.ID, out var remaining))
+        {
+            return NodeError.LeaderChanged;
+        }
+
+        response.TTL = (long)remaining.TotalSeconds;
+        response.GrantedTTL = lease.GrantedTtl;
+        if (request.Keys)
+        {
+            response.Keys.AddRange(node.View.Leases.KeysOf(request.ID).Select(ByteString.CopyFrom));
+        }
+
+        return response;
+    }
+
+    /// <summary>Lists the leases: by time left where it is known, else by id.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public Answer<LeaseLeasesResponse> List(RequestContext context)
+    {
+        var refusal = node.JudgeRequest(context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        var response = new LeaseLeasesResponse { Header = node.Headers.Make(node.View.Revision) };
+        foreach (var lease in node.View.Leases.List().OrderBy(Remaining))
+        {
+            response.Leases.Add(new LeaseStatus { ID = lease.Id });
+        }
+
+        return response;
+    }
+
+    private TimeSpan Remaining(LeaseInfo lease) => node.Leases.TryGetRemaining(lease.Id, out var remaining) ? remaining : TimeSpan.Zero;
+
+    private long NewId()
+    {
+        var id = (long)(node.Ids.Next() & long.MaxValue);
+        return id == 0 ? NewId() : id;
+    }
+
+    /// <summary>Makes sure that this member leads now: the time of leases is the leader's.</summary>
+    private async ValueTask<NodeError> ProveLeadershipAsync(RequestContext context)
+    {
+        var refusal = node.JudgeRequest(context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        if (node.Facts.LeadingTerm == 0)
+        {
+            return NodeError.NoLeader;
+        }
+
+        return await node.ConfirmReadAsync(context);
+    }
+
+    private async ValueTask<NodeError> CatchUpAsync(RequestContext context)
+    {
+        var committed = node.Facts.Committed;
+        return node.Facts.Applied >= committed ? NodeError.None : await UntilAsync(node.Gate.WaitAsync(committed), ApplyWait, context);
+    }
+
+    private async ValueTask<NodeError> UntilAsync(Task task, TimeSpan limit, RequestContext context)
+    {
+        try
+        {
+            await task.WaitAsync(limit, node.Time, context.Cancelled);
+            return NodeError.None;
+        }
+        catch (TimeoutException)
+        {
+            return NodeError.TimeoutWaitingForApply;
+        }
+        catch (OperationCanceledException)
+        {
+            return NodeError.Canceled;
+        }
+    }
+}

@@ -1,0 +1,160 @@
+using Cairn.Protocol;
+using Cairn.State;
+
+namespace Cairn.Server.Requests;
+
+/// <summary>Requests of operators. Source: etcd server/etcdserver/api/v3rpc/maintenance.go.</summary>
+/// <param name="node">The node.</param>
+internal sealed class MaintenanceRequests(NodeRuntime node)
+{
+    /// <summary>Tells where this node stands.</summary>
+    /// <returns>The facts.</returns>
+    public NodeStatus Look()
+    {
+        var view = node.View;
+        return new NodeStatus
+        {
+            ClusterId = node.Headers.ClusterId,
+            MemberId = node.Headers.MemberId,
+            LeaderId = node.Facts.Leader,
+            Term = node.Headers.Term,
+            CommittedIndex = Math.Max(node.Facts.Committed, node.Facts.Applied),
+            AppliedIndex = node.Facts.Applied,
+            Revision = view.Revision,
+            CompactedRevision = view.CompactedRevision,
+            DatabaseBytes = node.RevisionLog.TotalBytes,
+            DatabaseBytesInUse = node.RevisionLog.LiveBytes,
+            QuotaBytes = node.Housekeeping.Quota.Bytes,
+            IsLearner = node.Facts.IsLearner,
+            Alarms = [.. view.Alarms.All.Select(alarm => $"memberID:{alarm.MemberId} alarm:{alarm.Kind.ToString().ToUpperInvariant()} ")],
+            Impairment = (node.Failure ?? node.Facts.WriteFailure)?.Message ?? (node.IsStopping ? "the node stops" : null),
+            ClusterVersion = view.Members.ClusterVersion,
+        };
+    }
+
+    /// <summary>Answers the Status request.</summary>
+    /// <returns>The answer.</returns>
+    public Answer<StatusResponse> Status()
+    {
+        var status = Look();
+        var response = new StatusResponse
+        {
+            Header = node.Headers.Make(status.Revision),
+            Version = node.Options.ServerVersion,
+            DbSize = status.DatabaseBytes,
+            Leader = status.LeaderId,
+            RaftIndex = status.CommittedIndex,
+            RaftTerm = status.Term,
+            RaftAppliedIndex = status.AppliedIndex,
+            DbSizeInUse = status.DatabaseBytesInUse,
+            IsLearner = status.IsLearner,
+            StorageVersion = "3.6.0",
+            DbSizeQuota = status.QuotaBytes,
+            DowngradeInfo = new DowngradeInfo
+            {
+                Enabled = node.View.Members.Downgrade is not null,
+                TargetVersion = node.View.Members.Downgrade?.TargetVersion ?? "",
+            },
+        };
+        if (status.LeaderId == 0)
+        {
+            response.Errors.Add("etcdserver: no leader");
+        }
+
+        response.Errors.AddRange(status.Alarms);
+        return response;
+    }
+
+    /// <summary>Lists, raises or clears alarms.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<AlarmResponse>> AlarmAsync(AlarmRequest request, RequestContext context)
+    {
+        var refusal = RequestValidation.Check(request);
+        return refusal == StoreError.None
+            ? node.Answer<AlarmResponse>(await node.ProposeAsync(InternalRaftRequest.AlarmFieldNumber, request, context))
+            : refusal.ToNodeError();
+    }
+
+    /// <summary>Starts to reclaim space.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer, without a header, when what is worth it has been reclaimed.</returns>
+    public async ValueTask<Answer<DefragmentResponse>> DefragmentAsync(RequestContext context)
+    {
+        var refusal = node.JudgeRequest(context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        try
+        {
+            await node.Housekeeping.ReclaimAsync().WaitAsync(context.Cancelled);
+            return new DefragmentResponse();
+        }
+        catch (OperationCanceledException)
+        {
+            return NodeError.Canceled;
+        }
+    }
+
+    /// <summary>Hashes the whole key space.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<HashResponse>> HashAsync(RequestContext context)
+    {
+        var answer = await HashKvAsync(new HashKVRequest(), context);
+        return answer.Succeeded ? new HashResponse { Header = answer.Value.Header, Hash = answer.Value.Hash } : answer.Error;
+    }
+
+    /// <summary>Hashes the history up to a revision.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<HashKVResponse>> HashKvAsync(HashKVRequest request, RequestContext context)
+    {
+        var refusal = node.JudgeRequest(context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        return await HashRun.RunAsync(node, request.Revision, context.Cancelled);
+    }
+
+    /// <summary>Validates, starts or cancels a downgrade.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<DowngradeResponse>> DowngradeAsync(DowngradeRequest request, RequestContext context)
+    {
+        var refusal = await node.ConfirmReadAsync(context);
+        if (refusal == NodeError.None)
+        {
+            refusal = DowngradeRules.Judge(request, node.View.Members, out _);
+        }
+
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        if (request.Action != DowngradeRequest.Types.DowngradeAction.Validate)
+        {
+            DowngradeRules.Judge(request, node.View.Members, out var target);
+            var set = new Protocol.Membership.DowngradeInfoSetRequest
+            {
+                Enabled = request.Action == DowngradeRequest.Types.DowngradeAction.Enable,
+                Ver = target,
+            };
+            var outcome = await node.ProposeAsync(InternalRaftRequest.DowngradeInfoSetFieldNumber, set, context);
+            if (outcome.Error != NodeError.None)
+            {
+                return outcome.Error;
+            }
+        }
+
+        return new DowngradeResponse { Header = node.Headers.Make(node.View.Revision), Version = node.View.Members.ClusterVersion ?? "" };
+    }
+}

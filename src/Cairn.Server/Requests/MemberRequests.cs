@@ -1,0 +1,218 @@
+using Cairn.Protocol;
+using Cairn.Raft;
+using Cairn.Server.Membership;
+using Cairn.Server.Proposals;
+using Cairn.State.Members;
+
+namespace Cairn.Server.Requests;
+
+/// <summary>Requests on the membership. Source: etcd server/etcdserver/server.go, api/v3rpc/member.go.</summary>
+/// <param name="node">The node.</param>
+internal sealed class MemberRequests(NodeRuntime node)
+{
+    /// <summary>Lists the members.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<MemberListResponse>> ListAsync(MemberListRequest request, RequestContext context)
+    {
+        var refusal = node.JudgeRequest(context);
+        if (refusal == NodeError.None && request.Linearizable)
+        {
+            refusal = await node.ConfirmReadAsync(context);
+        }
+
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        var response = new MemberListResponse { Header = node.Headers.Make(revision: 0) };
+        response.Members.AddRange(Members());
+        return response;
+    }
+
+    /// <summary>Adds a member.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<MemberAddResponse>> AddAsync(MemberAddRequest request, RequestContext context)
+    {
+        if (!PeerUrls.AreValid(request.PeerURLs))
+        {
+            return NodeError.InvalidMemberUrls;
+        }
+
+        var refusal = ReconfigurationCheck.JudgeAdd(node.View.Members, request.IsLearner, node.Options.StrictReconfigCheck);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        var member = new MemberRecord
+        {
+            Id = ClusterIds.OfMember(request.PeerURLs, token: "", node.Time.GetUtcNow()),
+            PeerUrls = [.. request.PeerURLs.Order(StringComparer.Ordinal)],
+            IsLearner = request.IsLearner,
+        };
+        var type = request.IsLearner ? ConfChangeType.AddLearnerNode : ConfChangeType.AddNode;
+        var outcome = await node.ProposeAsync(id => new ConfChange(id, type, member.Id, MemberJson.Encode(member)), context);
+        if (Refusal(outcome) is var error && error != NodeError.None)
+        {
+            return error;
+        }
+
+        var response = new MemberAddResponse { Header = node.Headers.Make(revision: 0), Member = ToMessage(member) };
+        response.Members.AddRange(Members());
+        return response;
+    }
+
+    /// <summary>Removes a member.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<MemberRemoveResponse>> RemoveAsync(MemberRemoveRequest request, RequestContext context)
+    {
+        var refusal = ReconfigurationCheck.JudgeRemove(node.View.Members, request.ID, node.Options.StrictReconfigCheck);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        var outcome = await node.ProposeAsync(id => new ConfChange(id, ConfChangeType.RemoveNode, request.ID), context);
+        if (Refusal(outcome) is var error && error != NodeError.None)
+        {
+            return error;
+        }
+
+        var response = new MemberRemoveResponse { Header = node.Headers.Make(revision: 0) };
+        response.Members.AddRange(Members());
+        return response;
+    }
+
+    /// <summary>Changes the peer URLs of a member.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<MemberUpdateResponse>> UpdateAsync(MemberUpdateRequest request, RequestContext context)
+    {
+        var member = new MemberRecord { Id = request.ID, PeerUrls = [.. request.PeerURLs] };
+        var outcome = await node.ProposeAsync(
+            id => new ConfChange(id, ConfChangeType.UpdateNode, request.ID, MemberJson.Encode(member)), context);
+        if (Refusal(outcome) is var error && error != NodeError.None)
+        {
+            return error;
+        }
+
+        var response = new MemberUpdateResponse { Header = node.Headers.Make(revision: 0) };
+        response.Members.AddRange(Members());
+        return response;
+    }
+
+    /// <summary>Makes a voter of a learner.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<MemberPromoteResponse>> PromoteAsync(MemberPromoteRequest request, RequestContext context)
+    {
+        var refusal = await JudgePromotionAsync(request.ID);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        var outcome = await node.ProposeAsync(
+            id => new ConfChange(id, ConfChangeType.AddNode, request.ID, MemberJson.EncodePromotion(request.ID)), context);
+        if (Refusal(outcome) is var error && error != NodeError.None)
+        {
+            return error;
+        }
+
+        var response = new MemberPromoteResponse { Header = node.Headers.Make(revision: 0) };
+        response.Members.AddRange(Members());
+        return response;
+    }
+
+    /// <summary>Hands leadership to another member.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<MoveLeaderResponse>> MoveLeaderAsync(MoveLeaderRequest request, RequestContext context)
+    {
+        if (node.Facts.LeadingTerm == 0)
+        {
+            return NodeError.NotLeader;
+        }
+
+        if (node.View.Members.Find(request.TargetID) is not { IsLearner: false })
+        {
+            return NodeError.BadLeaderTransferee;
+        }
+
+        var changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        void Observe(ulong leader)
+        {
+            if (leader == request.TargetID)
+            {
+                changed.TrySetResult();
+            }
+        }
+
+        node.RaftLoop.LeaderChanged += Observe;
+        try
+        {
+            node.RaftLoop.Completions.TryPost(Loops.RaftCompletion.OfCall(core => core.TransferLeader(request.TargetID)));
+            if (node.Facts.Leader != request.TargetID)
+            {
+                await changed.Task.WaitAsync(TimeSpan.FromSeconds(5) + (2 * node.Options.ElectionTimeout), node.Time, context.Cancelled);
+            }
+
+            return new MoveLeaderResponse();
+        }
+        catch (TimeoutException)
+        {
+            return NodeError.TimeoutLeaderTransfer;
+        }
+        catch (OperationCanceledException)
+        {
+            return NodeError.Canceled;
+        }
+        finally
+        {
+            node.RaftLoop.LeaderChanged -= Observe;
+        }
+    }
+
+    private static NodeError Refusal(in ProposalOutcome outcome) =>
+        outcome.Error != NodeError.None ? outcome.Error : outcome.Result!.Value.Error.ToNodeError();
+
+    private static Member ToMessage(MemberRecord record)
+    {
+        var member = new Member { ID = record.Id, Name = record.Name, IsLearner = record.IsLearner };
+        member.PeerURLs.AddRange(record.PeerUrls);
+        member.ClientURLs.AddRange(record.ClientUrls);
+        return member;
+    }
+
+    private IEnumerable<Member> Members() => node.View.Members.Members.Select(ToMessage);
+
+    /// <summary>A learner may be promoted when its log has nine tenths of the leader's.</summary>
+    private async ValueTask<NodeError> JudgePromotionAsync(ulong id)
+    {
+        var record = node.View.Members.Find(id);
+        if (record is not { IsLearner: true })
+        {
+            return record is null ? NodeError.MemberNotFound : NodeError.MemberNotLearner;
+        }
+
+        var status = await node.RaftLoop.DescribeAsync();
+        if (status.Peers.IsEmpty)
+        {
+            return NodeError.NotLeader;
+        }
+
+        var learner = status.Peers.FirstOrDefault(peer => peer.Id == id);
+        var leader = status.Peers.First(peer => peer.Id == status.Basic.Id);
+        return learner.Match * 10 >= leader.Match * 9 ? NodeError.None : NodeError.LearnerNotReady;
+    }
+}

@@ -1,0 +1,184 @@
+using Cairn.Server.Loops;
+using Cairn.Storage.Manifest;
+using Cairn.Storage.Revisions;
+
+namespace Cairn.Server.Upkeep;
+
+/// <summary>The loop that may wait for the disk: moves rows to the segments, writes the state, gets room back, keeps the quota, compacts.</summary>
+/// <remarks>
+/// One thing at a time, in this order: rows, because the apply loop stops when they take too much memory; the state; the quota; compaction; cleaning, which is
+/// the longest and gives way after each round. A failure of the disk is logged, what only memory holds is moved to new segments, and all is tried again.
+/// </remarks>
+internal sealed class Housekeeping
+{
+    // Rows wait no longer than this for the segments; nothing depends on it but the memory they take.
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
+
+    // State is written after so many entries, but not more often than this: each time costs some syncs.
+    private static readonly TimeSpan StateWrittenEvery = TimeSpan.FromSeconds(5);
+
+    // Changes, however few, are in the state after this time, so that a restart has little to replay.
+    private static readonly TimeSpan StateWrittenAtLeastEvery = TimeSpan.FromSeconds(60);
+
+    private readonly NodeRuntime _node;
+    private readonly AsyncSignal _wake = new();
+    private readonly StateWriter _writer;
+    private readonly Cleaner _cleaner;
+    private readonly AutoCompaction _compaction;
+    private TaskCompletionSource? _reclaim;
+    private bool _mustClean = true;
+    private bool _isFailing;
+    private bool _stopping;
+
+    /// <summary>Creates a loop that does not run yet.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="manifests">The manifests.</param>
+    /// <param name="identity">Who this data directory is.</param>
+    /// <param name="checkpointRevision">Revision of the checkpoint that the newest manifest names; 0 without one.</param>
+    public Housekeeping(NodeRuntime node, ManifestStore manifests, ManifestIdentity identity, long checkpointRevision)
+    {
+        _node = node;
+        _writer = new StateWriter(node, manifests, identity, checkpointRevision);
+        _cleaner = new Cleaner(node);
+        _compaction = new AutoCompaction(node);
+        Quota = new SpaceQuota(node);
+    }
+
+    /// <summary>Keeps the key space below its limit.</summary>
+    public SpaceQuota Quota { get; }
+
+    /// <summary>Makes the loop look at once. Any thread.</summary>
+    public void Wake() => _wake.Set();
+
+    /// <summary>Asks for room to be got back now, without pauses. Any thread.</summary>
+    /// <returns>Completes when what was worth it is done.</returns>
+    public Task ReclaimAsync()
+    {
+        var mine = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var current = Interlocked.CompareExchange(ref _reclaim, mine, null) ?? mine;
+        _wake.Set();
+        return current.Task;
+    }
+
+    /// <summary>Runs until <see cref="Stop"/>.</summary>
+    /// <returns>Completes when stopped.</returns>
+    public async Task RunAsync()
+    {
+        using var timer = _node.Time.CreateTimer(static state => ((AsyncSignal)state!).Set(), _wake, Interval, Interval);
+        while (!Volatile.Read(ref _stopping))
+        {
+            try
+            {
+                await WorkAsync();
+                _isFailing = false;
+            }
+            catch (IOException exception)
+            {
+                await RecoverAsync(exception);
+            }
+            catch (OperationCanceledException) when (Volatile.Read(ref _stopping))
+            {
+                // The apply loop takes no more calls.
+            }
+
+            await _wake.WaitAsync();
+        }
+
+        Interlocked.Exchange(ref _reclaim, null)?.SetCanceled();
+    }
+
+    /// <summary>Ends the loop after what it is doing.</summary>
+    public void Stop()
+    {
+        Volatile.Write(ref _stopping, true);
+        _wake.Set();
+    }
+
+    /// <summary>Writes the state a last time, when nothing is applied any more.</summary>
+    /// <returns>Completes when written, or when the disk refused: then the log has everything.</returns>
+    public async Task FinishAsync()
+    {
+        try
+        {
+            if (_writer.WrittenIndex < _node.Facts.Applied)
+            {
+                await _writer.WriteAsync();
+            }
+        }
+        catch (IOException exception)
+        {
+            _node.Logger.StateWriteFailed(exception.Message);
+        }
+    }
+
+    private async Task WorkAsync()
+    {
+        await _node.RevisionLog.FlushAsync();
+        _node.ApplyLoop.RoomMade();
+        if (IsStateDue())
+        {
+            await _writer.WriteAsync();
+            _mustClean = true;
+        }
+
+        if (_node.Facts.LeadingTerm != 0)
+        {
+            await _compaction.ReviewAsync();
+        }
+
+        await Quota.ReviewAsync();
+        await CleanAsync();
+    }
+
+    private bool IsStateDue()
+    {
+        var entries = _node.Facts.Applied - _writer.WrittenIndex;
+        var elapsed = _node.Time.GetElapsedTime(_writer.WrittenAt);
+        return (entries >= (ulong)_node.Options.SnapshotEntries && elapsed >= StateWrittenEvery)
+            || (entries > 0 && elapsed >= StateWrittenAtLeastEvery);
+    }
+
+    private async Task CleanAsync()
+    {
+        if (Volatile.Read(ref _reclaim) is { } reclaim)
+        {
+            // What was not yet in a manifest cannot be cleaned.
+            await _writer.WriteAsync();
+            await RunCleanerAsync(new CleaningPolicy { DeadPercentMin = 10 }, isPatient: false);
+            Interlocked.CompareExchange(ref _reclaim, null, reclaim);
+            reclaim.TrySetResult();
+        }
+        else if (_mustClean)
+        {
+            _mustClean = await RunCleanerAsync(new CleaningPolicy(), isPatient: true) > 0;
+        }
+    }
+
+    private async Task<long> RunCleanerAsync(CleaningPolicy policy, bool isPatient)
+    {
+        var bytes = await _cleaner.RunAsync(policy, _writer.CheckpointRevision, isPatient);
+        if (bytes > 0)
+        {
+            _writer.IsCheckpointStale = true;
+            await _writer.WriteAsync();
+        }
+
+        return bytes;
+    }
+
+    private async Task RecoverAsync(IOException exception)
+    {
+        if (!_isFailing)
+        {
+            _isFailing = true;
+            _node.Logger.StateWriteFailed(exception.Message);
+        }
+
+        await _node.ApplyLoop.CallAsync(static state =>
+        {
+            state.SalvageLog();
+            state.Publish();
+            return true;
+        });
+    }
+}

@@ -1,0 +1,134 @@
+using System.Buffers;
+using Cairn.Raft;
+using Cairn.State;
+using Cairn.State.Persistence;
+using Cairn.Storage.Checkpoints;
+using Cairn.Storage.Manifest;
+
+namespace Cairn.Server.Upkeep;
+
+/// <summary>Makes the state durable in the background: rows, now and then the index, and a manifest that names them; then lets the log before it go.</summary>
+/// <remarks>Owned by the housekeeping loop. Nothing that a client waits for waits for this.</remarks>
+internal sealed class StateWriter
+{
+    // Large enough that the bytes around a chunk do not count, small beside the memory of the index.
+    private const int ChunkBytes = 256 * 1024;
+
+    // The rows after the checkpoint are read at start: so many take well under a second.
+    private const long RevisionsPerCheckpoint = 500_000;
+
+    // With fewer keys, reading the rows is as quick as reading a checkpoint.
+    private const long KeysForCheckpoint = 10_000;
+
+    private readonly NodeRuntime _node;
+    private readonly ManifestStore _manifests;
+    private readonly ManifestIdentity _identity;
+    private CheckpointFile? _checkpoint;
+
+    /// <summary>Continues from the newest manifest.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="manifests">The manifests.</param>
+    /// <param name="identity">Who this data directory is.</param>
+    /// <param name="checkpointRevision">Revision of the checkpoint that the newest manifest names; 0 without one.</param>
+    public StateWriter(NodeRuntime node, ManifestStore manifests, ManifestIdentity identity, long checkpointRevision)
+    {
+        _node = node;
+        _manifests = manifests;
+        _identity = identity;
+        _checkpoint = manifests.Newest?.Checkpoint;
+        CheckpointRevision = _checkpoint is null ? 0 : checkpointRevision;
+        WrittenIndex = manifests.Newest?.AppliedIndex ?? 0;
+        WrittenAt = node.Time.GetTimestamp();
+    }
+
+    /// <summary>Applied index of the newest manifest.</summary>
+    public ulong WrittenIndex { get; private set; }
+
+    /// <summary>When it was written, as a timestamp.</summary>
+    public long WrittenAt { get; private set; }
+
+    /// <summary>Revision of the checkpoint that the newest manifest names; 0 without one.</summary>
+    public long CheckpointRevision { get; private set; }
+
+    /// <summary>Whether rows were moved since the checkpoint, so that it is better written anew.</summary>
+    public bool IsCheckpointStale { get; set; }
+
+    /// <summary>Writes the state of now.</summary>
+    /// <returns>Completes when durable; without having written if the log is not durable up to the state.</returns>
+    /// <exception cref="IOException">The disk failed: have the log salvaged, try again later.</exception>
+    public async Task WriteAsync()
+    {
+        var began = _node.Time.GetTimestamp();
+        var (capture, view, finished) = await _node.ApplyLoop.CallAsync(
+            static state => (state.Capture(), state.View, state.FinishedCompaction));
+        if (_node.Facts.Durable < capture.Applied.Index)
+        {
+            // A leader may apply what only others have synced; a manifest must not promise it.
+            return;
+        }
+
+        await _node.RevisionLog.SyncAsync(capture.Log);
+        if (IsCheckpointDue(view))
+        {
+            _checkpoint = await WriteCheckpointAsync(view);
+            CheckpointRevision = view.Revision;
+            IsCheckpointStale = false;
+        }
+
+        await _manifests.WriteAsync(Describe(capture, finished));
+        WrittenIndex = capture.Applied.Index;
+        WrittenAt = _node.Time.GetTimestamp();
+        await _node.ApplyLoop.CallAsync(state =>
+        {
+            _node.RevisionLog.ManifestWritten(capture.Log);
+            return true;
+        });
+        _node.RaftLoop.ReleaseLog(_manifests.ReplayFrom);
+        _node.Metrics.StateSync.Observe(_node.Time.GetElapsedTime(began).TotalSeconds);
+        _node.Logger.StateWritten(WrittenIndex, _node.Time.GetElapsedTime(began));
+    }
+
+    private bool IsCheckpointDue(ReadView view)
+    {
+        if (view.LiveKeys < KeysForCheckpoint)
+        {
+            return false;
+        }
+
+        return IsCheckpointStale || view.Revision - CheckpointRevision >= Math.Max(RevisionsPerCheckpoint, view.LiveKeys / 4);
+    }
+
+    private async Task<CheckpointFile> WriteCheckpointAsync(ReadView view)
+    {
+        var source = new IndexCheckpointWriter(view);
+        using var file = CheckpointWriter.Begin(_node.World.Disk, DataDirectory.Store, _manifests.TakeCheckpointNumber());
+        var chunk = new ArrayBufferWriter<byte>(ChunkBytes + 4096);
+        while (source.TryWriteChunk(chunk, ChunkBytes))
+        {
+            await file.WriteAsync(chunk.WrittenMemory);
+            chunk.ResetWrittenCount();
+
+            // Others get their turn between chunks, even when the disk takes all of them at once.
+            await Task.Yield();
+        }
+
+        return await file.FinishAsync();
+    }
+
+    private ManifestContents Describe(StateCapture capture, long finished) => new()
+    {
+        Identity = _identity,
+        AppliedIndex = capture.Applied.Index,
+        AppliedTerm = capture.Applied.Term,
+        ConfState = new ConfState
+        {
+            Voters = [.. capture.Members.Voters.Order()],
+            Learners = [.. capture.Members.Learners.Order()],
+        },
+        CurrentRevision = capture.Revision,
+        Compaction = new CompactionFloor(Math.Max(capture.CompactedRevision, 0), Math.Max(finished, 0)),
+        Segments = capture.Log,
+        Checkpoint = _checkpoint,
+        SmallState = capture.SmallState,
+    };
+}
