@@ -38,7 +38,7 @@ internal sealed class WalEncoder
     public void AppendCrc()
     {
         Reserve(0);
-        WriteFrame(WalRecordType.Crc, 2 + Varint.Size(Crc), 0);
+        WriteFrame(WalRecordType.Crc, 2 + 1 + Varint.Size(Crc), 0);
     }
 
     /// <summary>Appends a record whose payload is at hand.</summary>
