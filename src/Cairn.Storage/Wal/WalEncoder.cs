@@ -7,7 +7,10 @@ namespace Cairn.Storage.Wal;
 /// <summary>Encodes one batch of records into one buffer, which is reused by the next. Owned by <see cref="WriteAheadLog"/>; not thread-safe.</summary>
 internal sealed class WalEncoder
 {
-    private const int BufferBytesKeptMax = 16 << 20; // A batch above that is rare (large values in a burst); its buffer goes back to the collector.
+    // A batch above that is rare (large values in a burst); its buffer goes back to the collector.
+    private const int BufferBytesKeptMax = 16 << 20;
+
+    // 32 bits in groups of seven.
     private const int CrcVarintBytesMax = 5;
 
     private byte[] _buffer = new byte[64 << 10];

@@ -5,7 +5,7 @@ namespace Cairn.Tests.Storage.Simulated;
 // The faults that this disk injects, all decided by one seed:
 //
 //   crash     CrashAt(n): the n-th operation that changes the disk (write, sync, change of length, name) is the last one. A write is under way at that
-//             moment, a sync has not returned. Every later call throws SimulatedCrash, until CutPower or Kill starts the next life.
+//             moment, a sync has not returned. Every later call throws SimulatedCrashException, until CutPower or Kill starts the next life.
 //   unsynced  CutPower(mode): bytes written since the last sync of their file, and names changed since the last sync of their directory, are lost, kept,
 //             reordered and torn: per sector of 512 bytes, inside a sector, with stale or garbled bytes where bytes were to change (CrashMode).
 //   killed    Kill(): the process is gone, the page cache stays: everything written is there, synced or not, and can still be lost by a later CutPower.
@@ -288,7 +288,7 @@ public sealed class SimulatedDisk : IDisk
     {
         if (_off || life != Life)
         {
-            throw new SimulatedCrash();
+            throw new SimulatedCrashException();
         }
     }
 

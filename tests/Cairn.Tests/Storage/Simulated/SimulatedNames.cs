@@ -4,7 +4,7 @@ namespace Cairn.Tests.Storage.Simulated;
 internal sealed class SimulatedNames
 {
     private readonly List<Change> _dirty = [];
-    private SortedDictionary<string, SimulatedInode?> _platter = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, SimulatedInode?> _platter = new(StringComparer.Ordinal);
 
     /// <summary>What processes see.</summary>
     public SortedDictionary<string, SimulatedInode?> Cache { get; private set; } = new(StringComparer.Ordinal);

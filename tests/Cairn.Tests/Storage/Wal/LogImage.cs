@@ -1,6 +1,5 @@
 using Cairn.Raft;
 using Cairn.Raft.Wire;
-using Cairn.Storage;
 using Cairn.Storage.Wal;
 using Cairn.Tests.Storage.Simulated;
 

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Cairn.Raft;
 using Cairn.Storage;
 using Cairn.Storage.Wal;

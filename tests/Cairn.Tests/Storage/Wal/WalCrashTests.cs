@@ -117,7 +117,7 @@ public sealed class WalCrashTests(ITestOutputHelper output)
             await work.RunAsync(disk, Steps);
             Assert.Fail("The crash did not come.");
         }
-        catch (SimulatedCrash)
+        catch (SimulatedCrashException)
         {
         }
 
@@ -134,7 +134,7 @@ public sealed class WalCrashTests(ITestOutputHelper output)
                 await log.DisposeAsync();
             }
         }
-        catch (SimulatedCrash)
+        catch (SimulatedCrashException)
         {
         }
     }

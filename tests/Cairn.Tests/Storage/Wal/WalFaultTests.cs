@@ -9,7 +9,7 @@ namespace Cairn.Tests.Storage.Wal;
 public sealed class WalFaultTests
 {
     private const string Directory = LogWorkload.Directory;
-    private static readonly HardState _state = new(3, 1, 0);
+    private static readonly HardState State = new(3, 1, 0);
 
     [Theory]
     [InlineData("fdatasync", Errno.InputOutput)]
@@ -20,18 +20,18 @@ public sealed class WalFaultTests
         // Given a log with one entry,
         var disk = new SimulatedDisk(5);
         var log = await CreateAsync(disk);
-        await log.AppendAsync(Entries(1, 1), _state, true);
+        await log.AppendAsync(Entries(1, 1), State, true);
 
         // when the disk fails the next batch once,
         disk.Fail(operation, ".wal", errno);
-        await log.AppendAsync(Entries(2, 2), _state, true);
-        await log.AppendAsync(Entries(4, 1), _state with { Commit = 3 }, true);
+        await log.AppendAsync(Entries(2, 2), State, true);
+        await log.AppendAsync(Entries(4, 1), State with { Commit = 3 }, true);
 
         // then the batch is durable all the same, and the abandoned segment does not count beyond its last good batch.
         disk.CutPower(CrashMode.Lose);
         var (reopened, contents) = await WriteAheadLog.OpenAsync(disk, Directory, 0, LogWorkload.Options);
         Assert.Equal([1UL, 2, 3, 4], contents.Entries.Select(entry => entry.Index));
-        Assert.Equal(_state with { Commit = 3 }, contents.State);
+        Assert.Equal(State with { Commit = 3 }, contents.State);
         Assert.Null(contents.Repair);
         Assert.Equal(2, WalReader.ListSegments(disk, Directory).Count);
         await reopened.DisposeAsync();
@@ -48,13 +48,13 @@ public sealed class WalFaultTests
         {
             var disk = new SimulatedDisk(seed);
             var log = await CreateAsync(disk);
-            await log.AppendAsync(Entries(1, 2), _state, true);
+            await log.AppendAsync(Entries(1, 2), State, true);
 
             disk.Fail("fdatasync", ".wal", Errno.InputOutput, 2);
             disk.Fail("ftruncate", ".wal", Errno.InputOutput, int.MaxValue);
-            var failure = await Assert.ThrowsAsync<DiskException>(async () => await log.AppendAsync(Entries(3, 3), _state, true));
+            var failure = await Assert.ThrowsAsync<DiskException>(async () => await log.AppendAsync(Entries(3, 3), State, true));
             Assert.Equal(Errno.InputOutput, failure.Errno);
-            await log.AppendAsync(Entries(3, 1, term: 9), _state with { Term = 9 }, true);
+            await log.AppendAsync(Entries(3, 1, term: 9), State with { Term = 9 }, true);
 
             disk.CutPower(mode);
             var (reopened, contents) = await WriteAheadLog.OpenAsync(disk, Directory, 0, LogWorkload.Options);
@@ -78,7 +78,7 @@ public sealed class WalFaultTests
         {
             try
             {
-                await log.AppendAsync(Entries(last + 1, 1), _state, true);
+                await log.AppendAsync(Entries(last + 1, 1), State, true);
                 last++;
             }
             catch (DiskException failure)
@@ -89,12 +89,12 @@ public sealed class WalFaultTests
 
         // then the one that finds no room says so, and so does the next one,
         Assert.True(refused.IsNoSpace);
-        await Assert.ThrowsAsync<DiskException>(async () => await log.AppendAsync(Entries(last + 1, 1), _state, true));
+        await Assert.ThrowsAsync<DiskException>(async () => await log.AppendAsync(Entries(last + 1, 1), State, true));
 
         // and with room again the same log goes on.
         disk.SpaceBytes = 10 * 8192;
-        await log.AppendAsync(Entries(last + 1, 1), _state, true);
-        await log.AppendAsync(Entries(last + 2, 1), _state, true);
+        await log.AppendAsync(Entries(last + 1, 1), State, true);
+        await log.AppendAsync(Entries(last + 2, 1), State, true);
         disk.CutPower(CrashMode.Lose);
         var (reopened, contents) = await WriteAheadLog.OpenAsync(disk, Directory, 0, LogWorkload.Options);
         Assert.Equal(last + 2, contents.Entries[^1].Index);
@@ -123,8 +123,8 @@ public sealed class WalFaultTests
         var log = await CreateAsync(disk);
         disk.Fail("fdatasync", ".wal", Errno.InputOutput);
         disk.Fail("fsync", Directory, Errno.InputOutput);
-        await Assert.ThrowsAsync<DiskException>(async () => await log.AppendAsync(Entries(1, 1), _state, true));
-        await Assert.ThrowsAsync<IOException>(async () => await log.AppendAsync(Entries(1, 1), _state, true));
+        await Assert.ThrowsAsync<DiskException>(async () => await log.AppendAsync(Entries(1, 1), State, true));
+        await Assert.ThrowsAsync<IOException>(async () => await log.AppendAsync(Entries(1, 1), State, true));
     }
 
     [Fact]
@@ -135,7 +135,7 @@ public sealed class WalFaultTests
         disk.Fail("fallocate", "0.tmp", Errno.NoSpace, 1);
         for (ulong index = 1; index <= 200; index++)
         {
-            await log.AppendAsync(Entries(index, 1), _state, true);
+            await log.AppendAsync(Entries(index, 1), State, true);
         }
 
         Assert.True(WalReader.ListSegments(disk, Directory).Count > 2);
@@ -147,7 +147,7 @@ public sealed class WalFaultTests
         var disk = new SimulatedDisk(9);
         var log = await CreateAsync(disk);
         disk.HoldSyncs = true;
-        var append = log.AppendAsync(Entries(1, 1), _state, true).AsTask();
+        var append = log.AppendAsync(Entries(1, 1), State, true).AsTask();
         Assert.False(append.IsCompleted);
         Assert.Equal(1, disk.HeldSyncs);
         disk.HoldSyncs = false;

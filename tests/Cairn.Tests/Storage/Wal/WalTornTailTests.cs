@@ -1,6 +1,5 @@
 using Cairn.Storage;
 using Cairn.Storage.Wal;
-using Cairn.Tests.Storage.Simulated;
 using Xunit;
 
 namespace Cairn.Tests.Storage.Wal;
@@ -9,7 +8,7 @@ public sealed class WalTornTailTests(ITestOutputHelper output)
 {
     private const int SectorBytes = 512;
 
-    private static readonly Dictionary<string, Func<LogImage, int, byte[]>> _damages = new()
+    private static readonly Dictionary<string, Func<LogImage, int, byte[]>> Damages = new()
     {
         ["cut off"] = (image, at) => image.Last.Bytes[..at],
         ["zero to the end"] = (image, at) => With(image, at, image.Last.Bytes.Length, (_, _) => 0),
@@ -24,7 +23,7 @@ public sealed class WalTornTailTests(ITestOutputHelper output)
         ["an old batch from here on"] = (image, at) => With(image, at, image.End, (i, _) => image.Files[0].Bytes[(i - at + 64) % 4096]),
     };
 
-    public static TheoryData<string> Tears => [.. _damages.Keys];
+    public static TheoryData<string> Tears => [.. Damages.Keys];
 
     [Theory]
     [MemberData(nameof(Tears))]
@@ -40,7 +39,7 @@ public sealed class WalTornTailTests(ITestOutputHelper output)
             {
                 // when it is torn at any byte,
                 var disk = image.ToDisk();
-                disk.Put(image.Last.Path, _damages[tear](image, at));
+                disk.Put(image.Last.Path, Damages[tear](image, at));
                 var (log, contents) = await WriteAheadLog.OpenAsync(disk, LogWorkload.Directory, image.Whole.Opened, LogWorkload.Options);
 
                 // then all before it is there, and of the batch either all or nothing.

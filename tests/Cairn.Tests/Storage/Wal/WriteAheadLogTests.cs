@@ -9,7 +9,7 @@ namespace Cairn.Tests.Storage.Wal;
 public sealed class WriteAheadLogTests
 {
     private const string Directory = LogWorkload.Directory;
-    private static readonly ConfState _members = new() { Voters = [1, 2, 3] };
+    private static readonly ConfState Members = new() { Voters = [1, 2, 3] };
 
     [Fact]
     public async Task A_log_begins_with_the_bytes_that_etcd_writes()
@@ -69,13 +69,13 @@ public sealed class WriteAheadLogTests
         await using (var log = await CreateAsync(disk))
         {
             await log.AppendAsync(Entries(1, 5, term: 1), new HardState(1, 1, 0), true);
-            await log.MarkSnapshotAsync(new WalSnapshotMark(index, term, _members));
+            await log.MarkSnapshotAsync(new WalSnapshotMark(index, term, Members));
         }
 
         // Asked for from before the snapshot: the manifest before the one of the snapshot may be all there is.
         var (reopened, contents) = await WriteAheadLog.OpenAsync(disk, Directory, 1, LogWorkload.Options);
         Assert.Empty(contents.Entries);
-        Assert.Equal([new WalSnapshotMark(0, 0, ConfState.Empty), new WalSnapshotMark(index, term, _members)], contents.Marks);
+        Assert.Equal([new WalSnapshotMark(0, 0, ConfState.Empty), new WalSnapshotMark(index, term, Members)], contents.Marks);
         await reopened.AppendAsync(Entries(index + 1, 1, term: 2), new HardState(2, 0, index), true);
         await reopened.DisposeAsync();
 
@@ -91,7 +91,7 @@ public sealed class WriteAheadLogTests
         await using (var log = await CreateAsync(disk))
         {
             await log.AppendAsync(Entries(1, 5, term: 1), new HardState(1, 1, 4), true);
-            await log.MarkSnapshotAsync(new WalSnapshotMark(4, 1, _members));
+            await log.MarkSnapshotAsync(new WalSnapshotMark(4, 1, Members));
         }
 
         var (reopened, contents) = await WriteAheadLog.OpenAsync(disk, Directory, 2, LogWorkload.Options);
@@ -187,7 +187,7 @@ public sealed class WriteAheadLogTests
         var disk = new SimulatedDisk(1);
         await using var log = await CreateAsync(disk);
         await log.AppendAsync(Entries(1, 5, term: 1), new HardState(1, 1, 4), true);
-        await log.MarkSnapshotAsync(new WalSnapshotMark(4, 1, _members));
+        await log.MarkSnapshotAsync(new WalSnapshotMark(4, 1, Members));
         var before = disk.Operations;
 
         var contents = WriteAheadLog.Inspect(disk, Directory);
