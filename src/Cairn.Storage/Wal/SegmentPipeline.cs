@@ -83,7 +83,6 @@ internal sealed class SegmentPipeline : IAsyncDisposable
         }
         catch
         {
-            // Nobody else knows of the file yet.
             file.Dispose();
             throw;
         }

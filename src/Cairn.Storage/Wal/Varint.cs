@@ -5,8 +5,7 @@ namespace Cairn.Storage.Wal;
 /// <summary>Protobuf's numbers: seven bits a byte, lowest first.</summary>
 internal static class Varint
 {
-    // A 64-bit number in groups of seven bits.
-    private const int GroupsMax = 10;
+    private const int GroupsMax = 10; // A 64-bit number in groups of seven bits.
 
     /// <summary>Bytes that a number takes.</summary>
     /// <param name="value">The number.</param>

@@ -1,0 +1,33 @@
+using Cairn.Host.Grpc;
+using Cairn.Protocol;
+using Cairn.Server;
+using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
+
+namespace Cairn.Host.Api;
+
+/// <summary>etcdserverpb.Auth, as a member without authentication answers it.</summary>
+internal sealed class AuthService(Node node)
+{
+    // The auth store starts at this revision and nothing has changed it.
+    private const ulong FirstAuthRevision = 1;
+
+    /// <summary>Binds the service.</summary>
+    public ServiceBinder Bind() => new ServiceBinder(AuthReflection.Descriptor.FindTypeByName<ServiceDescriptor>("Auth"))
+        .Unary<AuthStatusRequest, AuthStatusResponse>(
+            "AuthStatus", (_, _) => Answered(new AuthStatusResponse { Header = Header(), Enabled = false, AuthRevision = FirstAuthRevision }))
+        .Unary<AuthDisableRequest, AuthDisableResponse>("AuthDisable", (_, _) => Answered(new AuthDisableResponse { Header = Header() }))
+        .Unary<AuthEnableRequest, AuthEnableResponse>("AuthEnable", (_, _) => Refused<AuthEnableResponse>(NodeError.RootUserMissing))
+        .Unary<AuthenticateRequest, AuthenticateResponse>("Authenticate", (_, _) => Refused<AuthenticateResponse>(NodeError.AuthNotEnabled));
+
+    private static ValueTask<Outcome<T>> Answered<T>(T answer)
+        where T : class => ValueTask.FromResult<Outcome<T>>(answer);
+
+    private static ValueTask<Outcome<T>> Refused<T>(NodeError error)
+        where T : class => ValueTask.FromResult<Outcome<T>>(EtcdErrors.StatusOf(error));
+
+    private ResponseHeader Header()
+    {
+        NodeStatus status = node.Look();
+        return new ResponseHeader { ClusterId = status.ClusterId, MemberId = status.MemberId, Revision = status.Revision, RaftTerm = status.Term };
+    }
+}

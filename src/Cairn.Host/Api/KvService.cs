@@ -1,0 +1,59 @@
+using Cairn.Grpc;
+using Cairn.Host.Grpc;
+using Cairn.Protocol;
+using Cairn.Server;
+using Cairn.Server.Reads;
+using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
+
+namespace Cairn.Host.Api;
+
+/// <summary>etcdserverpb.KV: reading, writing, transactions, compaction.</summary>
+internal sealed class KvService(Node node)
+{
+    // Length of a message is counted in 31 bits by protobuf, and so by etcd's own limit for what it sends.
+    private const long SentBytesMax = int.MaxValue;
+
+    /// <summary>Binds the service.</summary>
+    public ServiceBinder Bind() => new ServiceBinder(KvReflection.Descriptor.FindTypeByName<ServiceDescriptor>("KV"))
+        .Unary<RangeRequest, RangeAnswer>("Range", RangeAsync, RowWriters.Range)
+        .Unary<PutRequest, PutResponse>("Put", async (request, call) => (await node.PutAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<DeleteRangeRequest, DeleteRangeResponse>("DeleteRange", async (request, call) => (await node.DeleteRangeAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<TxnRequest, TxnResponse>("Txn", async (request, call) => (await node.TxnAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<CompactionRequest, CompactionResponse>("Compact", async (request, call) => (await node.CompactAsync(request, Caller.Of(call))).ToOutcome())
+        .Streaming<RangeRequest>("RangeStream", RangeStreamAsync);
+
+    private async ValueTask<Outcome<RangeAnswer>> RangeAsync(RangeRequest request, GrpcCall call)
+    {
+        Answer<RangeAnswer> answer = await node.RangeAsync(request, Caller.Of(call));
+        return answer.Succeeded && answer.Value.ByteCount > SentBytesMax
+            ? new GrpcStatus(GrpcStatusCode.ResourceExhausted, $"trying to send message larger than max ({answer.Value.ByteCount} vs. {SentBytesMax})")
+            : answer.ToOutcome();
+    }
+
+    private async ValueTask<GrpcStatus> RangeStreamAsync(GrpcCall call)
+    {
+        RangeRequest? request = await call.ReadOnlyMessageAsync(RangeRequest.Parser);
+        if (request is null)
+        {
+            return call.ReadFailure;
+        }
+
+        Answer<RangeChunks> answer = await node.RangeStreamAsync(request, Caller.Of(call));
+        if (!answer.Succeeded)
+        {
+            return EtcdErrors.StatusOf(answer.Error);
+        }
+
+        while (true)
+        {
+            (RangeAnswer? chunk, NodeError error) = answer.Value.Next();
+            if (chunk is null)
+            {
+                return error == NodeError.None ? GrpcStatus.Ok : EtcdErrors.StatusOf(error);
+            }
+
+            call.Write(chunk, RowWriters.RangeChunk);
+            await call.FlushAsync();
+        }
+    }
+}

@@ -1,0 +1,39 @@
+using Cairn.Grpc;
+using Cairn.Host.Grpc;
+using Cairn.Protocol;
+using Cairn.Server;
+using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
+
+namespace Cairn.Host.Api;
+
+/// <summary>etcdserverpb.Lease.</summary>
+internal sealed class LeaseService(Node node)
+{
+    /// <summary>Binds the service.</summary>
+    public ServiceBinder Bind() => new ServiceBinder(LeaseReflection.Descriptor.FindTypeByName<ServiceDescriptor>("Lease"))
+        .Unary<LeaseGrantRequest, LeaseGrantResponse>("LeaseGrant", async (request, call) => (await node.LeaseGrantAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<LeaseRevokeRequest, LeaseRevokeResponse>("LeaseRevoke", async (request, call) => (await node.LeaseRevokeAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<LeaseTimeToLiveRequest, LeaseTimeToLiveResponse>(
+            "LeaseTimeToLive", async (request, call) => (await node.LeaseTimeToLiveAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<LeaseLeasesRequest, LeaseLeasesResponse>("LeaseLeases", async (request, call) => (await node.LeaseLeasesAsync(request, Caller.Of(call))).ToOutcome())
+        .Streaming<LeaseKeepAliveRequest>("LeaseKeepAlive", KeepAliveAsync);
+
+    /// <summary>One answer a request, in order; the end of the client's side ends the stream.</summary>
+    private async ValueTask<GrpcStatus> KeepAliveAsync(GrpcCall call)
+    {
+        RequestContext context = Caller.Of(call);
+        while (await call.ReadAsync(LeaseKeepAliveRequest.Parser, call.Cancelled) is { } request)
+        {
+            Answer<LeaseKeepAliveResponse> answer = await node.LeaseKeepAliveAsync(request, context);
+            if (!answer.Succeeded)
+            {
+                return EtcdErrors.StatusOf(answer.Error);
+            }
+
+            call.Write(answer.Value, ProtobufWriter.Instance);
+            await call.FlushAsync();
+        }
+
+        return call.ReadFailure;
+    }
+}

@@ -1,0 +1,189 @@
+using System.Runtime.InteropServices;
+using Cairn.Host.Api;
+using Cairn.Host.Flags;
+using Cairn.Host.Grpc;
+using Cairn.Host.Listening;
+using Cairn.Host.Operations;
+using Cairn.Host.Security;
+using Cairn.Protocol;
+using Cairn.Server;
+
+namespace Cairn.Host;
+
+/// <summary>One server from start to stop: opens the node, binds the listeners, serves until told to stop, and leaves nothing half done.</summary>
+internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory loggers, TimeProvider time)
+{
+    // Client messages may exceed the largest proposal by the overhead that etcd allows for.
+    private const int GrpcOverheadBytes = 512 * 1024;
+
+    // Calls in flight end within the node's own request timeout; clients that will not let go are cut after this.
+    private static readonly TimeSpan DrainMax = TimeSpan.FromSeconds(3);
+
+    private readonly ILogger _logger = loggers.CreateLogger(typeof(CairnProcess).FullName ?? "");
+
+    /// <summary>Runs until a signal or until the node stops by itself.</summary>
+    /// <returns>The exit status.</returns>
+    public async Task<int> RunAsync()
+    {
+        var signalled = new TaskCompletionSource<PosixSignal>(TaskCreationOptions.RunContinuationsAsynchronously);
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Take(context, signalled));
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Take(context, signalled));
+        try
+        {
+            ServerCertificates? tls = Certificates();
+            await using Node node = await Node.OpenAsync(options.Node, loggers);
+            return await ServeAsync(node, tls, signalled.Task);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException or FlagException)
+        {
+            Log.StartFailed(_logger, e.Message);
+            return 1;
+        }
+    }
+
+    private static void Take(PosixSignalContext context, TaskCompletionSource<PosixSignal> signalled)
+    {
+        // A second signal is not taken: it ends the process at once.
+        context.Cancel = signalled.TrySetResult(context.Signal);
+    }
+
+    private ServerCertificates? Certificates()
+    {
+        EtcdUrl? secure = options.ListenClientUrls.Concat(options.ListenClientHttpUrls).Concat(options.ListenMetricsUrls).FirstOrDefault(static url => url.IsSecure);
+        if (secure is null)
+        {
+            return null;
+        }
+
+        return options.Tls.HasCertificate
+            ? ServerCertificates.Create(options.Tls, time)
+            : throw new FlagException($"TLS key/cert (--cert-file, --key-file) must be provided for client url {secure} with HTTPS scheme");
+    }
+
+    private async Task<int> ServeAsync(Node node, ServerCertificates? tls, Task<PosixSignal> signalled)
+    {
+        using var limits = new GrpcLimits(options.RequestBytesMax + GrpcOverheadBytes, time, options.ExtensiveMetrics);
+        var grpc = new GrpcServer(Services(node), limits, loggers.CreateLogger(typeof(GrpcServer).FullName ?? ""));
+        await using var web = new WebServer(options, loggers, time);
+        AddListeners(web, node, grpc, tls);
+        await web.StartAsync(grpc, CancellationToken.None);
+
+        Task first = await Task.WhenAny(node.Ready, node.Stopped, signalled);
+        if (first == node.Ready)
+        {
+            Announce();
+            first = await Task.WhenAny(node.Stopped, signalled);
+        }
+
+        int status = await ReasonAsync(node, first, signalled);
+        SystemdNotice.Send(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), "STOPPING=1");
+        limits.Stop();
+        using var cut = new CancellationTokenSource(DrainMax, time);
+        await web.StopAsync(cut.Token);
+        await node.DisposeAsync();
+        Log.Closed(_logger, options.Node.Name, options.Node.DataDirectory);
+        return status;
+    }
+
+    private async Task<int> ReasonAsync(Node node, Task first, Task<PosixSignal> signalled)
+    {
+        if (first == signalled)
+        {
+            Log.Signalled(_logger, (await signalled).ToString());
+            return 0;
+        }
+
+        if (await node.Stopped is not { } failure)
+        {
+            return 0;
+        }
+
+        Log.MemberStopped(_logger, failure);
+        return 1;
+    }
+
+    private static IEnumerable<GrpcMethod> Services(Node node) =>
+    [
+        .. new KvService(node).Bind().Methods(),
+        .. new WatchService(node).Bind().Methods(),
+        .. new LeaseService(node).Bind().Methods(),
+        .. new ClusterService(node).Bind().Methods(),
+        .. new MaintenanceService(node).Bind().Methods(),
+        .. new AuthService(node).Bind().Methods(),
+        .. HealthService.Bind().Methods(),
+    ];
+
+    private void AddListeners(WebServer web, Node node, GrpcServer grpc, ServerCertificates? tls)
+    {
+        var health = new HealthPages(FactsOf(node));
+        var pages = new WebPages(node, health, new MetricsPage(node, grpc, health), new AccessRules(options.Origins, options.HostNames));
+        bool splits = options.ListenClientHttpUrls.Count > 0;
+        foreach (EtcdUrl url in options.ListenClientUrls)
+        {
+            var role = new ListenerRole(ServesGrpc: true, pages.ServeClientAsync);
+            if (splits)
+            {
+                web.AddHttp2(url, role, url.IsSecure ? tls : null);
+            }
+            else
+            {
+                web.AddShared(url, role, url.IsSecure ? tls : null);
+            }
+        }
+
+        foreach (EtcdUrl url in options.ListenClientHttpUrls)
+        {
+            web.AddHttp1(url, new ListenerRole(ServesGrpc: false, pages.ServeClientAsync), url.IsSecure ? tls : null);
+        }
+
+        foreach (EtcdUrl url in options.ListenMetricsUrls)
+        {
+            web.AddHttp1(url, new ListenerRole(ServesGrpc: false, pages.ServeMetricsAsync), url.IsSecure ? tls : null);
+        }
+    }
+
+    private void Announce()
+    {
+        bool splits = options.ListenClientHttpUrls.Count > 0;
+        foreach (EtcdUrl url in options.ListenClientUrls.Concat(options.ListenClientHttpUrls))
+        {
+            Log.Ready(_logger);
+            string traffic = !splits ? "grpc+http" : options.ListenClientUrls.Contains(url) ? "grpc" : "http";
+            if (url.IsSecure)
+            {
+                Log.ServingSecurely(_logger, traffic, url.Authority);
+            }
+            else
+            {
+                Log.ServingInsecurely(_logger, traffic, url.Authority);
+            }
+        }
+
+        foreach (EtcdUrl url in options.ListenMetricsUrls)
+        {
+            Log.ServingMetrics(_logger, url.ToString());
+        }
+
+        SystemdNotice.Send(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), "READY=1");
+    }
+
+    private static HealthFacts FactsOf(Node node) => new()
+    {
+        Alarms = () => node.Look().Alarms,
+        HasLeader = () => node.Look().LeaderId != 0,
+        IsLearner = () => node.Look().IsLearner,
+        Read = async (serializable, cancelled) =>
+        {
+            var request = new RangeRequest { Key = ProbeKey, KeysOnly = true, Limit = 1, Serializable = serializable };
+            Answer<Server.Reads.RangeAnswer> answer = await node.RangeAsync(request, new RequestContext(cancelled));
+            return answer.Succeeded || answer.Error is NodeError.UserNameEmpty or NodeError.PermissionDenied ? null : EtcdErrors.StatusOf(answer.Error).Message;
+        },
+    };
+
+    // Any key will do: that it can be looked up is what is asked.
+    private static readonly Google.Protobuf.ByteString ProbeKey = Google.Protobuf.ByteString.CopyFrom([0]);
+}
+
+/// <summary>Flags that fit the rules one by one and not the world they meet.</summary>
+/// <param name="message">What is wrong.</param>
+internal sealed class FlagException(string message) : Exception(message);

@@ -1,0 +1,89 @@
+using Cairn.Server;
+
+namespace Cairn.Host.Flags;
+
+/// <summary>What the process was told, read and checked.</summary>
+internal sealed record ProcessOptions
+{
+    /// <summary>What the node is told.</summary>
+    public required NodeOptions Node { get; init; }
+
+    /// <summary>Where to listen for clients.</summary>
+    public required IReadOnlyList<EtcdUrl> ListenClientUrls { get; init; }
+
+    /// <summary>Where to listen for HTTP clients only; if any, the other client listeners serve no HTTP/1.1.</summary>
+    public required IReadOnlyList<EtcdUrl> ListenClientHttpUrls { get; init; }
+
+    /// <summary>Where to listen for peers.</summary>
+    public required IReadOnlyList<EtcdUrl> ListenPeerUrls { get; init; }
+
+    /// <summary>Where to serve metrics and health besides.</summary>
+    public required IReadOnlyList<EtcdUrl> ListenMetricsUrls { get; init; }
+
+    /// <summary>Largest request, in bytes.</summary>
+    public required int RequestBytesMax { get; init; }
+
+    /// <summary>Most streams of one connection.</summary>
+    public required long ConcurrentStreamsMax { get; init; }
+
+    /// <summary>Interval of pings to idle clients; zero is off.</summary>
+    public required TimeSpan KeepAliveInterval { get; init; }
+
+    /// <summary>How long a ping may go unanswered.</summary>
+    public required TimeSpan KeepAliveTimeout { get; init; }
+
+    /// <summary>Whether several processes may listen on the same port.</summary>
+    public required bool ReusePort { get; init; }
+
+    /// <summary>Whether handling times are measured.</summary>
+    public required bool ExtensiveMetrics { get; init; }
+
+    /// <summary>Whether the JSON API is served.</summary>
+    public required bool Gateway { get; init; }
+
+    /// <summary>Origins that browsers may call from.</summary>
+    public required IReadOnlyList<string> Origins { get; init; }
+
+    /// <summary>Host names that plain HTTP requests may name.</summary>
+    public required IReadOnlyList<string> HostNames { get; init; }
+
+    /// <summary>Certificates for clients.</summary>
+    public required TlsOptions Tls { get; init; }
+
+    /// <summary>What is odd about the flags and no reason not to start.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+}
+
+/// <summary>Certificates of one side.</summary>
+internal sealed record TlsOptions
+{
+    /// <summary>Path of the certificate; empty if none.</summary>
+    public required string CertFile { get; init; }
+
+    /// <summary>Path of its key; empty if none.</summary>
+    public required string KeyFile { get; init; }
+
+    /// <summary>Path of the CA of the other side; empty if none.</summary>
+    public required string TrustedCaFile { get; init; }
+
+    /// <summary>Whether the other side must show a certificate.</summary>
+    public required bool RequireClientCertificate { get; init; }
+
+    /// <summary>Whether to make a certificate.</summary>
+    public required bool Auto { get; init; }
+
+    /// <summary>Years for which a made certificate is valid.</summary>
+    public required int ValidityYears { get; init; }
+
+    /// <summary>Lowest version: TLS1.2 or TLS1.3.</summary>
+    public required string VersionMin { get; init; }
+
+    /// <summary>Highest version; empty is no limit.</summary>
+    public required string VersionMax { get; init; }
+
+    /// <summary>Cipher suites by name; empty is the platform's choice.</summary>
+    public required IReadOnlyList<string> CipherSuites { get; init; }
+
+    /// <summary>Whether there is anything to serve TLS with.</summary>
+    public bool HasCertificate => Auto || (CertFile.Length > 0 && KeyFile.Length > 0);
+}

@@ -1,0 +1,105 @@
+using Cairn.Grpc;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Cairn.Host.Grpc;
+
+/// <summary>Carries out the gRPC calls that arrive over HTTP/2: finds the method, runs it, turns every end into a status.</summary>
+/// <remarks>Thread-safe. The table is fixed at start.</remarks>
+internal sealed class GrpcServer
+{
+    private readonly Dictionary<string, GrpcMethod> _methods;
+    private readonly HashSet<string> _services;
+    private readonly MethodCounters _unknown = new();
+    private readonly GrpcLimits _limits;
+    private readonly ILogger _logger;
+
+    /// <param name="methods">All methods of all served services.</param>
+    /// <param name="limits">What all calls share.</param>
+    /// <param name="logger">For what should not happen.</param>
+    public GrpcServer(IEnumerable<GrpcMethod> methods, GrpcLimits limits, ILogger logger)
+    {
+        _methods = methods.ToDictionary(static method => $"/{method.Service}/{method.Name}", StringComparer.Ordinal);
+        _services = _methods.Values.Select(static method => method.Service).ToHashSet(StringComparer.Ordinal);
+        _limits = limits;
+        _logger = logger;
+    }
+
+    /// <summary>All methods, for the metrics.</summary>
+    public IReadOnlyCollection<GrpcMethod> Methods => _methods.Values;
+
+    /// <summary>What all calls share.</summary>
+    public GrpcLimits Limits => _limits;
+
+    /// <summary>Carries out one call.</summary>
+    /// <param name="features">The stream.</param>
+    /// <param name="path">The path: "/package.Service/Method".</param>
+    /// <param name="call">An unused call object.</param>
+    public async Task ServeAsync(IFeatureCollection features, string path, GrpcCall call)
+    {
+        if (!_methods.TryGetValue(path, out GrpcMethod? method))
+        {
+            call.Begin(features, _unknown, streaming: false);
+            call.End(Unknown(path));
+            return;
+        }
+
+        long started = _limits.TimesCalls ? _limits.Time.GetTimestamp() : 0;
+        method.Counters.CountStart();
+        GrpcStatus status = call.Begin(features, method.Counters, method.Streaming);
+        if (status.IsOk)
+        {
+            status = await RunAsync(method, call);
+        }
+
+        call.End(status);
+        call.Release();
+        method.Counters.CountEnd(status.Code);
+        if (_limits.TimesCalls)
+        {
+            method.Counters.CountTime(_limits.Time.GetElapsedTime(started));
+        }
+    }
+
+    /// <summary>Whether an exception only says that the client is gone, the deadline has passed or the server stops.</summary>
+    public static bool IsEndOfCall(Exception e) => e is OperationCanceledException or ConnectionAbortedException or ConnectionResetException or IOException;
+
+    private async ValueTask<GrpcStatus> RunAsync(GrpcMethod method, GrpcCall call)
+    {
+        try
+        {
+            return await method.RunAsync(call);
+        }
+        catch (OperationCanceledException)
+        {
+            return call.CancelledStatus();
+        }
+        catch (Exception e) when (IsEndOfCall(e))
+        {
+            return new GrpcStatus(GrpcStatusCode.Canceled, "context canceled");
+        }
+        catch (InvariantViolatedException)
+        {
+            throw;
+        }
+        catch (Exception e)
+        {
+            Log.CallFailed(_logger, e, method.Service, method.Name);
+            return new GrpcStatus(GrpcStatusCode.Internal, "panic in the handler of this call; see the log of the server");
+        }
+    }
+
+    private GrpcStatus Unknown(string path)
+    {
+        int slash = path.LastIndexOf('/');
+        if (slash <= 0)
+        {
+            return new GrpcStatus(GrpcStatusCode.Unimplemented, $"malformed method name: \"{path}\"");
+        }
+
+        string service = path[1..slash];
+        return new GrpcStatus(
+            GrpcStatusCode.Unimplemented,
+            _services.Contains(service) ? $"unknown method {path[(slash + 1)..]} for service {service}" : $"unknown service {service}");
+    }
+}

@@ -1,0 +1,180 @@
+using System.Net;
+using System.Threading.Channels;
+using Microsoft.AspNetCore.Connections;
+
+namespace Cairn.Host.Listening;
+
+/// <summary>
+/// A bound address whose connections are told apart by their first bytes, which stay unread, and handed to one of two halves. Kestrel cannot serve
+/// HTTP/1.1 and HTTP/2 on one address without TLS; etcd's clients expect exactly that.
+/// </summary>
+/// <remarks>
+/// Each connection waits for its first bytes on its own, so a slow one holds up nobody. One that stays silent is closed after <see cref="SilenceMax"/>, and
+/// when too many are silent the one that has been so longest is closed first: a flood of silent connections cannot keep others out. Thread-safe.
+/// </remarks>
+internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory sockets, TimeProvider time)
+{
+    /// <summary>How long a connection may stay silent: pools open connections ahead of use, so this is generous.</summary>
+    public static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(60);
+
+    // A silent connection costs a descriptor and a few kilobytes; a thousand of them are harmless, and honest clients speak within milliseconds.
+    internal const int SilentConnectionsMax = 1024;
+
+    // Kestrel takes accepted connections at once; the bound only matters when it is stopping.
+    private const int HandOverCapacity = 512;
+
+    private readonly Lock _lock = new();
+    private readonly LinkedList<CancellationTokenSource> _silent = new();
+    private readonly Channel<ConnectionContext> _http1 = Channel.CreateBounded<ConnectionContext>(HandOverCapacity);
+    private readonly Channel<ConnectionContext> _http2 = Channel.CreateBounded<ConnectionContext>(HandOverCapacity);
+    private Task<IConnectionListener>? _binding;
+    private IConnectionListener? _listener;
+
+    /// <summary>The address: as configured, and as bound once bound.</summary>
+    public EndPoint EndPoint => _listener?.EndPoint ?? endPoint;
+
+    /// <summary>Binds the address on the first call; each half calls once.</summary>
+    /// <exception cref="IOException">The address cannot be bound.</exception>
+    public async ValueTask<IConnectionListener> BindAsync(Preface protocol, CancellationToken cancelled)
+    {
+        lock (_lock)
+        {
+            _binding ??= BindSocketAsync(cancelled);
+        }
+
+        await _binding;
+        return new HalfListener(this, (protocol == Preface.Http2 ? _http2 : _http1).Reader);
+    }
+
+    private async Task<IConnectionListener> BindSocketAsync(CancellationToken cancelled)
+    {
+        _listener = await sockets.BindAsync(endPoint, cancelled);
+        _ = AcceptAsync(_listener);
+        return _listener;
+    }
+
+    private async Task AcceptAsync(IConnectionListener listener)
+    {
+        try
+        {
+            while (await listener.AcceptAsync() is { } connection)
+            {
+                _ = HandOverAsync(connection);
+            }
+        }
+        finally
+        {
+            _http1.Writer.TryComplete();
+            _http2.Writer.TryComplete();
+        }
+    }
+
+    private async Task HandOverAsync(ConnectionContext connection)
+    {
+        try
+        {
+            Preface protocol = await FirstWordAsync(connection);
+            await (protocol == Preface.Http2 ? _http2 : _http1).Writer.WriteAsync(connection);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException or ConnectionAbortedException or ChannelClosedException)
+        {
+            connection.Abort(new ConnectionAbortedException("The connection sent nothing."));
+            await connection.DisposeAsync();
+        }
+    }
+
+    private async Task<Preface> FirstWordAsync(ConnectionContext connection)
+    {
+        using var patience = new CancellationTokenSource(SilenceMax, time);
+        LinkedListNode<CancellationTokenSource> place = Enter(patience);
+        try
+        {
+            return await PeekAsync(connection.Transport.Input, patience.Token);
+        }
+        finally
+        {
+            Leave(place);
+        }
+    }
+
+    /// <summary>Reads until the protocol is clear and leaves every byte to whoever reads next.</summary>
+    internal static async Task<Preface> PeekAsync(System.IO.Pipelines.PipeReader input, CancellationToken cancelled)
+    {
+        long examined = 0;
+        while (true)
+        {
+            System.IO.Pipelines.ReadResult read = await input.ReadAsync(cancelled);
+            Preface protocol = PrefaceJudge.Judge(read.Buffer);
+            if (protocol == Preface.Undecided && !read.IsCompleted)
+            {
+                examined = read.Buffer.Length;
+                input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+                continue;
+            }
+
+            // The pipe does not let a byte be un-examined; what came with this read stays unexamined, so that the next read returns at once.
+            input.AdvanceTo(read.Buffer.Start, read.Buffer.GetPosition(examined));
+            return protocol == Preface.Http2 ? Preface.Http2 : Preface.Http1;
+        }
+    }
+
+    private LinkedListNode<CancellationTokenSource> Enter(CancellationTokenSource patience)
+    {
+        lock (_lock)
+        {
+            if (_silent.Count >= SilentConnectionsMax && _silent.First is { } first)
+            {
+                // Under the lock its owner cannot dispose it yet; the timer runs the callbacks outside.
+                first.Value.CancelAfter(TimeSpan.Zero);
+                _silent.RemoveFirst();
+            }
+
+            return _silent.AddLast(patience);
+        }
+    }
+
+    private void Leave(LinkedListNode<CancellationTokenSource> place)
+    {
+        lock (_lock)
+        {
+            place.List?.Remove(place);
+        }
+    }
+
+    private async ValueTask CloseAsync(bool dispose)
+    {
+        IConnectionListener? listener = _listener;
+        if (listener is null)
+        {
+            return;
+        }
+
+        await listener.UnbindAsync();
+        if (dispose)
+        {
+            await listener.DisposeAsync();
+        }
+    }
+
+    private sealed class HalfListener(SharedPort port, ChannelReader<ConnectionContext> connections) : IConnectionListener
+    {
+        public EndPoint EndPoint => port.EndPoint;
+
+        public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
+        {
+            while (await connections.WaitToReadAsync(cancellationToken))
+            {
+                if (connections.TryRead(out ConnectionContext? connection))
+                {
+                    return connection;
+                }
+            }
+
+            return null;
+        }
+
+        public ValueTask UnbindAsync(CancellationToken cancellationToken = default) => port.CloseAsync(dispose: false);
+
+        public ValueTask DisposeAsync() => port.CloseAsync(dispose: true);
+    }
+}

@@ -1,0 +1,67 @@
+namespace Cairn.Host;
+
+/// <summary>Log lines of the host; event ids 5000–5999. Wording that operators and scripts look for is etcd's.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(5000, LogLevel.Error, "a call failed in its handler")]
+    public static partial void CallFailed(ILogger logger, Exception error, string grpcService, string grpcMethod);
+
+    [LoggerMessage(5001, LogLevel.Information, "Running: ")]
+    public static partial void Running(ILogger logger, IReadOnlyList<string> args);
+
+    [LoggerMessage(5002, LogLevel.Warning, "failed to verify flags")]
+    public static partial void FlagsWrong(ILogger logger, string error);
+
+    [LoggerMessage(5003, LogLevel.Critical, "conflicting environment variable is shadowed by corresponding command-line flag (either unset environment variable or disable flag))")]
+    public static partial void VariableShadowed(ILogger logger, string environmentVariable);
+
+    [LoggerMessage(5004, LogLevel.Warning, "unrecognized environment variable")]
+    public static partial void VariableUnrecognized(ILogger logger, string environmentVariable);
+
+    [LoggerMessage(5005, LogLevel.Information, "recognized and used environment variable")]
+    public static partial void VariableUsed(ILogger logger, string variableName);
+
+    [LoggerMessage(5006, LogLevel.Warning, "flags were accepted that have no effect here")]
+    public static partial void FlagsWithoutEffect(ILogger logger, IReadOnlyList<string> notNeeded, IReadOnlyList<string> notSupported);
+
+    [LoggerMessage(5007, LogLevel.Warning, "'data-dir' was empty; using default")]
+    public static partial void DefaultDataDirectory(ILogger logger, string dataDir);
+
+    [LoggerMessage(5008, LogLevel.Information, "starting an etcd server")]
+    public static partial void Starting(
+        ILogger logger,
+        string etcdVersion,
+        string name,
+        string dataDir,
+        IReadOnlyList<string> listenPeerUrls,
+        IReadOnlyList<string> listenClientUrls,
+        IReadOnlyList<string> advertiseClientUrls,
+        IReadOnlyList<string> listenMetricsUrls);
+
+    [LoggerMessage(5009, LogLevel.Warning, "{Text}")]
+    public static partial void Warn(ILogger logger, string text);
+
+    [LoggerMessage(5010, LogLevel.Information, "ready to serve client requests")]
+    public static partial void Ready(ILogger logger);
+
+    [LoggerMessage(5011, LogLevel.Warning, "serving client traffic insecurely; this is strongly discouraged!")]
+    public static partial void ServingInsecurely(ILogger logger, string traffic, string address);
+
+    [LoggerMessage(5012, LogLevel.Information, "serving client traffic securely")]
+    public static partial void ServingSecurely(ILogger logger, string traffic, string address);
+
+    [LoggerMessage(5013, LogLevel.Information, "serving metrics")]
+    public static partial void ServingMetrics(ILogger logger, string address);
+
+    [LoggerMessage(5014, LogLevel.Critical, "failed to start")]
+    public static partial void StartFailed(ILogger logger, string error);
+
+    [LoggerMessage(5015, LogLevel.Information, "received signal; shutting down")]
+    public static partial void Signalled(ILogger logger, string signal);
+
+    [LoggerMessage(5016, LogLevel.Information, "closed etcd server")]
+    public static partial void Closed(ILogger logger, string name, string dataDir);
+
+    [LoggerMessage(5017, LogLevel.Critical, "the member has stopped by itself")]
+    public static partial void MemberStopped(ILogger logger, Exception error);
+}

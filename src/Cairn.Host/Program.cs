@@ -1,0 +1,1 @@
+return await Cairn.Host.Launcher.RunAsync(args);

@@ -1,0 +1,137 @@
+using System.Net;
+using System.Net.Sockets;
+using Cairn.Host.Flags;
+using Cairn.Host.Grpc;
+using Cairn.Host.Listening;
+using Cairn.Host.Security;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Options;
+
+namespace Cairn.Host;
+
+/// <summary>The listeners of the process on one Kestrel: client ports that speak gRPC and HTTP/1.1 at once, ports for HTTP only, for metrics, for peers.</summary>
+/// <remarks>Built, bound once, stopped once; by one caller.</remarks>
+internal sealed class WebServer : IAsyncDisposable
+{
+    // Kestrel keeps twice this many streams in view and counts in 32 bits; nobody opens a million streams on one connection.
+    private const int StreamsPerConnectionMax = 1_000_000;
+
+    private readonly KestrelServerOptions _options;
+    private readonly SharedPortListenerFactory _listeners;
+    private readonly SocketTransportFactory _sockets;
+    private readonly ILoggerFactory _loggers;
+    private readonly TimeProvider _time;
+    private KestrelServer? _server;
+
+    /// <param name="options">Limits.</param>
+    /// <param name="loggers">Where Kestrel's log goes.</param>
+    /// <param name="time">The clock of silent connections.</param>
+    public WebServer(ProcessOptions options, ILoggerFactory loggers, TimeProvider time)
+    {
+        _loggers = loggers;
+        _time = time;
+        var socketOptions = new SocketTransportOptions();
+        if (options.ReusePort)
+        {
+            socketOptions.CreateBoundListenSocket = BindShared;
+        }
+
+        _sockets = new SocketTransportFactory(Options.Create(socketOptions), loggers);
+        _listeners = new SharedPortListenerFactory(_sockets);
+        _options = Configure(options, loggers);
+    }
+
+    /// <summary>Adds a listener for gRPC and HTTP/1.1.</summary>
+    /// <param name="url">Where.</param>
+    /// <param name="role">What is served.</param>
+    /// <param name="tls">Certificates, for an https URL; null otherwise.</param>
+    public void AddShared(EtcdUrl url, ListenerRole role, ServerCertificates? tls)
+    {
+        if (tls is not null)
+        {
+            Listen(ListenAddress.Of(url), HttpProtocols.Http1AndHttp2, role, tls);
+            return;
+        }
+
+        var port = new SharedPort(ListenAddress.Of(url), _sockets, _time);
+        Listen(new PortHalf(port, Preface.Http2), HttpProtocols.Http2, role, tls: null);
+        Listen(new PortHalf(port, Preface.Http1), HttpProtocols.Http1, role, tls: null);
+    }
+
+    /// <summary>Adds a listener for gRPC only.</summary>
+    public void AddHttp2(EtcdUrl url, ListenerRole role, ServerCertificates? tls) => Listen(ListenAddress.Of(url), HttpProtocols.Http2, role, tls);
+
+    /// <summary>Adds a listener for HTTP/1.1 only.</summary>
+    public void AddHttp1(EtcdUrl url, ListenerRole role, ServerCertificates? tls) => Listen(ListenAddress.Of(url), HttpProtocols.Http1, role, tls);
+
+    /// <summary>Binds all listeners and serves.</summary>
+    /// <exception cref="IOException">An address cannot be bound.</exception>
+    public async Task StartAsync(GrpcServer grpc, CancellationToken cancelled)
+    {
+        _server = new KestrelServer(Options.Create(_options), _listeners, _loggers);
+        await _server.StartAsync(new HostApplication(grpc), cancelled);
+    }
+
+    /// <summary>Takes no new connections, tells clients to go elsewhere, lets calls finish until cancelled, then cuts.</summary>
+    public Task StopAsync(CancellationToken cut) => _server?.StopAsync(cut) ?? Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        _server?.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static KestrelServerOptions Configure(ProcessOptions options, ILoggerFactory loggers)
+    {
+        var kestrel = new KestrelServerOptions { AddServerHeader = false, AllowResponseHeaderCompression = true, ApplicationServices = new LoggerServices(loggers) };
+        KestrelServerLimits limits = kestrel.Limits;
+
+        // Streams of gRPC live for days and are silent for hours: nothing about them may be measured by rate, size or idleness.
+        limits.MinRequestBodyDataRate = null;
+        limits.MinResponseDataRate = null;
+        limits.MaxRequestBodySize = null;
+        limits.KeepAliveTimeout = System.Threading.Timeout.InfiniteTimeSpan;
+        limits.Http2.MaxStreamsPerConnection = (int)Math.Clamp(options.ConcurrentStreamsMax, 1, StreamsPerConnectionMax);
+
+        // Kestrel takes nothing below a second.
+        limits.Http2.KeepAlivePingDelay = options.KeepAliveInterval > TimeSpan.Zero
+            ? TimeSpan.FromTicks(Math.Max(options.KeepAliveInterval.Ticks, TimeSpan.TicksPerSecond))
+            : System.Threading.Timeout.InfiniteTimeSpan;
+        limits.Http2.KeepAlivePingTimeout = options.KeepAliveTimeout > TimeSpan.Zero
+            ? TimeSpan.FromTicks(Math.Max(options.KeepAliveTimeout.Ticks, TimeSpan.TicksPerSecond))
+            : TimeSpan.MaxValue;
+        return kestrel;
+    }
+
+    private static Socket BindShared(EndPoint endPoint)
+    {
+        var socket = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        const int SolSocket = 1;
+        const int SoReusePort = 15; // Linux, asm-generic/socket.h.
+        socket.SetRawSocketOption(SolSocket, SoReusePort, [1, 0, 0, 0]);
+        socket.Bind(endPoint);
+        return socket;
+    }
+
+    private void Listen(EndPoint endPoint, HttpProtocols protocols, ListenerRole role, ServerCertificates? tls) => _options.Listen(endPoint, listener =>
+    {
+        listener.Protocols = protocols;
+        if (tls is not null)
+        {
+            listener.UseHttps((_, hello, _, _) => tls.ChooseAsync(hello), state: tls);
+        }
+
+        listener.Use(next => connection =>
+        {
+            connection.Features.Set(role);
+            return next(connection);
+        });
+    });
+
+    private sealed class LoggerServices(ILoggerFactory loggers) : IServiceProvider
+    {
+        public object? GetService(Type serviceType) => serviceType == typeof(ILoggerFactory) ? loggers : null;
+    }
+}
