@@ -13,6 +13,7 @@ var root = new RootCommand("Measures any server of etcd's v3 API; workloads and 
     UnaryCommands.BuildLeaseKeepAlive(common, clock),
     WatchCommands.BuildWatch(common, clock),
     WatchCommands.BuildWatchLatency(common, clock),
+    CompareCommand.Build(clock),
 };
 common.AddTo(root);
 try

@@ -79,7 +79,7 @@ internal sealed class BboltCheck
     private void Walk(BboltBucket bucket, LeafContent content)
     {
         var path = new TreePath(_source, content);
-        if (IsTaken(bucket.RootPage, bucket.HeaderOffset) || Lost(bucket.Start(path)) || (bucket.RootPage != 0 && !Claim(path.Top.Id, path.Top.Overflow)))
+        if (IsTaken(bucket.RootPage, bucket.HeaderOffset) || Lost(bucket.Start(path)) || (bucket.RootPage != 0 && !Claim(path.Top)))
         {
             return;
         }
@@ -88,7 +88,7 @@ internal sealed class BboltCheck
         {
             if (path.Index < path.Top.Count && !path.Top.IsLeaf)
             {
-                path.Index += TryDescend(path) ? 0 : 1;
+                DescendOrSkip(path);
                 continue;
             }
 
@@ -105,22 +105,21 @@ internal sealed class BboltCheck
         }
     }
 
-    /// <summary>Goes down one page, unless it is damaged or was met before.</summary>
-    private bool TryDescend(TreePath path)
+    /// <summary>Goes down one page, or past it if it is damaged or was met before.</summary>
+    private void DescendOrSkip(TreePath path)
     {
         var parent = path.Top;
         if (IsTaken(parent.Child(path.Index), parent.ChildOffset(path.Index)) || Lost(path.Descend()))
         {
-            return false;
+            path.Index++;
+            return;
         }
 
-        if (Claim(path.Top.Id, path.Top.Overflow))
+        if (!Claim(path.Top))
         {
-            return true;
+            path.Ascend();
+            path.Index++;
         }
-
-        path.Ascend();
-        return false;
     }
 
     private void WalkBuckets(Page leaf)
@@ -140,6 +139,13 @@ internal sealed class BboltCheck
     {
         var isTaken = _source.IsDataPage(page) && _used.Contains(page);
         return isTaken && Report(new BboltFinding(referencedAt, $"a second reference to page {page}"));
+    }
+
+    /// <summary>Marks a page of a tree as in use, and looks at the part of it that nothing else reads.</summary>
+    private bool Claim(Page page)
+    {
+        Report(page.VerifyRest(_source));
+        return Claim(page.Id, page.Overflow);
     }
 
     /// <summary>Marks a page and its overflow as in use.</summary>

@@ -2,8 +2,8 @@ namespace Cairn.Bbolt;
 
 /// <summary>Walks the rows of a bucket in the order of their keys, with one page in memory a level.</summary>
 /// <remarks>
-/// Owned by its creator; not thread-safe, but any number of cursors may walk one file at once if its source allows it. Keys and values are spans into the cursor's
-/// own buffer and valid until it moves. Whatever is handed out was verified first: the order of keys holds over the whole walk.
+/// Owned by its creator; not thread-safe, but any number of cursors may walk one file at once if its source allows it. Keys and values are spans into the
+/// cursor's own buffer and valid until it moves. Whatever is handed out was verified first: the order of keys holds over the whole walk.
 /// </remarks>
 public sealed class BboltCursor
 {

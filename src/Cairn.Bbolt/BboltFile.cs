@@ -5,13 +5,15 @@ namespace Cairn.Bbolt;
 /// <summary>A bbolt file, read from any source of bytes, trusting none of them.</summary>
 /// <remarks>
 /// <para>
-/// Reads what etcd writes: any page size from 512 to 65536, synced and unsynced free lists, overflow pages, inline buckets, one level of buckets (a bucket within a
-/// bucket is refused as damage). Bytes behind the high-water mark (a snapshot's checksum, space not used yet) are not looked at.
+/// Reads what etcd writes: any page size from 512 to 65536, synced and unsynced free lists, overflow pages, inline buckets, one level of buckets (a bucket
+/// within a bucket is refused as damage). Bytes behind the high-water mark (a snapshot's checksum, space not used yet) are not looked at.
 /// </para>
 /// <para>
-/// bbolt has checksums in its two meta pages only. What it repeats elsewhere is verified at every read: page ids, flags, places and sizes of elements, the order of keys
-/// within a page and against the parents. So damage to the structure gives a <see cref="BboltCorruptionException"/>; damage within the bytes of a key or value that keeps
-/// the order, and a last value of a page that claims more or less of the page's empty rest, can be seen only by whoever knows what the rows mean.
+/// bbolt has checksums in its two meta pages only. What it repeats elsewhere is verified at every read: page ids, flags, places and sizes of elements, the
+/// order of keys within a page and against the parents. So damage to the structure gives a <see cref="BboltCorruptionException"/>. Nothing in the format can
+/// show: a key or value whose bytes changed but keep the order; the last element of a page ending elsewhere in the page's rest (<see cref="Check"/> sees it if
+/// it became shorter); a bucket that names another page of rows as its root. Those are for a checksum over the whole file, or for whoever knows what the rows
+/// mean.
 /// </para>
 /// <para>Source: bbolt db.go (meta choice, page size), etcd-formats 1.1.</para>
 /// </remarks>
@@ -87,9 +89,9 @@ public sealed class BboltFile
     /// <param name="findingsMax">How many findings to collect at most, at least 1.</param>
     /// <returns>What is wrong, in the order in which it was met; empty for a sound file.</returns>
     /// <remarks>
-    /// Holds if: both metas are valid; every page below the high-water mark is referred to exactly once, or, with a synced free list, is on that list, once; pages are of the
-    /// right kind; keys ascend within pages and lie between their parents' separators; sizes fit. Memory: a bit or two a page, and one page a level.
-    /// Source: bbolt tx_check.go.
+    /// Holds if: both metas are valid; every page below the high-water mark is referred to exactly once, or, with a synced free list, is on that list, once;
+    /// pages are of the right kind; keys ascend within pages and lie between their parents' separators; sizes fit. Memory: a bit or two a page, and one page a
+    /// level. Source: bbolt tx_check.go.
     /// </remarks>
     public IReadOnlyList<BboltFinding> Check(int findingsMax = 100)
     {
@@ -143,7 +145,8 @@ public sealed class BboltFile
             }
         }
 
-        findings.Add(new BboltFinding(PageFormat.PageSizeMin, $"no valid meta page 1 at any page size from {PageFormat.PageSizeMin} to {PageFormat.PageSizeMax}"));
+        findings.Add(new BboltFinding(
+            PageFormat.PageSizeMin, $"no valid meta page 1 at any page size from {PageFormat.PageSizeMin} to {PageFormat.PageSizeMax}"));
         return null;
     }
 
@@ -153,7 +156,8 @@ public sealed class BboltFile
         var body = ((long)meta.Page * meta.PageSize) + PageFormat.HeaderBytes;
         if (meta.HighWaterMark > (ulong)(length / meta.PageSize))
         {
-            return new BboltFinding(length, $"the file ends here, but meta page {meta.Page} says that it has {meta.HighWaterMark} pages of {meta.PageSize} bytes");
+            return new BboltFinding(
+                length, $"the file ends here, but meta page {meta.Page} says that it has {meta.HighWaterMark} pages of {meta.PageSize} bytes");
         }
 
         if (meta.RootPage < PageFormat.FirstDataPage || meta.RootPage >= meta.HighWaterMark)

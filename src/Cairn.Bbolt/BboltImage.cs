@@ -1,21 +1,23 @@
 namespace Cairn.Bbolt;
 
-/// <summary>A bbolt file to be written front to back: planned from sizes alone, then emitted chunk by chunk in memory that does not grow with the number of rows.</summary>
+/// <summary>A bbolt file to be written front to back: planned from sizes alone, then emitted chunk by chunk, in constant memory.</summary>
 /// <remarks>
 /// <para>
-/// The meta pages stand at the front but name the root, which comes last: so the rows are enumerated twice. <see cref="Plan"/> runs through keys and lengths (values are not asked for) and knows
-/// the length of the file before its first byte; <see cref="Emit"/> runs through them again, with values. Memory: a page or two a level, the largest row twice, the chunk, and
-/// a few words a bucket.
+/// The meta pages stand at the front but name the root, which comes last: so the rows are enumerated twice. <see cref="Plan"/> runs through keys and lengths
+/// (values are not asked for) and knows the length of the file before its first byte; <see cref="Emit"/> runs through them again, with values. Memory: a page
+/// or two a level, the largest row twice, the chunk, and a few words a bucket.
 /// </para>
 /// <para>
-/// The file is one that bbolt opens, checks and goes on writing to: leaves are filled up to a page, small buckets lie within the root tree, the free list is marked as not written, both metas
-/// name the same root. Nothing here is specific to etcd; it appends no checksum: whoever sends or stores the chunks hashes them.
+/// The file is one that bbolt opens, checks and goes on writing to: leaves are filled up to a page, small buckets lie within the root tree, the free list is
+/// marked as not written, both metas name the same root. Nothing here is specific to etcd; it appends no checksum: whoever sends or stores the chunks hashes
+/// them.
 /// </para>
 /// <para>Source: etcd-formats 1.1.</para>
 /// </remarks>
 public sealed class BboltImage
 {
-    // An even number, so that bbolt's first transaction on the file (this plus one) goes to meta page 1 and leaves the newer of the two metas in place until it is durable.
+    // An even number, so that bbolt's first transaction on the file (this plus one) goes to meta page 1 and leaves the newer of the two metas in place until
+    // it is durable.
     private const ulong TransactionId = 2;
 
     private readonly IReadOnlyList<PlannedBucket> _buckets;
@@ -92,7 +94,8 @@ public sealed class BboltImage
         }
 
         Invariant.Holds(firstPage == _rootTreePage);
-        foreach (var chunk in EmitTree(() => new PlannedBucketRows(_buckets), LeafContent.Buckets, firstPage, _meta.RootPage, _meta.HighWaterMark, output, chunkBytes))
+        Func<IBboltRows> openRoot = () => new PlannedBucketRows(_buckets);
+        foreach (var chunk in EmitTree(openRoot, LeafContent.Buckets, firstPage, _meta.RootPage, _meta.HighWaterMark, output, chunkBytes))
         {
             yield return chunk;
         }

@@ -4,8 +4,8 @@ namespace Cairn.Bbolt;
 
 /// <summary>Reads the list of free pages, if the file has one.</summary>
 /// <remarks>
-/// Worked example: three free pages 4, 9, 12 on page 6 are the header (id 6, flags 0x10, count 3, overflow 0) and three ids of eight bytes. From 65535 ids on, count is 65535, and the
-/// first eight bytes behind the header are the real count. Source: bbolt freelist.go.
+/// Worked example: three free pages 4, 9, 12 on page 6 are the header (id 6, flags 0x10, count 3, overflow 0) and three ids of eight bytes. From 65535 ids on,
+/// count is 65535, and the first eight bytes behind the header are the real count. Source: bbolt freelist.go.
 /// </remarks>
 internal static class FreeListPage
 {
@@ -33,7 +33,8 @@ internal static class FreeListPage
         var further = BinaryPrimitives.ReadUInt32LittleEndian(header[PageFormat.OverflowAt..]);
         if (id != page || flags != PageFormat.FreeListFlag || further >= source.HighWaterMark - page)
         {
-            return new BboltFinding(offset, $"the free list is page {page}, which says that it is page {id} with flags 0x{flags:x} and {further} overflow pages");
+            return new BboltFinding(
+                offset, $"the free list is page {page}, which says that it is page {id} with flags 0x{flags:x} and {further} overflow pages");
         }
 
         overflow = further;

@@ -2,8 +2,8 @@ namespace Cairn.Bbolt;
 
 /// <summary>The rows of one bucket, forwards, in ascending order of their keys: what a <see cref="BboltImage"/> is made of.</summary>
 /// <remarks>
-/// Enumerated twice: once for the sizes, when values are not asked for, and once for the bytes. Both times it must give the same keys and lengths, so it reads from a view that does
-/// not change. Used by one thread at a time; disposed after each enumeration, finished or not.
+/// Enumerated twice: once for the sizes, when values are not asked for, and once for the bytes. Both times it must give the same keys and lengths, so it reads
+/// from a view that does not change. Used by one thread at a time; disposed after each enumeration, finished or not.
 /// </remarks>
 public interface IBboltRows : IDisposable
 {

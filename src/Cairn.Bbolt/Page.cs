@@ -10,6 +10,7 @@ namespace Cairn.Bbolt;
 internal sealed class Page
 {
     private byte[] _bytes = [];
+    private long _used;
 
     /// <summary>Page id; 0 for the page of an inline bucket.</summary>
     public ulong Id { get; private set; }
@@ -31,7 +32,7 @@ internal sealed class Page
     /// <param name="id">The page, as somebody refers to it; any number.</param>
     /// <param name="referencedAt">Where in the file the reference stands.</param>
     /// <param name="content">What its leaves must hold.</param>
-    /// <param name="isRoot">Only the root of a tree may be empty.</param>
+    /// <param name="isRoot">Only the root of the tree of buckets may be empty; a bucket without rows lies inline.</param>
     /// <returns>Null, or what is wrong; then the page must not be used.</returns>
     public BboltFinding? Load(PageSource source, ulong id, long referencedAt, LeafContent content, bool isRoot)
     {
@@ -43,11 +44,12 @@ internal sealed class Page
         Reserve(source.PageSize, keep: 0);
         Offset = source.OffsetOf(id);
         return source.Fill(Offset, _bytes.AsSpan(0, source.PageSize))
-            ?? ReadHeader(id, isRoot)
+            ?? ReadHeader(id, mayBeEmpty: isRoot && content == LeafContent.Buckets)
             ?? FillElements(source)
-            ?? VerifyElements((Overflow + 1L) * source.PageSize, content, out var used)
-            ?? VerifyOverflow(used, source.PageSize)
-            ?? FillData(source, used)
+            ?? VerifyElements((Overflow + 1L) * source.PageSize, content)
+            ?? VerifyOverflow(source.PageSize)
+            ?? FillData(source)
+            ?? VerifyEmpty(source)
             ?? VerifyKeyOrder();
     }
 
@@ -61,7 +63,7 @@ internal sealed class Page
         Reserve(bytes.Length, keep: 0);
         bytes.CopyTo(_bytes);
         Offset = offset;
-        if (ReadHeader(id: 0, isRoot: true) is { } header)
+        if (ReadHeader(id: 0, mayBeEmpty: true) is { } header)
         {
             return header;
         }
@@ -76,14 +78,38 @@ internal sealed class Page
             return table;
         }
 
-        if (VerifyElements(bytes.Length, LeafContent.Rows, out var used) is { } elements)
+        if (VerifyElements(bytes.Length, LeafContent.Rows) is { } elements)
         {
             return elements;
         }
 
-        return used == bytes.Length
+        return _used == bytes.Length
             ? VerifyKeyOrder()
-            : new BboltFinding(Offset, $"an inline bucket of {bytes.Length} bytes has elements of {used} bytes");
+            : new BboltFinding(Offset, $"an inline bucket of {bytes.Length} bytes has elements of {_used} bytes");
+    }
+
+    /// <summary>Verifies that nothing but zeros stands behind the last element, as bbolt leaves it.</summary>
+    /// <param name="source">The file that the page was loaded from.</param>
+    /// <returns>Null, or where something else stands: the size of the last element, or bytes that do not matter, were changed.</returns>
+    public BboltFinding? VerifyRest(PageSource source)
+    {
+        var end = (Overflow + 1L) * source.PageSize;
+        Span<byte> part = stackalloc byte[PageFormat.PageSizeMin];
+        for (var at = _used; at < end; at += part.Length)
+        {
+            part = part[..(int)Math.Min(part.Length, end - at)];
+            if (source.Fill(Offset + at, part) is { } tooShort)
+            {
+                return tooShort;
+            }
+
+            if (part.IndexOfAnyExcept((byte)0) is var place and >= 0)
+            {
+                return new BboltFinding(Offset + at + place, $"page {Id} has bytes behind its last element, which ends at offset {Offset + _used}");
+            }
+        }
+
+        return null;
     }
 
     /// <summary>The key of an element: on a branch, a lower bound for its child's keys.</summary>
@@ -156,7 +182,7 @@ internal sealed class Page
 
     private string Kind => IsLeaf ? "leaf" : "branch";
 
-    private BboltFinding? ReadHeader(ulong id, bool isRoot)
+    private BboltFinding? ReadHeader(ulong id, bool mayBeEmpty)
     {
         var header = _bytes.AsSpan(0, PageFormat.HeaderBytes);
         Id = BinaryPrimitives.ReadUInt64LittleEndian(header);
@@ -174,8 +200,7 @@ internal sealed class Page
             return new BboltFinding(Offset + PageFormat.FlagsAt, $"page {id} has flags 0x{flags:x}, expected a leaf (2) or a branch (1)");
         }
 
-        var mayBeEmpty = isRoot && IsLeaf && Overflow == 0;
-        if (Count == PageFormat.FreeListCountEscape || (Count == 0 && !mayBeEmpty))
+        if (Count == PageFormat.FreeListCountEscape || (Count == 0 && !(mayBeEmpty && IsLeaf && Overflow == 0)))
         {
             return new BboltFinding(Offset + PageFormat.CountAt, $"page {id}, a {Kind} with {Overflow} overflow pages, has {Count} elements");
         }
@@ -209,9 +234,9 @@ internal sealed class Page
     }
 
     /// <summary>Verifies all sizes and places, from the element table alone.</summary>
-    private BboltFinding? VerifyElements(long runBytes, LeafContent content, out long used)
+    private BboltFinding? VerifyElements(long runBytes, LeafContent content)
     {
-        used = PageFormat.HeaderBytes + ((long)Count * PageFormat.ElementBytes);
+        _used = PageFormat.HeaderBytes + ((long)Count * PageFormat.ElementBytes);
         for (var index = 0; index < Count; index++)
         {
             var element = _bytes.AsSpan(ElementAt(index), PageFormat.ElementBytes);
@@ -219,42 +244,46 @@ internal sealed class Page
             if (IsLeaf && flags != (uint)content)
             {
                 return new BboltFinding(
-                    Offset + ElementAt(index), $"element {index} of page {Id} has flags {flags}, expected {(uint)content} ({(content == LeafContent.Rows ? "a row" : "a bucket")})");
+                    Offset + ElementAt(index),
+                    $"element {index} of page {Id} has flags {flags}, expected {(uint)content} ({(content == LeafContent.Rows ? "a row" : "a bucket")})");
             }
 
             var pos = BinaryPrimitives.ReadUInt32LittleEndian(element[(IsLeaf ? PageFormat.LeafPosAt : PageFormat.BranchPosAt)..]);
             var keySize = BinaryPrimitives.ReadUInt32LittleEndian(element[(IsLeaf ? PageFormat.LeafKeySizeAt : PageFormat.BranchKeySizeAt)..]);
             var valueSize = IsLeaf ? BinaryPrimitives.ReadUInt32LittleEndian(element[PageFormat.LeafValueSizeAt..]) : 0;
-            if (ElementAt(index) + (long)pos != used || keySize is 0 or > PageFormat.KeyBytesMax || valueSize > runBytes)
+            if (ElementAt(index) + (long)pos != _used || keySize is 0 or > PageFormat.KeyBytesMax || valueSize > runBytes)
             {
                 return new BboltFinding(
                     Offset + ElementAt(index),
-                    $"element {index} of page {Id} has its data at {ElementAt(index) + (long)pos} (expected {used}), a key of {keySize} and a value of {valueSize} bytes");
+                    $"element {index} of page {Id} has its data at {ElementAt(index) + (long)pos} (expected {_used}), " +
+                    $"a key of {keySize} and a value of {valueSize} bytes");
             }
 
-            used += keySize + (long)valueSize;
+            _used += keySize + (long)valueSize;
         }
 
-        return used <= runBytes ? null : new BboltFinding(Offset, $"page {Id} of {runBytes} bytes has elements of {used} bytes");
+        return _used <= runBytes ? null : new BboltFinding(Offset, $"page {Id} of {runBytes} bytes has elements of {_used} bytes");
     }
 
     /// <summary>bbolt allocates as many pages as the elements need; releases before 1.3 one more when they fill the last one exactly.</summary>
-    private BboltFinding? VerifyOverflow(long used, int pageSize)
+    private BboltFinding? VerifyOverflow(int pageSize)
     {
-        if (used < (long)Overflow * pageSize)
+        if (_used < (long)Overflow * pageSize)
         {
-            return new BboltFinding(Offset + PageFormat.OverflowAt, $"page {Id} has {Overflow} overflow pages of {pageSize} bytes for elements of {used} bytes");
+            return new BboltFinding(
+                Offset + PageFormat.OverflowAt, $"page {Id} has {Overflow} overflow pages of {pageSize} bytes for elements of {_used} bytes");
         }
 
-        return used <= PageFormat.PageRunBytesMax
+        return _used <= PageFormat.PageRunBytesMax
             ? null
-            : new BboltFinding(Offset + PageFormat.OverflowAt, $"page {Id} has elements of {used} bytes, more than the {PageFormat.PageRunBytesMax} accepted here");
+            : new BboltFinding(
+                Offset + PageFormat.OverflowAt, $"page {Id} has elements of {_used} bytes, more than the {PageFormat.PageRunBytesMax} accepted here");
     }
 
-    private BboltFinding? FillData(PageSource source, long used)
+    private BboltFinding? FillData(PageSource source)
     {
         var present = Math.Max(source.PageSize, PageFormat.HeaderBytes + (Count * PageFormat.ElementBytes));
-        return used <= present ? null : FillUpTo(source, present, (int)used);
+        return _used <= present ? null : FillUpTo(source, present, (int)_used);
     }
 
     private BboltFinding? FillUpTo(PageSource source, int from, int to)
@@ -262,6 +291,9 @@ internal sealed class Page
         Reserve(to, keep: from);
         return source.Fill(Offset + from, _bytes.AsSpan(from, to - from));
     }
+
+    /// <summary>A page that says it is empty must look it: its count decides whether anything on it exists.</summary>
+    private BboltFinding? VerifyEmpty(PageSource source) => Count == 0 ? VerifyRest(source) : null;
 
     private BboltFinding? VerifyKeyOrder()
     {

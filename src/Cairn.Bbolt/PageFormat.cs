@@ -13,8 +13,8 @@ namespace Cairn.Bbolt;
 /// bucket  | root page 8 | sequence 8 [| a whole leaf page with id 0, if root page is 0]  is the value of a leaf element with flags 1
 /// </code>
 /// <para>
-/// A worked example: a leaf of two rows, "a"="1" and "b"="22", on page 5. Header: id 5, flags 2, count 2, overflow 0. Elements at 16 and 32, so data begins at 48:
-/// the first element has pos 32 (48 - 16), the second pos 18 (50 - 32); the data is "a1b22", and 53 bytes are used. bbolt always lays the data out
+/// A worked example: a leaf of two rows, "a"="1" and "b"="22", on page 5. Header: id 5, flags 2, count 2, overflow 0. Elements at 16 and 32, so data begins at
+/// 48: the first element has pos 32 (48 - 16), the second pos 18 (50 - 32); the data is "a1b22", and 53 bytes are used. bbolt always lays the data out
 /// without a gap, in the order of the elements, so each pos follows from what stands before it: that is how a changed count, size or pos is noticed.
 /// </para>
 /// <para>Source: bbolt page.go, node.go (write), bucket.go; etcd-formats 1.1.</para>

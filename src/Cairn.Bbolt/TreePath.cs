@@ -1,7 +1,10 @@
 namespace Cairn.Bbolt;
 
 /// <summary>The pages from the root of a tree down to where a walk stands, each verified against its parents.</summary>
-/// <remarks>One page buffer a level, reused. A page is accepted only if its keys lie between the separators above it, so no page is ever met twice in a walk.</remarks>
+/// <remarks>
+/// One page buffer a level, reused. A page is accepted only if its keys lie between the separators above it, so a walk ends: it meets no page twice, but for
+/// branches with a single child, which <see cref="PageFormat.TreeDepthMax"/> bounds.
+/// </remarks>
 internal sealed class TreePath
 {
     private readonly PageSource _source;

@@ -12,13 +12,15 @@ internal readonly record struct ClosedPage(int Level, int Items, ulong Page, uin
 /// <summary>Decides, from the sizes of keys and values alone, which pages a tree has and where they lie.</summary>
 /// <remarks>
 /// <para>
-/// Both passes of the writer run their rows through it, so what the first one computes is what the second one emits. A page gets the next free id when it closes, and a branch closes as soon
-/// as it is full, behind its last child and before the next leaf: so ids ascend in the order of emission, and the only state is one open page a level.
+/// Both passes of the writer run their rows through it, so what the first one computes is what the second one emits. A page gets the next free id when it
+/// closes, and a branch closes as soon as it is full, behind its last child and before the next leaf: so ids ascend in the order of emission, and the only
+/// state is one open page a level.
 /// </para>
 /// <para>
-/// A worked example, with room for three elements a page and rows a to k: leaves abc=2, def=3, ghi=4 fill a branch (2 3 4); leaf jk=5 does not fit and is held back. There is
-/// no sixth leaf, so at the end the branch takes it in as a fourth element, on an overflow page if need be: (2 3 4 5)=6 is the root. Had there been a leaf 6, the branch (2 3 4) would have
-/// become page 7 as soon as leaf 6 closed, and (5 6) the beginning of the next branch. So no branch ever has a single child, which bbolt takes for granted when it rebalances.
+/// A worked example, with room for three elements a page and rows a to k: leaves abc=2, def=3, ghi=4 fill a branch (2 3 4); leaf jk=5 does not fit and is held
+/// back. There is no sixth leaf, so at the end the branch takes it in as a fourth element, on an overflow page if need be: (2 3 4 5)=6 is the root. Had there
+/// been a leaf 6, the branch (2 3 4) would have become page 7 as soon as leaf 6 closed, and (5 6) the beginning of the next branch. So no branch ever has a
+/// single child, which bbolt takes for granted when it rebalances.
 /// </para>
 /// </remarks>
 internal sealed class TreeShape
@@ -44,7 +46,8 @@ internal sealed class TreeShape
     /// <summary>Takes in the next row.</summary>
     /// <param name="keyLength">Bytes of its key.</param>
     /// <param name="valueLength">Bytes of its value.</param>
-    /// <returns>Pages that closed because the row does not fit, children before parents; valid until the next call. The row itself is on none of them.</returns>
+    /// <returns>Pages that closed because the row does not fit, children before parents; valid until the next call. The row itself is on none of
+    /// them.</returns>
     public ReadOnlySpan<ClosedPage> AddRow(int keyLength, int valueLength)
     {
         Invariant.Holds(keyLength is > 0 and <= PageFormat.KeyBytesMax);

@@ -15,8 +15,8 @@ public sealed class RealDisk : IDisk, IDisposable
 {
     // Enough for a checkpoint, a segment, a directory and a log segment in preparation to be synced at once, with some to spare.
     private const int BackgroundThreadsMax = 6;
-    private const uint PrivateFile = 0x180; // rw-------
-    private const uint PrivateDirectory = 0x1C0; // rwx------
+    private const uint PrivateFile = 0x180; // rw-------.
+    private const uint PrivateDirectory = 0x1C0; // rwx------.
     private const int FileKindMask = 0xF000;
     private const int DirectoryKind = 0x4000;
 
@@ -102,6 +102,7 @@ public sealed class RealDisk : IDisk, IDisposable
             }
             catch
             {
+                // Nobody else knows of the handle yet.
                 file.Dispose();
                 throw;
             }
@@ -302,6 +303,7 @@ public sealed class RealDisk : IDisk, IDisposable
             }
             catch (Exception failure)
             {
+                // Whoever awaits the work gets to see it; the disk's thread goes on.
                 _outcome.SetException(failure);
             }
         }

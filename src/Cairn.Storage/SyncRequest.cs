@@ -42,6 +42,7 @@ internal sealed class SyncRequest : IDiskWork, IValueTaskSource
         }
         catch (Exception failure)
         {
+            // Whoever awaits the sync gets to see it; the disk's thread goes on.
             _outcome.SetException(failure);
             return;
         }

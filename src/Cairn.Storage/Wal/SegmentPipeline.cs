@@ -83,6 +83,7 @@ internal sealed class SegmentPipeline : IAsyncDisposable
         }
         catch
         {
+            // Nobody else knows of the file yet.
             file.Dispose();
             throw;
         }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cairn.Raft;
 
 namespace Cairn.Storage.Wal;
 
@@ -101,18 +102,26 @@ internal ref struct SegmentScan
             case WalRecordType.Snapshot:
                 return WalPayload.TryReadMark(frame.Data, out _);
             case WalRecordType.Entry:
-                if (!WalPayload.TryReadEntry(frame.Data, out _, out _, out var index, out _))
-                {
-                    return false;
-                }
-
-                _lastIndex = index;
-                return true;
+                return IsEntry(frame);
             case WalRecordType.State:
                 return WalPayload.TryReadState(frame.Data, out _, out var batch) && EndBatch(batch, frame, crc);
             default:
                 return true;
         }
+    }
+
+    // An empty ConfChangeV2 leaves a joint configuration. etcd proposes none, but a state of term 2 with one flipped bit in its type looks like one; a state of
+    // Cairn's does not, because it names its batch.
+    private bool IsEntry(in WalFrame frame)
+    {
+        if (!WalPayload.TryReadEntry(frame.Data, out var type, out _, out var index, out var payload)
+            || (_byEtcd && type == EntryType.ConfChangeV2 && payload == frame.Data.Length))
+        {
+            return false;
+        }
+
+        _lastIndex = index;
+        return true;
     }
 
     private bool EndBatch(long batch, in WalFrame state, uint crc)

@@ -5,7 +5,8 @@ namespace Cairn.Storage.Wal;
 /// <summary>Protobuf's numbers: seven bits a byte, lowest first.</summary>
 internal static class Varint
 {
-    private const int GroupsMax = 10; // A 64-bit number in groups of seven bits.
+    // A 64-bit number in groups of seven bits.
+    private const int GroupsMax = 10;
 
     /// <summary>Bytes that a number takes.</summary>
     /// <param name="value">The number.</param>

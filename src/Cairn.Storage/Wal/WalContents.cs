@@ -18,5 +18,5 @@ public sealed record WalContents(
 /// <param name="Offset">Where it ends now.</param>
 /// <param name="Bytes">How many bytes were there behind that place.</param>
 /// <param name="Reason">What was wrong with them, as a clause.</param>
-/// <param name="Copy">Where the bytes were kept.</param>
+/// <param name="Copy">Where the segment was kept as it was found; empty if there was no room for a copy.</param>
 public sealed record WalRepair(string Path, long Offset, long Bytes, string Reason, string Copy);

@@ -7,7 +7,10 @@ namespace Cairn.Storage.Wal;
 /// <summary>Encodes one batch of records into one buffer, which is reused by the next. Owned by <see cref="WriteAheadLog"/>; not thread-safe.</summary>
 internal sealed class WalEncoder
 {
-    private const int BufferBytesKeptMax = 16 << 20; // A batch above that is rare (large values in a burst); its buffer goes back to the collector.
+    // A batch above that is rare (large values in a burst); its buffer goes back to the collector.
+    private const int BufferBytesKeptMax = 16 << 20;
+
+    // 32 bits in groups of seven.
     private const int CrcVarintBytesMax = 5;
 
     private byte[] _buffer = new byte[64 << 10];
@@ -38,7 +41,7 @@ internal sealed class WalEncoder
     public void AppendCrc()
     {
         Reserve(0);
-        WriteFrame(WalRecordType.Crc, 2 + Varint.Size(Crc), 0);
+        WriteFrame(WalRecordType.Crc, 2 + 1 + Varint.Size(Crc), 0);
     }
 
     /// <summary>Appends a record whose payload is at hand.</summary>

@@ -94,7 +94,7 @@ internal static class WalPayload
             return false;
         }
 
-        // A change of membership says which: without data it is a state whose type was damaged. (ConfChangeV2 without data leaves a joint configuration.)
+        // A change of membership says which: without data it is a state whose type was damaged. (One of several members may: it leaves a joint configuration.)
         type = (EntryType)kind;
         return length == (ulong)(data.Length - payload) && term > 0 && index > 0 && (type != EntryType.ConfChange || length > 0);
     }

@@ -22,7 +22,10 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
 {
     // A segment with less room than this is left before the next batch needs to wait for it; most batches are far smaller.
     private const int RoomWantedMax = 1 << 20;
-    private const int HeadBytesMax = 256; // Checksum, metadata, a mark without members and a state take about 120.
+
+    // Checksum, metadata, a mark without members and a state take about 120.
+    private const int HeadBytesMax = 256;
+
     private const int SegmentBytesMin = 4096;
 
     private readonly IDisk _disk;
@@ -96,6 +99,7 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
         }
         catch
         {
+            // The caller gets no log to dispose.
             await log.DisposeAsync();
             throw;
         }
@@ -134,6 +138,7 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
         }
         catch
         {
+            // The caller gets no log to dispose; the locks must not stay.
             log?.Close();
             segments.ForEach(segment => segment.Held?.Dispose());
             throw;
@@ -264,20 +269,12 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
 
     private async ValueTask<WalRepair?> ResumeAsync(WalReader reader, WalReplay replay, WalOptions options)
     {
-        var path = reader.PathOf(reader.Names[^1]);
         var end = reader.End;
         (_offset, _crc, _state, LastIndex) = (end.Offset, end.Crc, replay.State, replay.LastIndex);
-        _tail = _disk.Open(path, OpenIntent.Write);
-        var repair = end.Tear is null ? null : await RepairAsync(path, reader);
-
-        // What was read may have come from the page cache of a sync that failed in an earlier process. Written again, it is dirty again, and really synced.
-        await _tail.WriteAndSyncAsync(end.Unproven, reader.Unproven);
-        _reserved = repair is null ? reader.Length : _offset;
-        if (_reserved < options.SegmentBytes && await TryReserveAsync(options.SegmentBytes))
-        {
-            _reserved = options.SegmentBytes;
-        }
-
+        var tail = new TailRecovery(_disk, reader, _disk.Open(reader.PathOf(reader.Names[^1]), OpenIntent.Write));
+        _tail = tail.File;
+        await tail.RunAsync(options.SegmentBytes);
+        _reserved = tail.Reserved;
         foreach (var leftover in _disk.List(_directory).Where(name => name.EndsWith(".tmp", StringComparison.Ordinal)))
         {
             _disk.Delete($"{_directory}/{leftover}");
@@ -286,44 +283,7 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
         await _disk.SyncDirectoryAsync(_directory);
         _pipeline.Begin();
         AssertInvariants();
-        return repair;
-    }
-
-    private async ValueTask<WalRepair> RepairAsync(string path, WalReader reader)
-    {
-        Invariant.Holds(_tail is not null && reader.End.Tear is not null);
-        var everything = reader.Everything;
-        var copy = $"{path}.broken";
-        try
-        {
-            using var file = await _disk.PrepareAsync(copy, everything.Length);
-            await file.WriteAndSyncAsync(0, everything);
-        }
-        catch (DiskException failure) when (failure.IsNoSpace)
-        {
-            // The copy is a courtesy; the member must start without it on a full disk.
-            copy = "";
-        }
-
-        _tail.SetLength(_offset);
-        return new WalRepair(path, _offset, Math.Max(everything.Length - _offset, 0), reader.End.Tear, copy);
-    }
-
-    private async ValueTask<bool> TryReserveAsync(long bytes)
-    {
-        Invariant.Holds(_tail is not null);
-        try
-        {
-            _tail.Allocate(0, bytes);
-        }
-        catch (DiskException failure) when (failure.IsNoSpace)
-        {
-            // The log is whole. The first batch that finds no room says so.
-            return false;
-        }
-
-        await _tail.SyncAsync();
-        return true;
+        return tail.Repair;
     }
 
     private void CheckBatch(ReadOnlySpan<Entry> entries, HardState state)
@@ -428,6 +388,7 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
         }
         catch
         {
+            // A file that could not be written is not used again; the next attempt makes another one.
             prepared.Dispose();
             throw;
         }
