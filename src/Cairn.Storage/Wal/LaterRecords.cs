@@ -70,11 +70,11 @@ internal readonly ref struct LaterRecords
     }
 
     // etcd syncs every write that holds entries, or a mark. So [entry … state] and something behind, or a mark and something behind, is a synced write; it
-    // collects states alone without a sync, so those prove nothing.
+    // collects states alone without a sync, so those prove nothing. The broken record counts as an entry if it still says so.
     private bool ProvesByOrder(WalFrame frame)
     {
         var synced = false;
-        var entries = false;
+        var entries = _bytes[(_broken + WalFrame.LengthFieldBytes)..].StartsWith([WalFrame.TypeTag, (byte)WalRecordType.Entry]);
         while (true)
         {
             synced = frame.Type == WalRecordType.Snapshot || (entries && frame.Type == WalRecordType.State);
