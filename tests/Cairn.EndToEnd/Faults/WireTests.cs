@@ -1,0 +1,135 @@
+using System.Net.Sockets;
+using System.Text;
+using Cairn.Client;
+using Cairn.EndToEnd.Harness;
+using Cairn.Protocol;
+using Google.Protobuf;
+using Xunit;
+
+namespace Cairn.EndToEnd.Faults;
+
+/// <summary>Clients that break the protocol harm themselves only.</summary>
+public sealed class WireTests(SharedServer shared) : IClassFixture<SharedServer>
+{
+    private static readonly byte[] Preface = Encoding.ASCII.GetBytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    private static readonly byte[] EmptySettings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+    public static TheoryData<string, byte[], bool> Nonsense => new()
+    {
+        { "nothing that is HTTP", Encoding.ASCII.GetBytes("\0\0\0 hello\r\n\r\n"), false },
+        { "a preface that goes wrong", Encoding.ASCII.GetBytes("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"), false },
+        { "no settings after the preface", [.. Preface, 0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8], false },
+        { "a frame larger than allowed", [.. Preface, .. EmptySettings, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1], false },
+        { "data on a stream that is not open", [.. Preface, .. EmptySettings, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0], true },
+        { "headers on an even stream", [.. Preface, .. EmptySettings, 0, 0, 1, 1, 5, 0, 0, 0, 2, 0x83], false },
+        { "headers that refer to nothing", [.. Preface, .. EmptySettings, 0, 0, 1, 1, 5, 0, 0, 0, 1, 0xff], false },
+        { "a window that overflows", [.. Preface, .. EmptySettings, 0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff], true },
+        { "settings of a wrong length", [.. Preface, 0, 0, 5, 4, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5], false },
+        { "a continuation of nothing", [.. Preface, .. EmptySettings, 0, 0, 0, 9, 4, 0, 0, 0, 1], false },
+    };
+
+    [Theory]
+    [MemberData(nameof(Nonsense))]
+    public async Task A_connection_that_breaks_the_protocol_is_closed_and_others_are_served(string what, byte[] bytes, bool etcdOverlooksIt)
+    {
+        await using var client = shared.Server.Connect();
+        await client.Kv.PutAsync("wire/before", what);
+        using var socket = new TcpClient();
+        await socket.ConnectAsync("127.0.0.1", shared.Server.ClientPort);
+        var stream = socket.GetStream();
+
+        await stream.WriteAsync(bytes);
+
+        if (ServerBinary.IsCairn || !etcdOverlooksIt)
+        {
+            await ReadToEndAsync(stream);
+        }
+
+        Assert.Equal(what, (await client.Kv.GetAsync("wire/before"))?.Value.ToStringUtf8());
+        await client.Kv.PutAsync("wire/after", what);
+    }
+
+    [Fact]
+    public async Task A_connection_that_says_nothing_holds_nobody_up()
+    {
+        using var silent = new TcpClient();
+        await silent.ConnectAsync("127.0.0.1", shared.Server.ClientPort);
+        using var half = new TcpClient();
+        await half.ConnectAsync("127.0.0.1", shared.Server.ClientPort);
+        await half.GetStream().WriteAsync(Preface.AsMemory(0, 5));
+        await using var client = shared.Server.Connect();
+
+        await client.Kv.PutAsync("wire/silent", "1");
+
+        Assert.Equal("1", (await client.Kv.GetAsync("wire/silent"))?.Value.ToStringUtf8());
+    }
+
+    [Fact]
+    public async Task A_request_that_is_not_the_expected_message_is_refused()
+    {
+        var channel = new Cairn.Grpc.Calling.GrpcChannel(new Uri($"http://{shared.Server.Endpoint}"));
+        var method = new Cairn.Grpc.Calling.GrpcMethod<KeyValue, PutResponse>("/etcdserverpb.KV/Put", PutResponse.Parser);
+        using (channel)
+        {
+            // As a PutRequest its second field is a number where bytes belong.
+            var wrong = await Assert.ThrowsAsync<Cairn.Grpc.Calling.GrpcException>(() => channel.CallAsync(method, new KeyValue { CreateRevision = 5 }));
+
+            Assert.Contains(wrong.Code, new[] { Cairn.Grpc.GrpcStatusCode.Internal, Cairn.Grpc.GrpcStatusCode.InvalidArgument });
+        }
+    }
+
+    [Fact]
+    public async Task A_method_that_does_not_exist_is_said_not_to()
+    {
+        using var channel = new Cairn.Grpc.Calling.GrpcChannel(new Uri($"http://{shared.Server.Endpoint}"));
+        var method = new Cairn.Grpc.Calling.GrpcMethod<PutRequest, PutResponse>("/etcdserverpb.KV/Forget", PutResponse.Parser);
+
+        var missing = await Assert.ThrowsAsync<Cairn.Grpc.Calling.GrpcException>(() => channel.CallAsync(method, new PutRequest()));
+
+        Assert.Equal(Cairn.Grpc.GrpcStatusCode.Unimplemented, missing.Code);
+    }
+
+    [Theory]
+    [InlineData(1_600_000, ClientErrorCode.InvalidArgument, "etcdserver: request is too large")]
+    [InlineData(3_000_000, ClientErrorCode.ResourceExhausted, "received message larger than max")]
+    public async Task A_request_that_is_too_large_is_refused_with_etcds_words(int bytes, ClientErrorCode code, string text)
+    {
+        await using var client = shared.Server.Connect();
+        var request = new PutRequest { Key = ByteString.CopyFromUtf8("large"), Value = ByteString.CopyFrom(new byte[bytes]) };
+
+        var refused = await Assert.ThrowsAsync<ClientException>(() => client.Kv.PutAsync(request));
+
+        Assert.Equal(code, refused.Code);
+        Assert.Contains(text, refused.Message, StringComparison.Ordinal);
+        Assert.Null(await client.Kv.GetAsync("large"));
+    }
+
+    [Fact]
+    public async Task The_largest_request_that_fits_is_taken()
+    {
+        await using var client = shared.Server.Connect();
+        var value = ByteString.CopyFrom(new byte[1_572_000]);
+
+        await client.Kv.PutAsync(new PutRequest { Key = ByteString.CopyFromUtf8("largest"), Value = value });
+
+        Assert.Equal(value, (await client.Kv.GetAsync("largest"))?.Value);
+    }
+
+    // The server may say goodbye first, and may close with a reset: either way the connection has to end.
+    private static async Task ReadToEndAsync(NetworkStream stream)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        var buffer = new byte[4096];
+        try
+        {
+            while (await stream.ReadAsync(buffer, patience.Token) > 0)
+            {
+                // What it says does not matter.
+            }
+        }
+        catch (IOException)
+        {
+            // Closed with a reset.
+        }
+    }
+}
