@@ -191,17 +191,14 @@ public sealed class RealDisk : IDisk, IDisposable
         _background.Dispose();
     }
 
-    /// <summary>Who syncs a file.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="isLog">Whether group commits go to it.</param>
-    /// <returns>The one thread of the log in that directory, or the threads for everything else.</returns>
-    internal DiskThreads ThreadsFor(string path, bool isLog)
-    {
-        if (!isLog)
-        {
-            return _background;
-        }
+    /// <summary>Who syncs everything but logs.</summary>
+    internal DiskThreads BackgroundThreads => _background;
 
+    /// <summary>Who syncs the log in a directory: one thread, so that its order stays and nobody else's sync is before it.</summary>
+    /// <param name="path">A file of the log.</param>
+    /// <returns>The thread; made if need be.</returns>
+    internal DiskThreads LogThreadOf(string path)
+    {
         var directory = path[..Math.Max(path.LastIndexOf('/'), 0)];
         lock (_lock)
         {

@@ -11,7 +11,7 @@ internal sealed class RealFile : IDiskFile
     private readonly SafeFileHandle _handle;
     private SyncRequest? _spare;
     private volatile DiskException? _failure;
-    private bool _isLog;
+    private DiskThreads _threads;
 
     /// <summary>Wraps an open handle.</summary>
     /// <param name="disk">Whose threads sync it.</param>
@@ -21,6 +21,7 @@ internal sealed class RealFile : IDiskFile
     {
         _disk = disk;
         _handle = handle;
+        _threads = disk.BackgroundThreads;
         Path = path;
     }
 
@@ -125,13 +126,17 @@ internal sealed class RealFile : IDiskFile
     }
 
     /// <inheritdoc/>
-    public ValueTask SyncAsync() => TakeRequest().Start(_disk.ThreadsFor(Path, _isLog), 0, default);
+    public ValueTask SyncAsync() => TakeRequest().Start(_threads, 0, default);
 
     /// <inheritdoc/>
     public ValueTask WriteAndSyncAsync(long offset, ReadOnlyMemory<byte> source)
     {
-        _isLog = true;
-        return TakeRequest().Start(_disk.ThreadsFor(Path, _isLog), offset, source);
+        if (_threads == _disk.BackgroundThreads)
+        {
+            _threads = _disk.LogThreadOf(Path);
+        }
+
+        return TakeRequest().Start(_threads, offset, source);
     }
 
     /// <inheritdoc/>

@@ -3,21 +3,19 @@ using System.Threading.Tasks.Sources;
 namespace Cairn.Storage;
 
 /// <summary>One write and sync, or sync alone, on its way to a thread of the disk and back. Reused by its file, so that a group commit allocates nothing.</summary>
-internal sealed class SyncRequest : IDiskWork, IValueTaskSource
+internal sealed class SyncRequest : IDiskWork, IThreadPoolWorkItem, IValueTaskSource
 {
     private readonly RealFile _file;
     private ManualResetValueTaskSourceCore<bool> _outcome;
     private long _offset;
     private ReadOnlyMemory<byte> _source;
+    private Exception? _failure;
 
     /// <summary>Creates a request that belongs to a file.</summary>
     /// <param name="file">The file.</param>
     public SyncRequest(RealFile file)
     {
         _file = file;
-
-        // What awaits a sync may run for long; the disk's thread has the next sync to do.
-        _outcome.RunContinuationsAsynchronously = true;
     }
 
     /// <summary>Sends the request off.</summary>
@@ -43,11 +41,23 @@ internal sealed class SyncRequest : IDiskWork, IValueTaskSource
         catch (Exception failure)
         {
             // Whoever awaits the sync gets to see it; the disk's thread goes on.
-            _outcome.SetException(failure);
-            return;
+            _failure = failure;
         }
 
-        _outcome.SetResult(true);
+        // What awaits a sync may run for long, and the disk's thread has the next one to do. The request itself is what is queued, so that this allocates nothing.
+        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+
+    void IThreadPoolWorkItem.Execute()
+    {
+        if (_failure is { } failure)
+        {
+            _outcome.SetException(failure);
+        }
+        else
+        {
+            _outcome.SetResult(true);
+        }
     }
 
     void IValueTaskSource.GetResult(short token)
@@ -59,6 +69,7 @@ internal sealed class SyncRequest : IDiskWork, IValueTaskSource
         finally
         {
             _source = default;
+            _failure = null;
             _outcome.Reset();
             _file.TakeBack(this);
         }
