@@ -21,7 +21,7 @@ public static class MessageWire
         ArgumentNullException.ThrowIfNull(message);
         checked
         {
-            var size = WireWriter.FieldSize((ulong)message.Type)
+            var size = WireWriter.FieldSize(unchecked((ulong)message.Type))
                 + WireWriter.FieldSize(message.To)
                 + WireWriter.FieldSize(message.From)
                 + WireWriter.FieldSize(message.Term)
@@ -76,7 +76,7 @@ public static class MessageWire
 
     private static void Write(ref WireWriter writer, Message message)
     {
-        writer.Field(1, (ulong)message.Type);
+        writer.Field(1, unchecked((ulong)message.Type));
         writer.Field(2, message.To);
         writer.Field(3, message.From);
         writer.Field(4, message.Term);
