@@ -120,7 +120,9 @@ public sealed class RaftNode
     public MembershipError ApplyConfChange(ConfChangeV2 change, out ConfState state)
     {
         ArgumentNullException.ThrowIfNull(change);
-        var error = _core.Configuration.Apply(change);
+
+        // What is being applied while a snapshot waits was handed out before it: the snapshot's configuration, already in force, covers it.
+        var error = _core.Log.HasSnapshot ? MembershipError.None : _core.Configuration.Apply(change);
         state = ConfState;
         return error;
     }

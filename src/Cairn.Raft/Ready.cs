@@ -6,7 +6,7 @@ namespace Cairn.Raft;
 /// <remarks>
 /// Without asynchronous storage writes, in this order:
 /// <list type="number">
-/// <item>persist <see cref="Entries"/>, <see cref="HardState"/> and <see cref="Snapshot"/>, durably if <see cref="MustSync"/>;</item>
+/// <item>persist <see cref="Snapshot"/>, then <see cref="Entries"/>, which follow it, and <see cref="HardState"/>; durably if <see cref="MustSync"/>;</item>
 /// <item>send <see cref="Messages"/>; after a <see cref="MessageType.Snap"/>, report how it ended;</item>
 /// <item>apply <see cref="Snapshot"/>, then <see cref="CommittedEntries"/>; for configuration changes call ApplyConfChange;</item>
 /// <item>call Advance.</item>
@@ -30,7 +30,7 @@ public sealed class Ready
     /// <summary>To be persisted before messages are sent. Replaces what the log has from the first of them on.</summary>
     public ReadOnlyMemory<Entry> Entries { get; init; }
 
-    /// <summary>To be persisted and applied in place of log and state; or null.</summary>
+    /// <summary>To be persisted and applied in place of log and state; or null. If there are entries too, they follow it.</summary>
     public Snapshot? Snapshot { get; init; }
 
     /// <summary>To be applied, in order.</summary>

@@ -69,6 +69,7 @@ internal sealed class ConfigurationSwitch(RaftCore core)
             ProbeNewPeers(core.Tracker.Peers);
         }
 
+        core.LeaderRole.Reads.Recount();
         var transfer = core.LeaderRole.Transfer;
         if (transfer.Transferee != LocalTarget.None && !config.Voters.Contains(transfer.Transferee))
         {

@@ -11,21 +11,22 @@ internal static class MessageCheck
             return false;
         }
 
+        // To itself a member addresses only what promises durability, to take it once it is durable.
+        var isFromOther = message.From != LocalTarget.None && message.From != self && message.Term != 0;
         return message.Type switch
         {
             MessageType.Prop => !message.Entries.IsEmpty && message.Term == 0,
             MessageType.ReadIndex => message.Entries.Length == 1 && message.Term == 0,
             MessageType.TransferLeader => message.From != LocalTarget.None,
-            MessageType.App => IsFromMember(message) && IsContiguous(message),
-            MessageType.Snap => IsFromMember(message) && message.Snapshot is { } snapshot && snapshot.Term <= message.Term,
-            MessageType.AppResp or MessageType.Vote or MessageType.VoteResp or MessageType.Heartbeat or MessageType.HeartbeatResp
-                or MessageType.TimeoutNow or MessageType.ReadIndexResp or MessageType.PreVote or MessageType.PreVoteResp => IsFromMember(message),
+            MessageType.App => isFromOther && IsContiguous(message),
+            MessageType.Snap => isFromOther && message.Snapshot is { } snapshot && snapshot.Term <= message.Term,
+            MessageType.AppResp or MessageType.VoteResp or MessageType.PreVoteResp => message.From != LocalTarget.None && message.Term != 0,
+            MessageType.Vote or MessageType.PreVote or MessageType.Heartbeat or MessageType.HeartbeatResp or MessageType.TimeoutNow
+                or MessageType.ReadIndexResp => isFromOther,
             MessageType.StorageAppendResp or MessageType.StorageApplyResp => true,
             _ => false,
         };
     }
-
-    private static bool IsFromMember(Message message) => message.From != LocalTarget.None && message.Term != 0;
 
     /// <summary>Indexes follow each other, and terms neither fall nor exceed the leader's.</summary>
     private static bool IsContiguous(Message message)

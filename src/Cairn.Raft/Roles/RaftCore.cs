@@ -247,9 +247,7 @@ internal sealed class RaftCore
         Configuration.Restore(confState);
         if (!hardState.IsEmpty)
         {
-            Invariant.Holds(
-                hardState.Commit >= Log.Committed && hardState.Commit <= Log.LastIndex,
-                $"commit {hardState.Commit}, log from {Log.Committed} to {Log.LastIndex}");
+            Invariant.Holds(hardState.Commit <= Log.LastIndex, $"commit {hardState.Commit}, last {Log.LastIndex}");
             Log.CommitTo(hardState.Commit);
             Term = hardState.Term;
             Vote = hardState.Vote;
@@ -257,7 +255,7 @@ internal sealed class RaftCore
 
         if (Config.Applied > 0)
         {
-            // What was applied was committed, even if the commit index that is remembered lags behind.
+            // What was applied, or compacted, was committed, even if the commit index that is remembered lags behind.
             Log.CommitTo(Config.Applied);
             Log.AppliedTo(Config.Applied, 0);
         }

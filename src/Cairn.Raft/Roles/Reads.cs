@@ -24,13 +24,8 @@ internal sealed class Reads(RaftCore core)
     /// <summary>Takes a request, ours or a follower's.</summary>
     public void Ask(Message request)
     {
-        if (core.Tracker.IsSingleton)
-        {
-            Answer(request, core.Log.Committed);
-            return;
-        }
-
-        // Before its term's first entry is committed, a leader does not know how far its predecessors committed.
+        // Before its term's first entry is committed, a leader does not know how far its predecessors committed. That includes the only voter of a cluster:
+        // after a restart, the commit index that it remembers may lag behind what it acknowledged.
         if (!HasCommittedInTerm())
         {
             _postponed.Add(request);
@@ -66,11 +61,29 @@ internal sealed class Reads(RaftCore core)
         }
 
         read.Acks.Record(response.From, granted: true);
-        if (core.Tracker.Config.Voters.Tally(read.Acks) != VoteResult.Won)
+        if (core.Tracker.Config.Voters.Tally(read.Acks) == VoteResult.Won)
         {
-            return;
+            AnswerUpTo(read);
+        }
+    }
+
+    /// <summary>The configuration has changed: who has spoken may be enough now, and nobody else may be left to speak.</summary>
+    public void Recount()
+    {
+        PendingRead? newest = null;
+        foreach (var read in _queue)
+        {
+            newest = core.Tracker.Config.Voters.Tally(read.Acks) == VoteResult.Won ? read : newest;
         }
 
+        if (newest is not null)
+        {
+            AnswerUpTo(newest);
+        }
+    }
+
+    private void AnswerUpTo(PendingRead last)
+    {
         PendingRead answered;
         do
         {
@@ -78,14 +91,16 @@ internal sealed class Reads(RaftCore core)
             _byContext.Remove(answered.Context);
             Answer(answered.Request, answered.Index);
         }
-        while (answered != read);
+        while (answered != last);
     }
 
     private bool HasCommittedInTerm() => core.Log.TermOrZero(core.Log.Committed) == core.Term;
 
     private void Begin(Message request)
     {
-        if (core.Config.ReadOnlyMode == ReadOnlyMode.LeaseBased)
+        // The only voter needs nobody's word. A leader that is not that voter, because it was removed, needs the voter's.
+        var isAlone = core.Tracker.IsSingleton && core.Tracker.Config.Voters.Contains(core.Id);
+        if (isAlone || core.Config.ReadOnlyMode == ReadOnlyMode.LeaseBased)
         {
             Answer(request, core.Log.Committed);
             return;
