@@ -79,6 +79,10 @@ public sealed class ManifestStore
         ArgumentNullException.ThrowIfNull(contents);
         AssertFollows(contents);
         contents = contents with { Number = _nextNumber++ };
+
+        // Should this attempt fail half-way, the next one that succeeds removes what it left.
+        _files.Add(ManifestFormat.NameOf(contents.Number));
+        _files.UnionWith(FilesOf(contents).Select(file => file.Name));
         var temporary = PathOf(TemporaryName);
         if (_disk.FileExists(temporary))
         {

@@ -23,8 +23,9 @@ public sealed class CleaningRound
         _directory = directory;
         Victims = victims;
         Output = output;
-        var inhabited = victims.Where(victim => victim.LiveBytes > 0).Select(victim => victim.Segment);
-        _cursor = new MergeCursor(inhabited, new Revision(long.MinValue, 0), long.MaxValue);
+
+        // Also those without a live byte: the owner may need a record that no index points to, such as a deletion that a rebuilt index has to see.
+        _cursor = new MergeCursor(victims.Select(victim => victim.Segment), new Revision(long.MinValue, 0), long.MaxValue);
     }
 
     internal IReadOnlyList<SegmentAccount> Victims { get; }
@@ -93,7 +94,7 @@ public sealed class CleaningRound
                 continue;
             }
 
-            var to = new RecordPlace(Output.Segment.Id, (uint)(fileFrom + _copiedBytes), record.Place.Length);
+            var to = new RecordPlace(Output.Segment.Id, checked((uint)(fileFrom + _copiedBytes)), record.Place.Length);
             var copy = Room((int)RecordFormat.BytesOf(to));
             record.Payload.CopyTo(copy[RecordFormat.HeaderBytes..]);
             RecordFormat.Write(copy[..RecordFormat.HeaderBytes], to, record.Kind, record.Revision, record.Payload);

@@ -11,7 +11,8 @@ public readonly record struct RecordMove(RecordKind Kind, Revision Revision, Rec
 /// <summary>Asks the owner of the index whether a record is still needed, and at this place.</summary>
 /// <remarks>
 /// A record that is not needed is gone for good, so the answer must be right for every record of a segment that the newest manifest names in full; one that is
-/// needed now and dies later costs only the copy. Must not keep <paramref name="payload"/>.
+/// needed now and dies later costs only the copy. It is asked about every record, also about those that were marked dead: what it needs all the same, such as a
+/// deletion that a rebuilt index has to see, is kept without counting as live. Must not keep <paramref name="payload"/>.
 /// </remarks>
 /// <param name="kind">What the record says.</param>
 /// <param name="revision">Which record.</param>

@@ -106,7 +106,7 @@ internal sealed class Segment
     /// <param name="revisions">Which transactions they are.</param>
     /// <returns>The segment.</returns>
     public static Segment OfFile(string directory, uint id, IDiskFile? file, long end, RevisionRange revisions) =>
-        new(directory, id, chunkBytes: 1, chunkCount: 0, end, file) { _firstMain = revisions.FirstMain, _lastMain = revisions.LastMain };
+        new(directory, id, chunkBytes: int.MaxValue, chunkCount: 0, end, file) { _firstMain = revisions.FirstMain, _lastMain = revisions.LastMain };
 
     /// <summary>A segment of a file that is appended to further.</summary>
     /// <param name="directory">Directory of the store.</param>

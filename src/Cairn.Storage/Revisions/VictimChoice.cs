@@ -7,6 +7,9 @@ internal static class VictimChoice
     private const int SmallPart = 8;
     private const int SmallMergedMin = 8;
 
+    // Even if the owner needs every record of all victims, the offsets of the output fit into 32 bits.
+    private const long VictimBytesMax = uint.MaxValue / 2;
+
     /// <summary>Chooses.</summary>
     /// <param name="accounts">All segments.</param>
     /// <param name="policy">When one is worth it.</param>
@@ -16,19 +19,15 @@ internal static class VictimChoice
     {
         Invariant.Holds(policy is { DeadPercentMin: >= 1 and <= 100, VictimsMax: >= 2 });
         var cleanable = accounts.Where(account => account.IsCleanable).ToList();
-        var empty = cleanable.Where(account => account.LiveBytes == 0);
-        var worthwhile = cleanable
-            .Where(account => account.LiveBytes > 0 && DeadPercentOf(account) >= policy.DeadPercentMin)
-            .OrderByDescending(DeadPercentOf)
-            .ToList();
+        var worthwhile = cleanable.Where(account => DeadPercentOf(account) >= policy.DeadPercentMin).OrderByDescending(DeadPercentOf);
         var chosen = Fitting(worthwhile, policy.VictimsMax, segmentBytes);
         if (chosen.Count == 0)
         {
-            var small = cleanable.Where(account => account.LiveBytes > 0 && account.End < segmentBytes / SmallPart).ToList();
+            var small = cleanable.Where(account => account.End < segmentBytes / SmallPart).ToList();
             chosen = small.Count >= SmallMergedMin ? Fitting(small, policy.VictimsMax, segmentBytes) : [];
         }
 
-        return [.. empty, .. chosen];
+        return chosen;
     }
 
     private static int DeadPercentOf(SegmentAccount account) => (int)(account.DeadBytes * 100 / (account.End - SegmentFormat.HeaderBytes));
@@ -36,11 +35,13 @@ internal static class VictimChoice
     private static List<SegmentAccount> Fitting(IEnumerable<SegmentAccount> accounts, int countMax, long bytesMax)
     {
         var chosen = new List<SegmentAccount>();
-        var bytes = (long)SegmentFormat.HeaderBytes;
+        var live = (long)SegmentFormat.HeaderBytes;
+        var total = 0L;
         foreach (var account in accounts)
         {
-            bytes += account.LiveBytes;
-            if (chosen.Count > 0 && (bytes > bytesMax || chosen.Count == countMax))
+            live += account.LiveBytes;
+            total += account.End;
+            if (chosen.Count > 0 && (live > bytesMax || total > VictimBytesMax || chosen.Count == countMax))
             {
                 break;
             }
