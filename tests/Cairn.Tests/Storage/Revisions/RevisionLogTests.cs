@@ -328,7 +328,7 @@ public sealed class RevisionLogTests
             Volatile.Write(ref count, i + 1);
             if (i % 5 == 0)
             {
-                Assert.True(log.SyncAsync(log.Capture()).IsCompletedSuccessfully);
+                Assert.True(log.SyncAsync(log.Capture()).AsTask().IsCompletedSuccessfully);
             }
         }
 

@@ -147,7 +147,12 @@ internal sealed class SimulatedInode
             var length = Length ?? Math.Max(content.Length, Bytes.Length == 0 ? 0 : Offset + Bytes.Length);
             var result = new byte[length];
             content.AsSpan(0, (int)Math.Min(content.Length, length)).CopyTo(result);
-            Bytes.CopyTo(result, Offset);
+            if (Bytes.Length > 0)
+            {
+                // A torn write may leave an empty piece, beyond the end of a file that did not grow.
+                Bytes.CopyTo(result, Offset);
+            }
+
             return result;
         }
 
