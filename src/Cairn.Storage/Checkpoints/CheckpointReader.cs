@@ -44,6 +44,7 @@ public sealed class CheckpointReader : IDisposable
         }
         catch
         {
+            // Whatever happened, nobody else knows the open file.
             reader.Dispose();
             throw;
         }
