@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Cairn.Host.Api;
 using Cairn.Host.Flags;
+using Cairn.Host.Gateway;
 using Cairn.Host.Grpc;
 using Cairn.Host.Listening;
 using Cairn.Host.Operations;
@@ -116,7 +117,8 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
     private void AddListeners(WebServer web, Node node, GrpcServer grpc, ServerCertificates? tls)
     {
         var health = new HealthPages(FactsOf(node));
-        var pages = new WebPages(node, health, new MetricsPage(node, grpc, health), new AccessRules(options.Origins, options.HostNames));
+        var access = new AccessRules(options.Origins, options.HostNames);
+        var pages = new WebPages(node, health, new MetricsPage(node, grpc, health), access, options.Gateway ? new JsonGateway(grpc) : null);
         bool splits = options.ListenClientHttpUrls.Count > 0;
         foreach (EtcdUrl url in options.ListenClientUrls)
         {

@@ -1,6 +1,5 @@
 using System.IO.Pipelines;
 using Cairn.Grpc;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Cairn.Host.Gateway;
@@ -98,9 +97,11 @@ internal sealed class InnerCall : IRequestBodyPipeFeature, IHttpResponseBodyFeat
         throw Invariant.Unreachable($"no handler of a gRPC call sends a file ({path})");
 
     /// <summary>Metadata of the inner call: the authorization as it is, every Grpc-Metadata-X as X, and the mark of the gateway.</summary>
-    private static HeaderDictionary MetadataOf(IHeaderDictionary outer)
+    private static IHeaderDictionary MetadataOf(IHeaderDictionary outer)
     {
-        var metadata = new HeaderDictionary { ContentType = "application/grpc", ["grpcgateway-accept"] = outer.Accept.Count > 0 ? outer.Accept : "*/*" };
+        IHeaderDictionary metadata = new HeaderDictionary();
+        metadata.ContentType = "application/grpc";
+        metadata["grpcgateway-accept"] = outer.Accept.Count > 0 ? outer.Accept : "*/*";
         if (outer.Authorization.Count > 0)
         {
             metadata.Authorization = outer.Authorization;

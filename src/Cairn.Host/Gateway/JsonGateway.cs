@@ -66,20 +66,26 @@ internal sealed class JsonGateway
         features.GetRequiredFeature<IHttpRequestFeature>(),
         features.GetRequiredFeature<IHttpRequestLifetimeFeature>().RequestAborted);
 
-    private static void BeginJson(IFeatureCollection features, int status)
+    private static IHttpResponseFeature BeginJson(IFeatureCollection features, int status)
     {
         var response = features.GetRequiredFeature<IHttpResponseFeature>();
         response.StatusCode = status;
         response.Headers.ContentType = "application/json";
         response.Headers["Grpc-Metadata-Content-Type"] = "application/grpc";
+        return response;
     }
 
-    private static async ValueTask WriteErrorAsync(IFeatureCollection features, GrpcStatus status)
+    private static async ValueTask AnswerAsync(IFeatureCollection features, int status, ReadOnlyMemory<byte> body)
     {
-        BeginJson(features, GatewayErrors.HttpStatusOf(status.Code));
-        var output = features.GetRequiredFeature<IHttpResponseBodyFeature>().Writer;
-        GatewayErrors.Write(status, output);
-        await output.FlushAsync();
+        BeginJson(features, status).Headers.ContentLength = body.Length;
+        await features.GetRequiredFeature<IHttpResponseBodyFeature>().Writer.WriteAsync(body);
+    }
+
+    private static ValueTask RefuseAsync(IFeatureCollection features, GrpcStatus status)
+    {
+        var body = new ArrayBufferWriter<byte>();
+        GatewayErrors.Write(status, body);
+        return AnswerAsync(features, GatewayErrors.HttpStatusOf(status.Code), body.WrittenMemory);
     }
 
     private async Task ServeUnaryAsync(IFeatureCollection features, MethodDescriptor method)
@@ -87,7 +93,7 @@ internal sealed class JsonGateway
         var (message, refusal) = await ReadBodyAsync(features, method.InputType);
         if (message is null)
         {
-            await WriteErrorAsync(features, refusal);
+            await RefuseAsync(features, refusal);
             return;
         }
 
@@ -99,14 +105,13 @@ internal sealed class JsonGateway
         await carriedOut;
         if (answer is null || !inner.Status.IsOk)
         {
-            await WriteErrorAsync(features, inner.Status);
+            await RefuseAsync(features, inner.Status);
             return;
         }
 
-        BeginJson(features, 200);
-        var output = features.GetRequiredFeature<IHttpResponseBodyFeature>().Writer;
-        ProtoJsonWriter.Write(answer, output);
-        await output.FlushAsync();
+        var body = new ArrayBufferWriter<byte>();
+        ProtoJsonWriter.Write(answer, body);
+        await AnswerAsync(features, 200, body.WrittenMemory);
     }
 
     private async Task CarryOutAsync(InnerCall inner, string path)
@@ -178,6 +183,7 @@ internal sealed class JsonGateway
         var carriedOut = CarryOutAsync(inner, $"/{method.Service.FullName}/{method.Name}");
         var forwarding = ForwardRequestsAsync(features, method.InputType, inner);
         var output = features.GetRequiredFeature<IHttpResponseBodyFeature>().Writer;
+        var line = new ArrayBufferWriter<byte>();
         var begun = false;
         while (await ReadAnswerAsync(inner.Answers, method.OutputType) is { } answer)
         {
@@ -187,10 +193,11 @@ internal sealed class JsonGateway
                 begun = true;
             }
 
-            output.Write("{\"result\":"u8);
-            ProtoJsonWriter.Write(answer, output);
-            output.Write("}\n"u8);
-            await output.FlushAsync();
+            line.ResetWrittenCount();
+            line.Write("{\"result\":"u8);
+            ProtoJsonWriter.Write(answer, line);
+            line.Write("}\n"u8);
+            await output.WriteAsync(line.WrittenMemory);
         }
 
         await carriedOut;
@@ -201,7 +208,6 @@ internal sealed class JsonGateway
 
     private static async ValueTask EndStreamAsync(IFeatureCollection features, bool begun, GrpcStatus status)
     {
-        var output = features.GetRequiredFeature<IHttpResponseBodyFeature>().Writer;
         if (!begun)
         {
             BeginJson(features, GatewayErrors.HttpStatusOf(status.Code));
@@ -209,8 +215,9 @@ internal sealed class JsonGateway
 
         if (!status.IsOk)
         {
-            GatewayErrors.WriteStreamed(status, output);
-            await output.FlushAsync();
+            var line = new ArrayBufferWriter<byte>();
+            GatewayErrors.WriteStreamed(status, line);
+            await features.GetRequiredFeature<IHttpResponseBodyFeature>().Writer.WriteAsync(line.WrittenMemory);
         }
     }
 

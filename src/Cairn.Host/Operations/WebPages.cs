@@ -1,11 +1,12 @@
+using Cairn.Host.Gateway;
 using Cairn.Server;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Cairn.Host.Operations;
 
-/// <summary>The pages of HTTP: version, health, metrics; on the client port also debug variables, CORS and the check of host names.</summary>
+/// <summary>The pages of HTTP: version, health, metrics; on the client port also the gateway, debug variables, CORS and the check of host names.</summary>
 /// <remarks>Thread-safe. Source: etcd server/embed/serve.go and server/etcdserver/api/etcdhttp.</remarks>
-internal sealed class WebPages(Node node, HealthPages health, MetricsPage metrics, AccessRules access)
+internal sealed class WebPages(Node node, HealthPages health, MetricsPage metrics, AccessRules access, JsonGateway? gateway)
 {
     /// <summary>Answers on a client port.</summary>
     public async Task ServeClientAsync(IFeatureCollection features)
@@ -20,6 +21,12 @@ internal sealed class WebPages(Node node, HealthPages health, MetricsPage metric
         foreach ((string name, string value) in access.CorsHeaders(exchange.Header("Origin")))
         {
             exchange.SetHeader(name, value);
+        }
+
+        if (gateway is not null && exchange.Method != "OPTIONS" && GatewayRoutes.Covers(exchange.Path))
+        {
+            await gateway.ServeAsync(features);
+            return;
         }
 
         await exchange.AnswerAsync(exchange.Method == "OPTIONS" ? PageAnswer.Text(200, "") : await ClientPageAsync(exchange));

@@ -47,7 +47,7 @@ public sealed class ProjectGraphTests
     public void Every_project_is_part_of_the_solution()
     {
         var solution = File.ReadAllText(Path.Combine(SourceTree.Root, "Cairn.slnx"));
-        Assert.Empty(Projects().Select(project => project.Directory).Where(directory => !solution.Contains($"{directory}/", StringComparison.Ordinal)));
+        Assert.All(Projects(), project => Assert.Contains($"{project.Directory}/", solution, StringComparison.Ordinal));
     }
 
     [Fact]

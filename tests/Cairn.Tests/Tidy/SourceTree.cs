@@ -36,12 +36,15 @@ internal static class SourceTree
         return directory?.FullName ?? throw new InvalidOperationException("These tests must run from a build inside the checkout: Cairn.slnx was not found above them.");
     }
 
+    /// <summary>Leaves out what builds leave behind: the output of a build that was started below the root.</summary>
+    private static bool IsSource(string path) => !path.Replace('\\', '/').Contains("/artifacts/", StringComparison.Ordinal);
+
     private static List<SourceFile> Parse()
     {
         var files = new List<SourceFile>();
         foreach (var top in new[] { "src", "tests", "bench" })
         {
-            foreach (var path in Directory.EnumerateFiles(System.IO.Path.Combine(Root, top), "*.cs", SearchOption.AllDirectories))
+            foreach (var path in Directory.EnumerateFiles(System.IO.Path.Combine(Root, top), "*.cs", SearchOption.AllDirectories).Where(IsSource))
             {
                 var text = File.ReadAllText(path);
                 var relative = System.IO.Path.GetRelativePath(Root, path).Replace('\\', '/');
