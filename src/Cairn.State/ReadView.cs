@@ -72,7 +72,9 @@ public sealed class ReadView
     public StoreError Txn(TxnRequest request, out TxnResponse? response) => ReadOnlyTxn.Run(_keys, Leases, request, out response);
 
     /// <summary>Starts to compute the hash of the key space at a revision, which members compare.</summary>
-    /// <param name="revision">Which; 0 or less is that of the view. That of a recent compaction is answered from memory.</param>
+    /// <param name="revision">
+    /// Which; 0 is that of the view. That of a recent compaction is answered from memory. A negative one comes before all rows, and is hashed so, as etcd does.
+    /// </param>
     /// <param name="cursor">Computes it, step by step; null after an error.</param>
     /// <returns>None, Compacted or FutureRevision.</returns>
     public StoreError OpenHash(long revision, out HashCursor? cursor)
@@ -84,8 +86,8 @@ public sealed class ReadView
             return StoreError.None;
         }
 
-        var error = _keys.Resolve(revision, out var resolved);
-        cursor = error == StoreError.None ? HashCursor.Of(_keys, resolved) : null;
+        var error = revision <= 0 ? StoreError.None : _keys.Resolve(revision, out _);
+        cursor = error == StoreError.None ? HashCursor.Of(_keys, revision == 0 ? Revision : revision) : null;
         return error;
     }
 

@@ -1,13 +1,27 @@
+using System.Buffers.Binary;
+
 namespace Cairn.State.Mvcc;
 
-/// <summary>A node of the <see cref="KeyIndex"/>.</summary>
+/// <summary>A node of the <see cref="KeyIndex"/>: sorted slots, searched by the first bytes in which their keys differ.</summary>
+/// <remarks>
+/// Keys lie elsewhere in memory, and each look at one costs more than all arithmetic of a search. So a node knows the prefix that its keys share, and keeps
+/// the eight bytes behind it of each key, side by side:
+/// <code>
+///   keys     /pods/a-0017   /pods/a-0018   /pods/a-0102        prefix  /pods/a-0
+///   heads    017            018            102                 looked up by binary search; a key itself is looked at to be sure
+/// </code>
+/// </remarks>
 internal abstract class IndexNode(long owner)
 {
-    /// <summary>Most slots of a node: a leaf of 64 references is 8 cache lines, cheap to copy and shallow enough for 10 million keys.</summary>
-    public const int SlotCapacity = 64;
+    /// <summary>Most slots of a node: small enough to be copied for every new key, wide enough for 10 million keys in six levels.</summary>
+    public const int SlotCapacity = 32;
 
     /// <summary>Slots are allocated in steps, so that half-full nodes do not pay for full ones.</summary>
-    protected const int SlotStep = 8;
+    private const int SlotStep = 8;
+
+    private byte[] _prefixKey = [];
+    private int _prefixLength;
+    private ulong[] _heads = [];
 
     /// <summary>The batch that made this node; 0 for a node that was loaded.</summary>
     public long Owner { get; } = owner;
@@ -18,277 +32,153 @@ internal abstract class IndexNode(long owner)
     /// <summary>The first key below this node, if it has any.</summary>
     public abstract byte[] FirstKey { get; }
 
-    /// <summary>Makes a node with the same slots that a batch may change.</summary>
-    public abstract IndexNode CopyFor(long batch);
-
     /// <summary>Whether no key lies below this node.</summary>
     public abstract bool IsHollow { get; }
+
+    /// <summary>The first slot whose key takes part in searches.</summary>
+    protected abstract int FirstSearched { get; }
+
+    /// <summary>Makes a node with the same slots that a batch may change.</summary>
+    public abstract IndexNode CopyFor(long batch);
 
     /// <summary>Appends all slots of the right neighbour.</summary>
     /// <param name="right">The neighbour; stays as it is.</param>
     /// <param name="low">The separator between the two in their parent.</param>
     public abstract void Absorb(IndexNode right, byte[] low);
 
-    protected static int RoomFor(int count) => Math.Min(SlotCapacity, (count + SlotStep) / SlotStep * SlotStep);
+    protected abstract byte[] KeyAt(int slot);
+
+    protected static int RoomFor(int count) => Math.Min(SlotCapacity, (count + SlotStep - 1) / SlotStep * SlotStep);
 
     /// <summary>Where to split a full node: in the middle, or at the end if keys come in order, which leaves full nodes behind.</summary>
     protected static int SplitPoint(int insertPosition) => insertPosition == SlotCapacity ? SlotCapacity : SlotCapacity / 2;
-}
 
-/// <summary>A leaf: histories in the order of their keys.</summary>
-internal sealed class IndexLeaf : IndexNode
-{
-    public IndexLeaf(long owner)
-        : base(owner) => Slots = new KeyHistory[SlotStep];
-
-    private IndexLeaf(long owner, ReadOnlySpan<KeyHistory> slots)
-        : base(owner)
+    /// <summary>Finds the first slot whose key is not below a key.</summary>
+    /// <returns>Its number, <see cref="Count"/> if there is none; and whether its key is the key.</returns>
+    protected (int Slot, bool IsEqual) Search(ReadOnlySpan<byte> key)
     {
-        Slots = new KeyHistory[RoomFor(slots.Length)];
-        slots.CopyTo(Slots);
-        Count = slots.Length;
-    }
-
-    public KeyHistory[] Slots { get; private set; }
-
-    public override byte[] FirstKey => Slots[0].Key;
-
-    public override bool IsHollow => Count == 0;
-
-    /// <summary>Makes a loaded leaf.</summary>
-    public static IndexLeaf Loaded(ReadOnlySpan<KeyHistory> slots) => new(owner: 0, slots);
-
-    public override IndexNode CopyFor(long batch) => new IndexLeaf(batch, Slots.AsSpan(0, Count));
-
-    /// <summary>Finds a key.</summary>
-    /// <returns>Its position, or the complement of the position where it belongs.</returns>
-    public int PositionOf(ReadOnlySpan<byte> key)
-    {
-        var low = 0;
-        var high = Count - 1;
-        while (low <= high)
-        {
-            var middle = (low + high) >>> 1;
-            var order = Slots[middle].Key.AsSpan().SequenceCompareTo(key);
-            if (order == 0)
-            {
-                return middle;
-            }
-
-            if (order < 0)
-            {
-                low = middle + 1;
-            }
-            else
-            {
-                high = middle - 1;
-            }
-        }
-
-        return ~low;
-    }
-
-    /// <summary>Puts a history at a position.</summary>
-    /// <returns>The new right neighbour if the leaf was full and had to be split.</returns>
-    public IndexLeaf? Insert(int position, KeyHistory history, long batch)
-    {
-        Invariant.Holds(Owner == batch && position <= Count);
-        if (Count < SlotCapacity)
-        {
-            InsertHere(position, history);
-            return null;
-        }
-
-        var split = SplitPoint(position);
-        var right = new IndexLeaf(batch, Slots.AsSpan(split, Count - split));
-        Slots.AsSpan(split).Clear();
-        Count = split;
-        if (position > split || split == SlotCapacity)
-        {
-            right.InsertHere(position - split, history);
-        }
-        else
-        {
-            InsertHere(position, history);
-        }
-
-        return right;
-    }
-
-    public void RemoveAt(int position)
-    {
-        Invariant.Holds(position < Count);
-        Slots.AsSpan(position + 1, Count - position - 1).CopyTo(Slots.AsSpan(position));
-        Count--;
-        Slots[Count] = null!; // The slot is unused: positions below Count are never null.
-    }
-
-    public override void Absorb(IndexNode right, byte[] low)
-    {
-        var other = (IndexLeaf)right;
-        Reserve(Count + other.Count);
-        other.Slots.AsSpan(0, other.Count).CopyTo(Slots.AsSpan(Count));
-        Count += other.Count;
-    }
-
-    private void InsertHere(int position, KeyHistory history)
-    {
-        Reserve(Count + 1);
-        Slots.AsSpan(position, Count - position).CopyTo(Slots.AsSpan(position + 1));
-        Slots[position] = history;
-        Count++;
-    }
-
-    private void Reserve(int count)
-    {
-        if (count > Slots.Length)
-        {
-            var slots = new KeyHistory[RoomFor(count - 1)];
-            Slots.AsSpan(0, Count).CopyTo(slots);
-            Slots = slots;
-        }
-    }
-}
-
-/// <summary>An inner node: children, and for each the lowest key that may lie below it.</summary>
-internal sealed class IndexBranch : IndexNode
-{
-    private byte[][] _lows;
-
-    public IndexBranch(long owner, IndexNode left, IndexNode right)
-        : base(owner)
-    {
-        Children = new IndexNode[SlotStep];
-        _lows = new byte[SlotStep][];
-        InsertHere(0, left);
-        InsertHere(1, right);
-    }
-
-    private IndexBranch(long owner, ReadOnlySpan<IndexNode> children, ReadOnlySpan<byte[]> lows)
-        : base(owner)
-    {
-        Children = new IndexNode[RoomFor(children.Length)];
-        _lows = new byte[Children.Length][];
-        children.CopyTo(Children);
-        lows.CopyTo(_lows);
-        Count = children.Length;
-    }
-
-    public IndexNode[] Children { get; private set; }
-
-    public override byte[] FirstKey => _lows[0];
-
-    public override bool IsHollow => Count == 1 && Children[0].IsHollow;
-
-    /// <summary>Makes a loaded branch.</summary>
-    public static IndexBranch Loaded(ReadOnlySpan<IndexNode> children)
-    {
-        var lows = new byte[children.Length][];
-        for (var i = 0; i < lows.Length; i++)
-        {
-            lows[i] = children[i].FirstKey;
-        }
-
-        return new IndexBranch(owner: 0, children, lows);
-    }
-
-    /// <summary>The separator in front of a child other than the first.</summary>
-    public byte[] LowOf(int child) => _lows[child];
-
-    public override IndexNode CopyFor(long batch) => new IndexBranch(batch, Children.AsSpan(0, Count), _lows.AsSpan(0, Count));
-
-    /// <summary>Which child holds a key, or would.</summary>
-    public int ChildOf(ReadOnlySpan<byte> key)
-    {
-        var low = 1;
+        var low = FirstSearched;
         var high = Count;
+        var shared = key.CommonPrefixLength(_prefixKey.AsSpan(0, _prefixLength));
+        if (shared < _prefixLength)
+        {
+            var isBelow = shared == key.Length || key[shared] < _prefixKey[shared];
+            return (isBelow || low >= high ? Math.Min(low, high) : high, false);
+        }
+
+        var head = HeadOf(key, _prefixLength);
+        (low, high) = SlotsWith(head, low, high);
         while (low < high)
         {
             var middle = (low + high) >>> 1;
-            if (_lows[middle].AsSpan().SequenceCompareTo(key) <= 0)
+            var order = KeyAt(middle).AsSpan(_prefixLength).SequenceCompareTo(key[_prefixLength..]);
+            if (order == 0)
             {
-                low = middle + 1;
+                return (middle, true);
             }
-            else
-            {
-                high = middle;
-            }
+
+            (low, high) = order < 0 ? (middle + 1, high) : (low, middle);
         }
 
-        return low - 1;
+        return (low, false);
     }
 
-    /// <summary>Puts a child at a position.</summary>
-    /// <returns>The new right neighbour if the branch was full and had to be split.</returns>
-    public IndexBranch? Insert(int position, IndexNode child, long batch)
+    /// <summary>Makes room for a head; <see cref="Count"/> and the keys already include the new slot.</summary>
+    protected void InsertHead(int slot)
     {
-        Invariant.Holds(Owner == batch && position > 0 && position <= Count);
-        if (Count < SlotCapacity)
+        var key = KeyAt(slot);
+        if (_heads.Length < Count)
         {
-            InsertHere(position, child);
-            return null;
+            Array.Resize(ref _heads, RoomFor(Count));
         }
 
-        var split = SplitPoint(position);
-        var right = new IndexBranch(batch, Children.AsSpan(split, Count - split), _lows.AsSpan(split, Count - split));
-        Children.AsSpan(split).Clear();
-        _lows.AsSpan(split).Clear();
-        Count = split;
-        if (position > split || split == SlotCapacity)
+        if (Count <= FirstSearched + 1 || key.AsSpan().CommonPrefixLength(_prefixKey.AsSpan(0, _prefixLength)) < _prefixLength)
         {
-            right.InsertHere(position - split, child);
+            ComputeHeads();
+            return;
         }
-        else
+
+        _heads.AsSpan(slot, Count - 1 - slot).CopyTo(_heads.AsSpan(slot + 1));
+        _heads[slot] = HeadOf(key, _prefixLength);
+    }
+
+    /// <summary>Forgets a head; <see cref="Count"/> no longer includes the slot.</summary>
+    protected void RemoveHead(int slot) => _heads.AsSpan(slot + 1, Count - slot).CopyTo(_heads.AsSpan(slot));
+
+    protected void CopyHeads(IndexNode from)
+    {
+        _prefixKey = from._prefixKey;
+        _prefixLength = from._prefixLength;
+        _heads = new ulong[RoomFor(Count)];
+        from._heads.AsSpan(0, Count).CopyTo(_heads);
+    }
+
+    /// <summary>Finds the shared prefix and the heads anew.</summary>
+    protected void ComputeHeads()
+    {
+        _prefixLength = 0;
+        _prefixKey = [];
+        if (_heads.Length < Count)
         {
-            InsertHere(position, child);
+            _heads = new ulong[RoomFor(Count)];
         }
 
-        return right;
-    }
-
-    public void RemoveAt(int position)
-    {
-        Invariant.Holds(position < Count);
-        Children.AsSpan(position + 1, Count - position - 1).CopyTo(Children.AsSpan(position));
-        _lows.AsSpan(position + 1, Count - position - 1).CopyTo(_lows.AsSpan(position));
-        Count--;
-        Children[Count] = null!; // The slot is unused: positions below Count are never null.
-        _lows[Count] = null!;
-    }
-
-    public override void Absorb(IndexNode right, byte[] low)
-    {
-        var other = (IndexBranch)right;
-        Reserve(Count + other.Count);
-        other.Children.AsSpan(0, other.Count).CopyTo(Children.AsSpan(Count));
-        other._lows.AsSpan(0, other.Count).CopyTo(_lows.AsSpan(Count));
-
-        // Below the neighbour's first child there may be keys under its own recorded low: the parent's separator is the one that holds.
-        _lows[Count] = low;
-        Count += other.Count;
-    }
-
-    private void InsertHere(int position, IndexNode child)
-    {
-        Reserve(Count + 1);
-        Children.AsSpan(position, Count - position).CopyTo(Children.AsSpan(position + 1));
-        _lows.AsSpan(position, Count - position).CopyTo(_lows.AsSpan(position + 1));
-        Children[position] = child;
-        _lows[position] = child.FirstKey;
-        Count++;
-    }
-
-    private void Reserve(int count)
-    {
-        if (count > Children.Length)
+        if (Count <= FirstSearched)
         {
-            var room = RoomFor(count - 1);
-            var children = new IndexNode[room];
-            var lows = new byte[room][];
-            Children.AsSpan(0, Count).CopyTo(children);
-            _lows.AsSpan(0, Count).CopyTo(lows);
-            Children = children;
-            _lows = lows;
+            return;
         }
+
+        // Keys are sorted: what the first and the last share, all share.
+        _prefixKey = KeyAt(FirstSearched);
+        _prefixLength = _prefixKey.AsSpan().CommonPrefixLength(KeyAt(Count - 1));
+        for (var i = FirstSearched; i < Count; i++)
+        {
+            _heads[i] = HeadOf(KeyAt(i), _prefixLength);
+        }
+    }
+
+    protected void AssertHeads()
+    {
+        for (var i = FirstSearched; i < Count; i++)
+        {
+            Invariant.Holds(KeyAt(i).AsSpan().StartsWith(_prefixKey.AsSpan(0, _prefixLength)));
+            Invariant.Holds(_heads[i] == HeadOf(KeyAt(i), _prefixLength));
+        }
+    }
+
+    private static ulong HeadOf(ReadOnlySpan<byte> key, int prefixLength)
+    {
+        var rest = key[prefixLength..];
+        if (rest.Length >= sizeof(ulong))
+        {
+            return BinaryPrimitives.ReadUInt64BigEndian(rest);
+        }
+
+        ulong head = 0;
+        foreach (var b in rest)
+        {
+            head = (head << 8) | b;
+        }
+
+        // Shorter keys are filled up with zeros, so equal heads do not mean equal keys.
+        return rest.IsEmpty ? 0 : head << (8 * (sizeof(ulong) - rest.Length));
+    }
+
+    private (int Low, int High) SlotsWith(ulong head, int low, int high)
+    {
+        var heads = _heads;
+        var end = high;
+        while (low < high)
+        {
+            var middle = (low + high) >>> 1;
+            (low, high) = heads[middle] < head ? (middle + 1, high) : (low, middle);
+        }
+
+        while (high < end && heads[high] == head)
+        {
+            high++;
+        }
+
+        return (low, high);
     }
 }

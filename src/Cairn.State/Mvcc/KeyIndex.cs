@@ -126,10 +126,11 @@ internal sealed class KeyIndex
     {
         if (node is not IndexBranch branch)
         {
+            ((IndexLeaf)node).AssertInvariants();
             return 1;
         }
 
-        Invariant.Holds(branch.Count > 0 && branch.Count <= IndexNode.SlotCapacity);
+        branch.AssertInvariants();
         var depth = AssertDepth(branch.Children[0]);
         for (var i = 1; i < branch.Count; i++)
         {
