@@ -112,6 +112,7 @@ public sealed class StateMachine
         Applied = _parts.Applied,
         Revision = _parts.Keys.Revision,
         CompactedRevision = _parts.Keys.CompactedRevision,
+        FinishedCompaction = _parts.Sweep.Finished,
         SmallState = Persistence.SmallState.Encode(_parts),
         Log = _parts.Keys.Log.Capture(),
         Members = _parts.Members,

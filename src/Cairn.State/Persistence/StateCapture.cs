@@ -15,6 +15,9 @@ public sealed record StateCapture
     /// <summary>Oldest revision that can be read; -1 before the first compaction.</summary>
     public required long CompactedRevision { get; init; }
 
+    /// <summary>The last compaction whose sweep came to its end; -1 if none did.</summary>
+    public required long FinishedCompaction { get; init; }
+
     /// <summary>Leases, alarms, members, users, roles and the numbers above; opaque to whoever stores it.</summary>
     public required ReadOnlyMemory<byte> SmallState { get; init; }
 
