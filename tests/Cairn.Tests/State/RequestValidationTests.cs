@@ -7,6 +7,7 @@ namespace Cairn.Tests.State;
 
 public sealed class RequestValidationTests
 {
+    // etcd's default.
     private const int OperationsMax = 128;
 
     [Fact]
