@@ -5,6 +5,9 @@ namespace Cairn.Raft;
 /// <summary>The part of the durable log that is kept in memory. Owned by who owns the core; not thread-safe.</summary>
 /// <remarks>
 /// Production keeps here the newest entries of the write-ahead log, appended once they are durable; tests keep everything here.
+/// After a restart it is filled in this order: <see cref="TryApplySnapshot"/> with the index and term before the first entry to keep and the configuration
+/// there; <see cref="Append"/>; <see cref="SetHardState"/>; and, if the state machine has applied further than that snapshot, <see cref="TryCreateSnapshot"/>
+/// with its index and configuration, since the core begins with the newest configuration noted here and <see cref="RaftConfig.Applied"/>.
 /// Entries handed out stay valid: a place in the buffer is written once. Source: etcd-io/raft, storage.go (MemoryStorage).
 /// </remarks>
 public sealed class MemoryLog : IRaftLog

@@ -128,7 +128,10 @@ public sealed class RaftNode
     }
 
     /// <summary>Takes a message from a member, or a response that a local worker delivers.</summary>
-    /// <param name="message">Anything; what no correct sender sends is refused.</param>
+    /// <param name="message">
+    /// Anything; what no correct sender sends is refused. That it comes from whom it says is for the transport to know: a peer must not pass for this member,
+    /// nor for a <see cref="LocalTarget"/>.
+    /// </param>
     /// <returns>Why it was refused, or none.</returns>
     public RaftError Step(Message message)
     {
