@@ -52,7 +52,7 @@ public sealed class SnapshotTests
         member.Raft.ReportSnapshot(2, failed: true);
         Assert.Equal((ProgressState.Probe, 1UL), (member.Core.Tracker.Peers[2].State, member.Core.Tracker.Peers[2].Next));
         member.Raft.Propose(new byte[1]);
-        Assert.Empty(member.TakeSent().Where(message => message.To == 2));
+        Assert.DoesNotContain(member.TakeSent(), message => message.To == 2);
         member.Step(MessageType.HeartbeatResp, from: 2);
 
         Assert.Equal(MessageType.Snap, Assert.Single(member.TakeSent()).Type);
