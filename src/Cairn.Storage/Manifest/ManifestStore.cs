@@ -9,6 +9,9 @@ namespace Cairn.Storage.Manifest;
 /// MANIFEST-n is written under another name, synced, read back, renamed, and its directory synced. The two newest ones that verify are kept, with every file
 /// that they name; the write-ahead log is kept from <see cref="ReplayFrom"/> on. So whatever happens to the newest, the one before and the log give the same state.
 /// </para>
+/// <para>
+/// The first manifest of a directory is written before the first segment; so segments without any manifest are never taken for what a crash left behind.
+/// </para>
 /// <para>One caller at a time; the calls wait for the disk, so they belong on a loop that may. Owner: the loop that also flushes the revision log.</para>
 /// </remarks>
 public sealed class ManifestStore
@@ -46,7 +49,7 @@ public sealed class ManifestStore
     /// <param name="disk">The disk.</param>
     /// <param name="directory">Directory of the store; made if need be.</param>
     /// <returns>The store.</returns>
-    /// <exception cref="CorruptionException">There are manifests, and none verifies.</exception>
+    /// <exception cref="CorruptionException">There are manifests, and none verifies; or there are segments, and no manifest. Nothing was changed.</exception>
     /// <exception cref="UnknownFormatException">A later version wrote them; nothing was changed.</exception>
     /// <exception cref="IOException">The disk failed.</exception>
     public static async ValueTask<ManifestStore> OpenAsync(IDisk disk, string directory)
@@ -150,6 +153,12 @@ public sealed class ManifestStore
         if (Newest is null && _damage.Count > 0)
         {
             throw _damage[0];
+        }
+
+        // The first manifest is older than the first segment. Rows that none names are not garbage but a store whose manifests are lost.
+        if (Newest is null && names.FirstOrDefault(name => SegmentFormat.TryParse(name, out _)) is { } orphan)
+        {
+            throw new CorruptionException(PathOf(orphan), 0, "a segment, and no manifest in the directory");
         }
     }
 

@@ -16,7 +16,7 @@ namespace Cairn.Storage.Revisions;
 /// neither of the two newest manifests names it.
 /// </para>
 /// </remarks>
-public sealed class RevisionLog
+public sealed class RevisionLog : IDisposable
 {
     private readonly IDisk _disk;
     private readonly string _directory;
@@ -253,6 +253,15 @@ public sealed class RevisionLog
         DropIfEmpty(_cleaning.Output);
         _cleaning = null;
         ShowSegments();
+    }
+
+    /// <summary>Closes the files. Nobody may append, flush, clean or read any more.</summary>
+    public void Dispose()
+    {
+        foreach (var account in _accounts.Values)
+        {
+            account.Segment.File?.Dispose();
+        }
     }
 
     /// <summary>Checks what must always hold; walks over all segments.</summary>

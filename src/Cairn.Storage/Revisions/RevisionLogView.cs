@@ -68,6 +68,11 @@ public sealed class RevisionLogView
     /// <returns>A reader before the first record.</returns>
     public RevisionLogReader ReadFrom(Revision from, long throughMain) => new(new MergeCursor(_segments, from, throughMain));
 
+    /// <summary>Finds the next segment.</summary>
+    /// <param name="id">A number; 0 for the beginning.</param>
+    /// <returns>The first segment with a higher one; null if there is none.</returns>
+    internal Segment? FindAfter(uint id) => Array.Find(_segments, segment => segment.Id > id);
+
     /// <summary>Finds a segment that must be there.</summary>
     /// <param name="id">Its number.</param>
     /// <returns>The segment.</returns>

@@ -122,6 +122,16 @@ public sealed class ManifestStoreTests
     }
 
     [Fact]
+    public async Task Segments_without_any_manifest_are_not_garbage()
+    {
+        _disk.Put($"{Directory}/00000001.segment", new byte[100]);
+        _disk.Put($"{Directory}/MANIFEST.tmp", new byte[100]);
+        var damage = await Assert.ThrowsAsync<CorruptionException>(async () => await ManifestStore.OpenAsync(_disk, Directory));
+        Assert.Equal($"{Directory}/00000001.segment", damage.Path);
+        Assert.Equal(["00000001.segment", "MANIFEST.tmp"], _disk.List(Directory));
+    }
+
+    [Fact]
     public async Task A_manifest_of_a_later_version_stops_the_start_and_is_left_alone()
     {
         var store = await ManifestStore.OpenAsync(_disk, Directory);
@@ -211,7 +221,8 @@ public sealed class ManifestStoreTests
             // When the file that only the newest manifest needs is cut, and the power with it.
             disk.CutPower(CrashMode.Keep);
             var name = disk.List(Directory).Where(name => name.Contains(victim, StringComparison.Ordinal)).MaxBy(name => (name.Length, name)) ?? "";
-            var end = store.Captures[store.DurableNumber].Contents.Segments.Segments[^1];
+            var end = store.Captures[store.DurableNumber].Contents.Segments.Segments
+                .First(segment => !store.Captures[previous].Contents.Segments.Segments.Any(before => before.Id == segment.Id && before.End == segment.End));
             var cut = victim == ".segment" ? end.End - 1 : 10;
             if (victim == ".segment")
             {

@@ -72,16 +72,15 @@ public sealed class StoreFaultTests
         {
             var store = await MakeStoreAsync(seed, out var disk);
             var prng = new Prng(seed);
-            foreach (var name in disk.List(StoreWorkload.Directory))
+            var originals = disk.List(StoreWorkload.Directory).Select(name => $"{StoreWorkload.Directory}/{name}").ToDictionary(path => path, disk.ReadAll);
+            foreach (var (path, original) in originals)
             {
-                var path = $"{StoreWorkload.Directory}/{name}";
-                var original = disk.ReadAll(path);
                 for (var i = 0; i < 150; i++)
                 {
                     var at = prng.Below(original.Length);
                     disk.FlipBit(path, ((long)at * 8) + prng.Below(8));
                     detected += await OpenAndReadAllAsync(disk, store, path, at) ? 1 : 0;
-                    Restore(disk, path, original);
+                    Restore(disk, originals);
                 }
             }
         }
@@ -145,16 +144,22 @@ public sealed class StoreFaultTests
         }
     }
 
-    private static void Restore(SimulatedDisk disk, string path, byte[] original)
+    // A damaged manifest is put aside, and segments are cut to the one before.
+    private static void Restore(SimulatedDisk disk, Dictionary<string, byte[]> originals)
     {
-        var broken = path + ".broken";
-        if (disk.FileExists(broken))
+        foreach (var (path, original) in originals)
         {
-            disk.Rename(broken, path);
-        }
+            if (disk.FileExists(path + ".broken"))
+            {
+                disk.Rename(path + ".broken", path);
+            }
 
-        disk.Truncate(path, original.Length);
-        disk.Damage(path, 0, original);
+            if (!disk.ReadAll(path).AsSpan().SequenceEqual(original))
+            {
+                disk.Truncate(path, original.Length);
+                disk.Damage(path, 0, original);
+            }
+        }
     }
 
     // True if the damage was seen. Fails if it was not, and something else than what was written came back.

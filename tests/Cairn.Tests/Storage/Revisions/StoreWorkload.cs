@@ -95,6 +95,11 @@ public sealed class StoreWorkload
 
     public async Task StepAsync()
     {
+        if (Manifests.Newest is null)
+        {
+            await WriteManifestAsync(withCheckpoint: false);
+        }
+
         switch (_prng.Below(20))
         {
             case < 9:
