@@ -69,6 +69,7 @@ public sealed class Node : IAsyncDisposable
         }
         catch
         {
+            // Whatever went wrong, nobody else would give the disk's threads back.
             disk.Dispose();
             throw;
         }

@@ -19,6 +19,7 @@ namespace Cairn.Server;
 /// <summary>The loops of a node and what they share; started and stopped as one.</summary>
 internal sealed class NodeRuntime
 {
+    // A disk that works needs milliseconds; one that hangs may hang for ever.
     private static readonly TimeSpan DrainMax = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan DrainPause = TimeSpan.FromMilliseconds(10);
 
@@ -55,7 +56,7 @@ internal sealed class NodeRuntime
         ReadRounds = new ReadRounds(Ids, Time, _requestTimeout, Metrics);
         Gate.Open(Facts.Applied);
         Leases = new LeaseClock(Time, Options.HeartbeatInterval, Options.ElectionTimeout);
-        Hub = new WatchHub(new WatchHistory(State), Headers, new Prng(opened.World.Seed ^ 0x77), Options.RequestBytesMax, Time);
+        Hub = new WatchHub(new WatchHistory(State), Headers, opened.World.Seed, Options.RequestBytesMax, Time);
         RaftLoop = MakeRaftLoop(opened);
         ApplyLoop = MakeApplyLoop(opened);
         Housekeeping = new Housekeeping(this, opened.Manifests, opened.Identity, opened.CheckpointRevision);
@@ -263,14 +264,11 @@ internal sealed class NodeRuntime
         Hub.Stop();
         Housekeeping.Stop();
         await Task.WhenAll(_publication, _housekeepingTask, _raftLoopTask);
-        if (Failure is null)
-        {
-            await Housekeeping.FinishAsync();
-            await FlushLogAsync();
-        }
+        await Guard(FinishAsync());
 
         ApplyLoop.Stop();
         await _loops;
+        SendEverybodyAway();
         Close();
         _ready.TrySetCanceled();
         _stopped.TrySetResult(Failure);
@@ -286,6 +284,14 @@ internal sealed class NodeRuntime
         }
     }
 
+    private void SendEverybodyAway()
+    {
+        Proposals.RefuseAll(NodeError.Stopped);
+        ReadRounds.Stop();
+        Gate.Close();
+        Leases.Cease();
+    }
+
     private void Close()
     {
         _wal.Dispose();
@@ -293,8 +299,14 @@ internal sealed class NodeRuntime
         (World.Disk as IDisposable)?.Dispose();
     }
 
-    private async Task FlushLogAsync()
+    private async Task FinishAsync()
     {
+        if (Failure is not null)
+        {
+            return;
+        }
+
+        await Housekeeping.FinishAsync();
         try
         {
             await _wal.FlushAsync();
@@ -386,20 +398,19 @@ internal sealed class NodeRuntime
 
         var round = ReadRounds.JoinAsync();
         RaftLoop.Wake();
-        try
-        {
-            var (error, index) = await round.WaitAsync(context.Cancelled);
-            if (error == NodeError.None)
-            {
-                await Gate.WaitAsync(index).WaitAsync(context.Cancelled);
-            }
-
-            return error;
-        }
-        catch (OperationCanceledException)
+        if (await Patience.WaitAsync(round, Timeout.InfiniteTimeSpan, Time, context.Cancelled) == WaitOutcome.Cancelled)
         {
             return NodeError.Canceled;
         }
+
+        var (error, index) = await round;
+        if (error == NodeError.None
+            && await Patience.WaitAsync(Gate.WaitAsync(index), Timeout.InfiniteTimeSpan, Time, context.Cancelled) == WaitOutcome.Cancelled)
+        {
+            return IsStopping ? NodeError.Stopped : NodeError.Canceled;
+        }
+
+        return error;
     }
 
     private RaftLoop MakeRaftLoop(OpenedNode opened) => new(new RaftLoopParts
@@ -445,6 +456,7 @@ internal sealed class NodeRuntime
         }
         catch (Exception exception)
         {
+            // A loop that failed has lost the thread of its state: the node ends, and a restart begins from what is durable.
             Fail(exception);
         }
     }

@@ -80,14 +80,14 @@ internal static class NodeStart
             var manifests = await ManifestStore.OpenAsync(world.Disk, DataDirectory.Store);
             var founding = Founding.Of(options);
             var identity = await IdentifyAsync(manifests, world, founding, options);
-            var (wal, contents) = await OpenLogAsync(world.Disk, manifests.Newest, identity);
+            var (wal, contents) = await OpenLogAsync(world, manifests.Newest!, identity);
             if (contents?.Repair is { } repair)
             {
                 logger.LogRepaired(repair.Path, repair.Offset, repair.Bytes, repair.Reason, repair.Copy);
             }
 
             identity = await CountStartAsync(manifests, identity);
-            var (revisions, state, checkpointRevision) = OpenState(world.Disk, manifests.Newest!, options);
+            var (revisions, state, checkpointRevision) = OpenState(world, manifests.Newest!, options);
             var log = FillLog(manifests.Newest!, contents);
             logger.Started(identity.MemberId, identity.ClusterId, state.Applied.Index, (int)(log.LastIndex - state.Applied.Index));
             return new OpenedNode
@@ -107,6 +107,7 @@ internal static class NodeStart
         }
         catch
         {
+            // Whatever went wrong, the directory is free again.
             held.Dispose();
             throw;
         }
@@ -151,20 +152,21 @@ internal static class NodeStart
     }
 
     private static async Task<(WriteAheadLog Wal, WalContents? Contents)> OpenLogAsync(
-        IDisk disk, ManifestContents? newest, ManifestIdentity identity)
+        NodeWorld world, ManifestContents newest, ManifestIdentity identity)
     {
+        var (disk, options) = (world.Disk, world.WalOptions);
         if (!WriteAheadLog.Exists(disk, DataDirectory.Wal))
         {
-            if (newest!.Identity.MemberId != 0)
+            if (newest.Identity.MemberId != 0)
             {
                 throw new CorruptionException(DataDirectory.Wal, 0, "the log is gone, and with it what this member promised");
             }
 
             var metadata = new WalMetadata(identity.MemberId, identity.ClusterId);
-            return (await WriteAheadLog.CreateAsync(disk, DataDirectory.Wal, metadata, new WalOptions()), null);
+            return (await WriteAheadLog.CreateAsync(disk, DataDirectory.Wal, metadata, options), null);
         }
 
-        var (wal, contents) = await WriteAheadLog.OpenAsync(disk, DataDirectory.Wal, newest!.AppliedIndex, new WalOptions());
+        var (wal, contents) = await WriteAheadLog.OpenAsync(disk, DataDirectory.Wal, newest.AppliedIndex, options);
         if (contents.Metadata != new WalMetadata(identity.MemberId, identity.ClusterId))
         {
             wal.Dispose();
@@ -190,14 +192,15 @@ internal static class NodeStart
     }
 
     private static (RevisionLog Revisions, StateMachine State, long CheckpointRevision) OpenState(
-        IDisk disk, ManifestContents manifest, NodeOptions options)
+        NodeWorld world, ManifestContents manifest, NodeOptions options)
     {
+        var disk = world.Disk;
         var stateOptions = new StateOptions
         {
             LeaseTtlMinimum = (long)Math.Ceiling(1.5 * options.ElectionTimeout.TotalSeconds),
             LearnersMax = options.LearnersMax,
         };
-        var log = RevisionLog.Open(disk, DataDirectory.Store, manifest.Segments, new RevisionLogOptions());
+        var log = RevisionLog.Open(disk, DataDirectory.Store, manifest.Segments, world.RevisionLogOptions);
         if (manifest.AppliedIndex == 0)
         {
             return (log, StateMachine.Create(log, stateOptions), 0);

@@ -1,5 +1,7 @@
 using Cairn.Server.Peers;
 using Cairn.Storage;
+using Cairn.Storage.Revisions;
+using Cairn.Storage.Wal;
 using Microsoft.Extensions.Logging;
 
 namespace Cairn.Server;
@@ -21,4 +23,10 @@ public sealed record NodeWorld
 
     /// <summary>Where log lines go.</summary>
     public required ILoggerFactory LoggerFactory { get; init; }
+
+    /// <summary>How the log is laid out; smaller where a disk is simulated.</summary>
+    internal WalOptions WalOptions { get; init; } = new();
+
+    /// <summary>How the segments are laid out; smaller where a disk is simulated.</summary>
+    internal RevisionLogOptions RevisionLogOptions { get; init; } = new();
 }

@@ -95,28 +95,17 @@ internal sealed class ApplyLoop
     public void Post(Message message)
     {
         Invariant.Holds(message.Type == MessageType.StorageApply);
-        Invariant.Holds(_inbox.TryPost(new Work(message, null)));
+        Invariant.Holds(_inbox.TryPost(new Work(message, null, null)) || Volatile.Read(ref _stopping));
     }
 
     /// <summary>Does something with the state, between two batches. Any thread.</summary>
     /// <typeparam name="T">What comes of it.</typeparam>
-    /// <param name="function">What to do; short, and without waiting.</param>
-    /// <returns>What came of it.</returns>
+    /// <param name="function">What to do; short, without waiting. If it fails, so does the loop.</param>
+    /// <returns>What came of it; cancelled if the loop ended before.</returns>
     public Task<T> CallAsync<T>(Func<StateMachine, T> function)
     {
         var outcome = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var posted = _inbox.TryPost(new Work(null, state =>
-        {
-            try
-            {
-                outcome.SetResult(function(state));
-            }
-            catch (IOException exception)
-            {
-                outcome.SetException(exception);
-            }
-        }));
-        if (!posted)
+        if (!_inbox.TryPost(new Work(null, state => outcome.SetResult(function(state)), () => outcome.TrySetCanceled())))
         {
             outcome.SetCanceled();
         }
@@ -147,6 +136,28 @@ internal sealed class ApplyLoop
     /// <summary>Runs until <see cref="Stop"/>.</summary>
     /// <returns>Completes when all that was handed over has been applied.</returns>
     public async Task RunAsync()
+    {
+        try
+        {
+            await WorkAsync();
+        }
+        finally
+        {
+            Stop();
+            CancelCalls();
+        }
+    }
+
+    /// <summary>Ends the loop when its queue is empty; nothing more is taken.</summary>
+    public void Stop()
+    {
+        _inbox.Close();
+        Volatile.Write(ref _stopping, true);
+        _wake.Set();
+        _room.Set();
+    }
+
+    private async Task WorkAsync()
     {
         while (true)
         {
@@ -179,12 +190,19 @@ internal sealed class ApplyLoop
         }
     }
 
-    /// <summary>Ends the loop when its queue is empty; nothing more is taken.</summary>
-    public void Stop()
+    private void CancelCalls()
     {
-        _inbox.Close();
-        Volatile.Write(ref _stopping, true);
-        _wake.Set();
+        do
+        {
+            foreach (var work in _batch)
+            {
+                work.Cancel?.Invoke();
+            }
+
+            _batch.Clear();
+        }
+        while (_inbox.Drain(ref _batch));
+        Interlocked.Exchange(ref _swept, null)?.TrySetCanceled();
     }
 
     /// <summary>Waits while the rows in memory are as many as may be: the disk does not keep up, or hangs.</summary>
@@ -324,6 +342,6 @@ internal sealed class ApplyLoop
         }
     }
 
-    /// <summary>Something to do: entries to apply, or a call.</summary>
-    private readonly record struct Work(Message? Message, Action<StateMachine>? Action);
+    /// <summary>Something to do: entries to apply, or a call, with what tells the caller that it is not done.</summary>
+    private readonly record struct Work(Message? Message, Action<StateMachine>? Action, Action? Cancel);
 }

@@ -1,57 +1,7 @@
 using Cairn.Raft;
-using Cairn.Server.Leases;
-using Cairn.Server.Peers;
 using Cairn.Server.Proposals;
-using Cairn.Server.Reads;
-using Microsoft.Extensions.Logging;
 
 namespace Cairn.Server.Loops;
-
-/// <summary>Everything the raft loop works with.</summary>
-internal sealed record RaftLoopParts
-{
-    /// <summary>The core. Owned by the loop from now on.</summary>
-    public required RaftNode Core { get; init; }
-
-    /// <summary>The log as the core reads it. Owned by the loop from now on.</summary>
-    public required MemoryLog Log { get; init; }
-
-    /// <summary>The log on disk.</summary>
-    public required Storage.Wal.WriteAheadLog Wal { get; init; }
-
-    /// <summary>What the rest of the node may know.</summary>
-    public required NodeFacts Facts { get; init; }
-
-    /// <summary>Makes headers; learns the term.</summary>
-    public required HeaderSource Headers { get; init; }
-
-    /// <summary>Proposals that somebody waits for.</summary>
-    public required ProposalTable Proposals { get; init; }
-
-    /// <summary>Makes ids of proposals.</summary>
-    public required RequestIds Ids { get; init; }
-
-    /// <summary>Reads that wait for a confirmation.</summary>
-    public required ReadRounds Reads { get; init; }
-
-    /// <summary>Keeps the time of leases.</summary>
-    public required LeaseClock Leases { get; init; }
-
-    /// <summary>Reaches the other members; null if there are none to be reached.</summary>
-    public IPeerTransport? Transport { get; init; }
-
-    /// <summary>Counts.</summary>
-    public required Metrics.ServerMetrics Metrics { get; init; }
-
-    /// <summary>Source of time.</summary>
-    public required TimeProvider Time { get; init; }
-
-    /// <summary>Timing and limits.</summary>
-    public required NodeOptions Options { get; init; }
-
-    /// <summary>Where log lines go.</summary>
-    public required ILogger Logger { get; init; }
-}
 
 /// <summary>Sole owner of the raft core: brings it ticks, proposals, messages and the end of its workers' work, and carries out what it wants done.</summary>
 /// <remarks>
@@ -70,13 +20,12 @@ internal sealed class RaftLoop
     private readonly Inbox<Proposal> _incoming;
     private readonly Inbox<Message> _messages;
     private readonly WalWriter _writer;
-    private readonly List<Proposal> _held = [];
+    private readonly ProposalIntake _intake;
     private readonly List<Message> _responses = [];
     private readonly List<long> _ended = [];
     private List<RaftCompletion> _completionBatch = [];
     private List<Proposal> _proposalBatch = [];
     private List<Message> _messageBatch = [];
-    private ReadOnlyMemory<byte>[] _payloads = new ReadOnlyMemory<byte>[64];
     private ApplyLoop? _apply;
     private int _ticks;
     private ulong _appliedTerm;
@@ -93,6 +42,7 @@ internal sealed class RaftLoop
         _incoming = new Inbox<Proposal>(LoopLimits.ProposalsCapacity, _wake);
         _messages = new Inbox<Message>(LoopLimits.PeerMessagesCapacity, _wake);
         _writer = new WalWriter(parts.Wal, parts.Log, _completions, parts.Metrics, parts.Time);
+        _intake = new ProposalIntake(parts);
         _appliedIndex = parts.Facts.Applied;
     }
 
@@ -154,7 +104,6 @@ internal sealed class RaftLoop
         }
 
         Turn();
-        _parts.Reads.Stop();
     }
 
     /// <summary>Ends the loop: proposals are refused from now on, the write under way is waited for.</summary>
@@ -311,8 +260,8 @@ internal sealed class RaftLoop
         _parts.Core.Tick();
         ExpireLeases();
         RetryWrite();
-        ExpireProposals();
-        ReleaseHeld();
+        _intake.Expire();
+        _intake.ProposeHeld();
     }
 
     private void ExpireLeases()
@@ -346,32 +295,6 @@ internal sealed class RaftLoop
         }
     }
 
-    /// <summary>Lets proposals go that nobody may wait for any longer. Where there is nobody else to ask, they wait as long as their clients do.</summary>
-    private void ExpireProposals()
-    {
-        if (_parts.Facts.IsOnlyVoter && _parts.Facts.LeadingTerm != 0)
-        {
-            return;
-        }
-
-        var limit = TimeSpan.FromSeconds(5) + (2 * _parts.Options.ElectionTimeout);
-        var expired = _parts.Proposals.Expire(limit, JudgeTimeout);
-        _parts.Metrics.ProposalsFailed.Add(expired);
-    }
-
-    /// <summary>Says why a proposal ran out of time, as far as can be known.</summary>
-    private NodeError JudgeTimeout(Proposal proposal)
-    {
-        if (!proposal.IsAccepted)
-        {
-            return NodeError.DeadlineExceeded;
-        }
-
-        var lost = _parts.Facts.LeaderLostAt;
-        var electionsMatter = _parts.Time.GetTimestamp() - (3 * _parts.Options.ElectionTimeout.Ticks * _parts.Time.TimestampFrequency / TimeSpan.TicksPerSecond);
-        return lost != 0 && lost > electionsMatter && lost <= proposal.Began ? NodeError.TimeoutLeaderFailure : NodeError.Timeout;
-    }
-
     private void TakeMessages()
     {
         if (!_messages.Drain(ref _messageBatch))
@@ -390,91 +313,10 @@ internal sealed class RaftLoop
 
     private void TakeProposals()
     {
-        if (!_incoming.Drain(ref _proposalBatch))
+        if (_incoming.Drain(ref _proposalBatch))
         {
-            return;
-        }
-
-        Propose(_proposalBatch);
-        _proposalBatch.Clear();
-    }
-
-    private void ReleaseHeld()
-    {
-        if (_held.Count > 0 && _parts.Facts.Leader != 0)
-        {
-            Proposal[] held = [.. _held];
-            _held.Clear();
-            Propose(held);
-        }
-    }
-
-    /// <summary>Proposes a batch: all at once, or, where that is refused, one by one.</summary>
-    private void Propose(IReadOnlyList<Proposal> batch)
-    {
-        if (_parts.Facts.Leader == 0)
-        {
-            _held.AddRange(batch);
-            return;
-        }
-
-        var count = GatherPayloads(batch);
-        if (count == batch.Count && _parts.Core.Propose(_payloads.AsSpan(0, count)) == RaftError.None)
-        {
-            foreach (var proposal in batch)
-            {
-                proposal.IsAccepted = true;
-            }
-
-            return;
-        }
-
-        foreach (var proposal in batch)
-        {
-            ProposeOne(proposal);
-        }
-    }
-
-    private int GatherPayloads(IReadOnlyList<Proposal> batch)
-    {
-        if (_payloads.Length < batch.Count)
-        {
-            _payloads = new ReadOnlyMemory<byte>[batch.Count * 2];
-        }
-
-        var count = 0;
-        foreach (var proposal in batch)
-        {
-            if (proposal.Change is null && !proposal.IsCompleted)
-            {
-                _payloads[count++] = proposal.Data;
-            }
-        }
-
-        return count;
-    }
-
-    private void ProposeOne(Proposal proposal)
-    {
-        if (proposal.IsCompleted)
-        {
-            return;
-        }
-
-        var error = proposal.Change is { } change ? _parts.Core.ProposeConfChange(change) : _parts.Core.Propose(proposal.Data);
-        if (error == RaftError.None)
-        {
-            proposal.IsAccepted = true;
-        }
-        else if (_parts.Core.BasicStatus is { Transferee: 0, SoftState.Role: RaftRole.Leader })
-        {
-            // The leader itself refuses: too much waits for the disk.
-            _parts.Metrics.ProposalsFailed.Add();
-            _parts.Proposals.Refuse(proposal, NodeError.TooManyRequests);
-        }
-        else
-        {
-            _held.Add(proposal);
+            _intake.Propose(_proposalBatch);
+            _proposalBatch.Clear();
         }
     }
 
@@ -576,6 +418,6 @@ internal sealed class RaftLoop
 
         facts.Leader = leader;
         LeaderChanged?.Invoke(leader);
-        ReleaseHeld();
+        _intake.ProposeHeld();
     }
 }

@@ -7,10 +7,11 @@ internal sealed class AppliedGate
     private readonly Lock _lock = new();
     private readonly PriorityQueue<TaskCompletionSource, ulong> _waiting = new();
     private ulong _applied;
+    private bool _isClosed;
 
     /// <summary>Waits.</summary>
     /// <param name="index">The index.</param>
-    /// <returns>Completes when it has been applied and is visible.</returns>
+    /// <returns>Completes when it has been applied and is visible; cancelled if that will not be.</returns>
     public Task WaitAsync(ulong index)
     {
         lock (_lock)
@@ -20,9 +21,27 @@ internal sealed class AppliedGate
                 return Task.CompletedTask;
             }
 
+            if (_isClosed)
+            {
+                return Task.FromCanceled(new CancellationToken(canceled: true));
+            }
+
             var waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _waiting.Enqueue(waiter, index);
             return waiter.Task;
+        }
+    }
+
+    /// <summary>Sends everybody away: nothing more is applied.</summary>
+    public void Close()
+    {
+        lock (_lock)
+        {
+            _isClosed = true;
+            while (_waiting.TryDequeue(out var waiter, out _))
+            {
+                waiter.SetCanceled();
+            }
         }
     }
 

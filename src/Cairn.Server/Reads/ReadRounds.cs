@@ -22,6 +22,7 @@ internal sealed class ReadRounds(Proposals.RequestIds ids, TimeProvider time, Ti
     private readonly Lock _lock = new();
     private Round? _gathering;
     private Round? _asking;
+    private bool _isStopped;
 
     /// <summary>Joins the next round.</summary>
     /// <returns>The index that must be applied before the read, or why there is none.</returns>
@@ -29,6 +30,11 @@ internal sealed class ReadRounds(Proposals.RequestIds ids, TimeProvider time, Ti
     {
         lock (_lock)
         {
+            if (_isStopped)
+            {
+                return Task.FromResult((NodeError.Stopped, 0UL));
+            }
+
             _gathering ??= new Round(time.GetTimestamp());
             return _gathering.Outcome.Task;
         }
@@ -87,9 +93,14 @@ internal sealed class ReadRounds(Proposals.RequestIds ids, TimeProvider time, Ti
         }
     }
 
-    /// <summary>Fails everything, at shutdown. The raft loop only.</summary>
+    /// <summary>Fails everything, at shutdown, when the raft loop has ended.</summary>
     public void Stop()
     {
+        lock (_lock)
+        {
+            _isStopped = true;
+        }
+
         Fail(NodeError.Stopped);
         if (TakeGathering() is { } round)
         {

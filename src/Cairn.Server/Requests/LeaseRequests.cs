@@ -1,5 +1,6 @@
 using Cairn.Protocol;
 using Cairn.Server.Leases;
+using Cairn.Server.Loops;
 using Cairn.State.Lease;
 using Google.Protobuf;
 
@@ -174,20 +175,11 @@ internal sealed class LeaseRequests(NodeRuntime node)
         return node.Facts.Applied >= committed ? NodeError.None : await UntilAsync(node.Gate.WaitAsync(committed), ApplyWait, context);
     }
 
-    private async ValueTask<NodeError> UntilAsync(Task task, TimeSpan limit, RequestContext context)
-    {
-        try
+    private async ValueTask<NodeError> UntilAsync(Task task, TimeSpan limit, RequestContext context) =>
+        await Patience.WaitAsync(task, limit, node.Time, context.Cancelled) switch
         {
-            await task.WaitAsync(limit, node.Time, context.Cancelled);
-            return NodeError.None;
-        }
-        catch (TimeoutException)
-        {
-            return NodeError.TimeoutWaitingForApply;
-        }
-        catch (OperationCanceledException)
-        {
-            return NodeError.Canceled;
-        }
-    }
+            WaitOutcome.Done => NodeError.None,
+            WaitOutcome.TimedOut => NodeError.TimeoutWaitingForApply,
+            _ => node.IsStopping ? NodeError.Stopped : NodeError.Canceled,
+        };
 }

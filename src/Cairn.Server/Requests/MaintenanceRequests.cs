@@ -1,4 +1,5 @@
 using Cairn.Protocol;
+using Cairn.Server.Loops;
 using Cairn.State;
 
 namespace Cairn.Server.Requests;
@@ -88,15 +89,8 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
             return refusal;
         }
 
-        try
-        {
-            await node.Housekeeping.ReclaimAsync().WaitAsync(context.Cancelled);
-            return new DefragmentResponse();
-        }
-        catch (OperationCanceledException)
-        {
-            return NodeError.Canceled;
-        }
+        var outcome = await Patience.WaitAsync(node.Housekeeping.ReclaimAsync(), Timeout.InfiniteTimeSpan, node.Time, context.Cancelled);
+        return outcome == WaitOutcome.Done ? new DefragmentResponse() : NodeError.Canceled;
     }
 
     /// <summary>Hashes the whole key space.</summary>

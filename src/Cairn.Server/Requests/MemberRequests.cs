@@ -1,5 +1,6 @@
 using Cairn.Protocol;
 using Cairn.Raft;
+using Cairn.Server.Loops;
 using Cairn.Server.Membership;
 using Cairn.Server.Proposals;
 using Cairn.State.Members;
@@ -159,28 +160,17 @@ internal sealed class MemberRequests(NodeRuntime node)
         }
 
         node.RaftLoop.LeaderChanged += Observe;
-        try
+        node.RaftLoop.Completions.TryPost(RaftCompletion.OfCall(core => core.TransferLeader(request.TargetID)));
+        Observe(node.Facts.Leader);
+        var limit = TimeSpan.FromSeconds(5) + (2 * node.Options.ElectionTimeout);
+        var outcome = await Patience.WaitAsync(changed.Task, limit, node.Time, context.Cancelled);
+        node.RaftLoop.LeaderChanged -= Observe;
+        return outcome switch
         {
-            node.RaftLoop.Completions.TryPost(Loops.RaftCompletion.OfCall(core => core.TransferLeader(request.TargetID)));
-            if (node.Facts.Leader != request.TargetID)
-            {
-                await changed.Task.WaitAsync(TimeSpan.FromSeconds(5) + (2 * node.Options.ElectionTimeout), node.Time, context.Cancelled);
-            }
-
-            return new MoveLeaderResponse();
-        }
-        catch (TimeoutException)
-        {
-            return NodeError.TimeoutLeaderTransfer;
-        }
-        catch (OperationCanceledException)
-        {
-            return NodeError.Canceled;
-        }
-        finally
-        {
-            node.RaftLoop.LeaderChanged -= Observe;
-        }
+            WaitOutcome.Done => new MoveLeaderResponse(),
+            WaitOutcome.TimedOut => NodeError.TimeoutLeaderTransfer,
+            _ => NodeError.Canceled,
+        };
     }
 
     private static NodeError Refusal(in ProposalOutcome outcome) =>

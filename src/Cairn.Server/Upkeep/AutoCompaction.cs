@@ -11,6 +11,7 @@ namespace Cairn.Server.Upkeep;
 internal sealed class AutoCompaction(NodeRuntime node)
 {
     private const int SamplesPerPeriod = 10;
+    // As etcd: a long window is compacted every hour.
     private static readonly TimeSpan PeriodMax = TimeSpan.FromHours(1);
     private static readonly TimeSpan RevisionPeriod = TimeSpan.FromMinutes(5);
 

@@ -76,9 +76,9 @@ internal sealed class Housekeeping
             {
                 await RecoverAsync(exception);
             }
-            catch (OperationCanceledException) when (Volatile.Read(ref _stopping))
+            catch (OperationCanceledException)
             {
-                // The apply loop takes no more calls.
+                // The apply loop has ended, so this one ends soon.
             }
 
             await _wake.WaitAsync();

@@ -25,16 +25,16 @@ internal sealed class WatchHub
     /// <summary>Creates a hub without watchers.</summary>
     /// <param name="history">Where changes that left the ring are read.</param>
     /// <param name="headers">Makes headers.</param>
-    /// <param name="prng">Balances the index.</param>
+    /// <param name="seed">Of the chance that balances the index.</param>
     /// <param name="requestBytesMax">Largest request; bounds fragments.</param>
     /// <param name="time">Measures how long ago streams broke.</param>
-    public WatchHub(WatchHistory history, HeaderSource headers, Prng prng, int requestBytesMax, TimeProvider time)
+    public WatchHub(WatchHistory history, HeaderSource headers, ulong seed, int requestBytesMax, TimeProvider time)
     {
         _departures = new Departures(time);
         History = history;
         Headers = headers;
         FragmentBytesMax = requestBytesMax + WatchLimits.FragmentOverheadBytes;
-        _index = new WatcherIndex(prng);
+        _index = new WatcherIndex(seed);
         _dispatched = history.CurrentRevision;
         Ring = new EventRing(WatchLimits.RingRevisionsCapacity, WatchLimits.RingBytesMax, _dispatched);
     }

@@ -18,11 +18,11 @@ internal sealed class WatcherIndex
     private readonly IntervalTree _ranges;
 
     /// <summary>Creates an empty index.</summary>
-    /// <param name="prng">Balances the tree.</param>
-    public WatcherIndex(Prng prng)
+    /// <param name="seed">Of the chance that balances the tree.</param>
+    public WatcherIndex(ulong seed)
     {
         _singlesBySpan = _singles.GetAlternateLookup<ReadOnlySpan<byte>>();
-        _ranges = new IntervalTree(prng);
+        _ranges = new IntervalTree(new Prng(seed));
     }
 
     /// <summary>Number of watchers.</summary>

@@ -1,0 +1,54 @@
+using Cairn.Raft;
+using Cairn.Server.Leases;
+using Cairn.Server.Peers;
+using Cairn.Server.Proposals;
+using Cairn.Server.Reads;
+using Microsoft.Extensions.Logging;
+
+namespace Cairn.Server.Loops;
+
+/// <summary>Everything the raft loop works with.</summary>
+internal sealed record RaftLoopParts
+{
+    /// <summary>The core. Owned by the loop from now on.</summary>
+    public required RaftNode Core { get; init; }
+
+    /// <summary>The log as the core reads it. Owned by the loop from now on.</summary>
+    public required MemoryLog Log { get; init; }
+
+    /// <summary>The log on disk.</summary>
+    public required Storage.Wal.WriteAheadLog Wal { get; init; }
+
+    /// <summary>What the rest of the node may know.</summary>
+    public required NodeFacts Facts { get; init; }
+
+    /// <summary>Makes headers; learns the term.</summary>
+    public required HeaderSource Headers { get; init; }
+
+    /// <summary>Proposals that somebody waits for.</summary>
+    public required ProposalTable Proposals { get; init; }
+
+    /// <summary>Makes ids of proposals.</summary>
+    public required RequestIds Ids { get; init; }
+
+    /// <summary>Reads that wait for a confirmation.</summary>
+    public required ReadRounds Reads { get; init; }
+
+    /// <summary>Keeps the time of leases.</summary>
+    public required LeaseClock Leases { get; init; }
+
+    /// <summary>Reaches the other members; null if there are none to be reached.</summary>
+    public IPeerTransport? Transport { get; init; }
+
+    /// <summary>Counts.</summary>
+    public required Metrics.ServerMetrics Metrics { get; init; }
+
+    /// <summary>Source of time.</summary>
+    public required TimeProvider Time { get; init; }
+
+    /// <summary>Timing and limits.</summary>
+    public required NodeOptions Options { get; init; }
+
+    /// <summary>Where log lines go.</summary>
+    public required ILogger Logger { get; init; }
+}

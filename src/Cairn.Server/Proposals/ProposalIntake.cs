@@ -1,0 +1,124 @@
+using Cairn.Raft;
+using Cairn.Server.Loops;
+
+namespace Cairn.Server.Proposals;
+
+/// <summary>Brings proposals to the core: a batch at once, held back while there is no leader, given up when they have waited too long.</summary>
+/// <param name="parts">What the raft loop works with.</param>
+/// <remarks>Owned by the raft loop.</remarks>
+internal sealed class ProposalIntake(RaftLoopParts parts)
+{
+    // etcd's own limit, to which two election timeouts are added.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    private readonly List<Proposal> _held = [];
+    private ReadOnlyMemory<byte>[] _payloads = new ReadOnlyMemory<byte>[64];
+
+    /// <summary>Proposes a batch: all at once, or, where that is refused, one by one.</summary>
+    /// <param name="batch">The proposals, in the order in which they came.</param>
+    public void Propose(IReadOnlyList<Proposal> batch)
+    {
+        if (parts.Facts.Leader == 0)
+        {
+            _held.AddRange(batch);
+            return;
+        }
+
+        var count = GatherPayloads(batch);
+        if (count == batch.Count && parts.Core.Propose(_payloads.AsSpan(0, count)) == RaftError.None)
+        {
+            foreach (var proposal in batch)
+            {
+                proposal.IsAccepted = true;
+            }
+
+            return;
+        }
+
+        foreach (var proposal in batch)
+        {
+            ProposeOne(proposal);
+        }
+    }
+
+    /// <summary>Proposes what was held back, if there is a leader now.</summary>
+    public void ProposeHeld()
+    {
+        _held.RemoveAll(proposal => proposal.IsCompleted);
+        if (_held.Count > 0 && parts.Facts.Leader != 0)
+        {
+            Proposal[] held = [.. _held];
+            _held.Clear();
+            Propose(held);
+        }
+    }
+
+    /// <summary>Lets proposals go that nobody may wait for any longer. Where there is nobody else to ask, they wait as long as their clients do.</summary>
+    public void Expire()
+    {
+        if (parts.Facts.IsOnlyVoter && parts.Facts.LeadingTerm != 0)
+        {
+            return;
+        }
+
+        var limit = Patience + (2 * parts.Options.ElectionTimeout);
+        parts.Metrics.ProposalsFailed.Add(parts.Proposals.Expire(limit, JudgeTimeout));
+    }
+
+    /// <summary>Says why a proposal ran out of time, as far as can be known.</summary>
+    /// <remarks>Source: etcd server/etcdserver/server.go (parseProposeCtxErr).</remarks>
+    private NodeError JudgeTimeout(Proposal proposal)
+    {
+        if (!proposal.IsAccepted)
+        {
+            return NodeError.DeadlineExceeded;
+        }
+
+        var lost = parts.Facts.LeaderLostAt;
+        var wasLostRecently = lost != 0 && parts.Time.GetElapsedTime(lost) < Patience + (5 * parts.Options.ElectionTimeout);
+        return wasLostRecently && lost >= proposal.Began ? NodeError.TimeoutLeaderFailure : NodeError.Timeout;
+    }
+
+    private int GatherPayloads(IReadOnlyList<Proposal> batch)
+    {
+        if (_payloads.Length < batch.Count)
+        {
+            _payloads = new ReadOnlyMemory<byte>[batch.Count * 2];
+        }
+
+        var count = 0;
+        foreach (var proposal in batch)
+        {
+            if (proposal.Change is null && !proposal.IsCompleted)
+            {
+                _payloads[count++] = proposal.Data;
+            }
+        }
+
+        return count;
+    }
+
+    private void ProposeOne(Proposal proposal)
+    {
+        if (proposal.IsCompleted)
+        {
+            return;
+        }
+
+        var error = proposal.Change is { } change ? parts.Core.ProposeConfChange(change) : parts.Core.Propose(proposal.Data);
+        if (error == RaftError.None)
+        {
+            proposal.IsAccepted = true;
+        }
+        else if (parts.Core.BasicStatus is { Transferee: 0, SoftState.Role: RaftRole.Leader })
+        {
+            // The leader itself refuses: too much waits for the disk.
+            parts.Metrics.ProposalsFailed.Add();
+            parts.Proposals.Refuse(proposal, NodeError.TooManyRequests);
+        }
+        else
+        {
+            _held.Add(proposal);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+using Cairn.Server.Leases;
+using Cairn.Tests.Server.Simulated;
+using Xunit;
+
+namespace Cairn.Tests.Server.Leases;
+
+public sealed class LeaseClockTests
+{
+    private const ulong Term = 5;
+    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan ElectionTimeout = TimeSpan.FromSeconds(1);
+
+    private readonly SimulatedTime _time = new();
+    private readonly LeaseClock _clock;
+
+    public LeaseClockTests() => _clock = new LeaseClock(_time, Tick, ElectionTimeout);
+
+    [Fact]
+    public void A_lease_ends_after_its_time_and_not_before()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(1, TimeSpan.FromSeconds(2));
+
+        Assert.Empty(Pass(TimeSpan.FromSeconds(1.9)));
+        Assert.Equal([1], Pass(TimeSpan.FromSeconds(0.1)));
+        Assert.Empty(Pass(TimeSpan.FromSeconds(10)));
+    }
+
+    [Fact]
+    public void A_renewed_lease_has_its_full_time_again()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        Pass(TimeSpan.FromSeconds(1.5));
+
+        Assert.Equal(RenewOutcome.Renewed, _clock.Renew(1, out var ttl, out _));
+        Assert.Equal(TimeSpan.FromSeconds(2), ttl);
+        Assert.Empty(Pass(TimeSpan.FromSeconds(1.9)));
+        Assert.Equal([1], Pass(TimeSpan.FromSeconds(0.1)));
+    }
+
+    [Fact]
+    public void Time_in_which_the_loop_was_held_up_does_not_count()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        Pass(TimeSpan.FromSeconds(1));
+        _time.Stall(TimeSpan.FromSeconds(300));
+
+        Assert.Empty(Pass(TimeSpan.FromSeconds(1.9)));
+        Assert.True(_clock.TryGetRemaining(1, out var remaining));
+        Assert.True(remaining > TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void After_a_long_stall_everyone_has_an_election_timeout_to_be_heard()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        Pass(TimeSpan.FromSeconds(1.9));
+        _time.Stall(TimeSpan.FromSeconds(30));
+
+        Assert.Empty(Pass(ElectionTimeout));
+        Assert.Equal([1], Pass(TimeSpan.FromSeconds(0.3)));
+    }
+
+    [Fact]
+    public void A_new_leader_gives_every_lease_its_full_time()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        Pass(TimeSpan.FromSeconds(1.9));
+        _clock.Cease();
+        _clock.Begin(Term + 2, [(1, TimeSpan.FromSeconds(2))]);
+
+        Assert.Empty(Pass(TimeSpan.FromSeconds(2), Term + 2));
+        Assert.Equal([1], Pass(TimeSpan.FromSeconds(1.1), Term + 2));
+    }
+
+    [Fact]
+    public void Etcd_15247_who_does_not_lead_any_more_ends_nothing_and_renews_nothing()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(1, TimeSpan.FromSeconds(2));
+
+        Assert.Empty(Pass(TimeSpan.FromSeconds(10), leadsInTerm: 0));
+        Assert.Equal(RenewOutcome.NotPrimary, _clock.Renew(1, out _, out _));
+    }
+
+    [Fact]
+    public void Who_leads_in_a_later_term_ends_nothing_on_the_clock_of_an_earlier_one()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(1, TimeSpan.FromSeconds(2));
+
+        Assert.Empty(Pass(TimeSpan.FromSeconds(10), Term + 1));
+    }
+
+    [Fact]
+    public void Etcd_20615_a_renewal_waits_for_the_revocation_under_way_and_finds_the_lease_gone()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        Assert.Equal([1], Pass(TimeSpan.FromSeconds(2)));
+
+        Assert.Equal(RenewOutcome.BeingRevoked, _clock.Renew(1, out _, out var revocation));
+        Assert.False(revocation!.IsCompleted);
+        _clock.Revoked(1);
+
+        Assert.True(revocation.IsCompleted);
+        Assert.Equal(RenewOutcome.Gone, _clock.Renew(1, out _, out _));
+    }
+
+    [Fact]
+    public void A_revocation_that_could_not_be_proposed_leaves_the_lease_to_be_renewed()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        Pass(TimeSpan.FromSeconds(2));
+        _clock.Renew(1, out _, out var revocation);
+        _clock.NotRevoked(1);
+
+        Assert.True(revocation!.IsCompleted);
+        Assert.Equal(RenewOutcome.Renewed, _clock.Renew(1, out _, out _));
+        Assert.Empty(Pass(TimeSpan.FromSeconds(1.9)));
+    }
+
+    [Fact]
+    public void A_revocation_that_could_not_be_proposed_is_decided_again()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        Assert.Equal([1], Pass(TimeSpan.FromSeconds(2)));
+        _clock.NotRevoked(1);
+
+        Assert.Equal([1], Pass(Tick));
+    }
+
+    [Fact]
+    public void At_most_a_thousand_leases_end_in_a_second()
+    {
+        _clock.Begin(Term, []);
+        for (var id = 1; id <= 5000; id++)
+        {
+            _clock.Granted(id, TimeSpan.FromSeconds(2));
+        }
+
+        Assert.InRange(Pass(TimeSpan.FromSeconds(2)).Count, 1, 1000);
+        Assert.InRange(Pass(TimeSpan.FromSeconds(1)).Count, 900, 1100);
+        Assert.Equal(5000 - 2000, Pass(TimeSpan.FromSeconds(60)).Count, 200.0);
+    }
+
+    [Fact]
+    public void An_unknown_lease_is_gone()
+    {
+        _clock.Begin(Term, []);
+
+        Assert.Equal(RenewOutcome.Gone, _clock.Renew(9, out _, out _));
+        Assert.False(_clock.TryGetRemaining(9, out _));
+    }
+
+    [Fact]
+    public void The_longest_lease_does_not_overflow()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(1, TimeSpan.FromSeconds(9_000_000_000));
+
+        Assert.Equal(RenewOutcome.Renewed, _clock.Renew(1, out _, out _));
+        Assert.True(_clock.TryGetRemaining(1, out var remaining));
+        Assert.Equal(9_000_000_000, remaining.TotalSeconds);
+    }
+
+    private List<long> Pass(TimeSpan span, ulong leadsInTerm = Term)
+    {
+        var ended = new List<long>();
+        for (var passed = TimeSpan.Zero; passed < span; passed += Tick)
+        {
+            _time.Stall(Tick);
+            _clock.Tick(leadsInTerm, ended);
+        }
+
+        return ended;
+    }
+}

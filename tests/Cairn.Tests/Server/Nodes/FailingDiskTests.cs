@@ -1,0 +1,159 @@
+using Cairn.Protocol;
+using Cairn.Server;
+using Cairn.Storage;
+using Cairn.Tests.Server.Simulated;
+using Cairn.Tests.Storage.Simulated;
+using Xunit;
+using static Cairn.Tests.Server.Simulated.NodeRequests;
+
+namespace Cairn.Tests.Server.Nodes;
+
+public sealed class FailingDiskTests
+{
+    [Fact]
+    public void Etcd_14370_a_single_member_acknowledges_only_what_is_synced() => SingleNodeWorld.Run(async world =>
+    {
+        await using var node = await world.StartAsync();
+        world.Disk.HoldSyncs = true;
+        var write = node.PutAsync("a", "1");
+        await world.PassAsync(TimeSpan.FromSeconds(30));
+
+        Assert.False(write.IsCompleted);
+        Assert.Null(await node.GetAsync("a"));
+        world.Disk.HoldSyncs = false;
+        world.Disk.ReleaseSyncs();
+        Assert.Equal(2, (await write).Header.Revision);
+    });
+
+    [Fact]
+    public void Reads_and_watches_go_on_while_a_sync_hangs() => SingleNodeWorld.Run(async world =>
+    {
+        await using var node = await world.StartAsync();
+        await node.PutAsync("a", "1");
+        world.Disk.HoldSyncs = true;
+        var write = node.PutAsync("a", "2");
+        using var stream = node.OpenWatchStream(Anyone);
+        await stream.RequestAsync(new WatchRequest { CreateRequest = new WatchCreateRequest { Key = Bytes("a"), StartRevision = 2 } }, default);
+        await stream.RequestAsync(new WatchRequest { ProgressRequest = new WatchProgressRequest() }, default);
+
+        Assert.True(stream.TryTake(out _));
+        Assert.True(stream.TryTake(out var history));
+        Assert.Equal(1, history.EventCount);
+        Assert.True(stream.TryTake(out var progress));
+        Assert.Equal(-1, progress.WatchId);
+        Assert.Equal("1", await node.GetAsync("a"));
+        Assert.Equal(node.Look().MemberId, node.Look().LeaderId);
+        world.Disk.HoldSyncs = false;
+        world.Disk.ReleaseSyncs();
+        await write;
+    });
+
+    [Fact]
+    public void A_write_that_waits_for_the_disk_ends_when_its_client_gives_up() => SingleNodeWorld.Run(async world =>
+    {
+        await using var node = await world.StartAsync();
+        world.Disk.HoldSyncs = true;
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(3), world.Time);
+        var answer = await node.PutAsync(new PutRequest { Key = Bytes("a") }, new RequestContext(patience.Token));
+
+        Assert.Equal(NodeError.Canceled, answer.Error);
+        world.Disk.HoldSyncs = false;
+        world.Disk.ReleaseSyncs();
+    });
+
+    [Fact]
+    public void A_full_disk_refuses_writes_clearly_and_resumes_by_itself() => SingleNodeWorld.Run(async world =>
+    {
+        await using var node = await world.StartAsync();
+        await node.PutAsync("a", "1");
+        world.Disk.SpaceBytes = 0;
+        var pending = node.PutAsync("b", new string('x', 100_000));
+        await world.PassAsync(TimeSpan.FromSeconds(2));
+
+        Assert.False(pending.IsCompleted);
+        Assert.Equal(NodeError.NoSpace, (await node.PutAsync(new PutRequest { Key = Bytes("c") }, Anyone)).Error);
+        Assert.Equal("1", await node.GetAsync("a"));
+        world.Disk.SpaceBytes = long.MaxValue;
+        await world.PassAsync(TimeSpan.FromSeconds(1));
+
+        Assert.True(pending.IsCompletedSuccessfully);
+        await node.PutAsync("c", "1");
+        Assert.Null(node.Look().Impairment);
+    });
+
+    [Fact]
+    public void A_failed_sync_of_the_log_is_not_trusted_and_nothing_acknowledged_is_lost() => SingleNodeWorld.Run(async world =>
+    {
+        var node = await world.StartAsync();
+        await node.PutAsync("a", "1");
+        world.Disk.Fail("fdatasync", "member/wal", Errno.InputOutput);
+        await node.PutAsync("b", "1");
+        await node.PutAsync("c", "1");
+        world.Disk.CutPower(CrashMode.Lose);
+        await node.DisposeAsync();
+
+        await using var again = await world.StartAsync();
+
+        Assert.Equal("1", await again.GetAsync("a"));
+        Assert.Equal("1", await again.GetAsync("b"));
+        Assert.Equal("1", await again.GetAsync("c"));
+    });
+
+    [Fact]
+    public void A_failed_sync_of_the_segments_costs_nothing_but_another_try() => SingleNodeWorld.Run(async world =>
+    {
+        world.Options = world.Options with { SnapshotEntries = 50 };
+        await using (var node = await world.StartAsync())
+        {
+            for (var i = 0; i < 400; i++)
+            {
+                if (i % 100 == 50)
+                {
+                    world.Disk.Fail("fdatasync", "member/store", Errno.InputOutput);
+                }
+
+                await node.PutAsync($"key-{i}", $"{i}");
+                await world.PassAsync(TimeSpan.FromMilliseconds(100));
+            }
+        }
+
+        await using var again = await world.StartAsync();
+        for (var i = 0; i < 400; i++)
+        {
+            Assert.Equal($"{i}", await again.GetAsync($"key-{i}"));
+        }
+    });
+
+    [Theory]
+    [InlineData(CrashMode.Lose)]
+    [InlineData(CrashMode.Keep)]
+    [InlineData(CrashMode.Sectors)]
+    [InlineData(CrashMode.Bytes)]
+    [InlineData(CrashMode.Stale)]
+    public void Whatever_was_acknowledged_survives_a_power_cut_at_every_operation_of_the_disk(CrashMode mode)
+    {
+        long operations = 0;
+        SingleNodeWorld.Run(async world =>
+        {
+            await new CrashWorkload(world).RunAsync();
+            operations = world.Disk.Operations;
+        });
+        Assert.InRange(operations, 50, 5000);
+        for (var crashAt = 1; crashAt <= operations; crashAt++)
+        {
+            SingleNodeWorld.Run(world => CrashAsync(world, crashAt, mode), seed: (ulong)crashAt);
+        }
+    }
+
+    private static async Task CrashAsync(SingleNodeWorld world, long crashAt, CrashMode mode)
+    {
+        world.Disk.CrashAt(crashAt);
+        var workload = new CrashWorkload(world);
+        await workload.RunAsync();
+        world.Disk.CutPower(mode);
+        await using var node = await world.StartAsync();
+        await workload.CheckAsync(node);
+        await node.PutAsync("after", "1");
+        Assert.True(node.Look().Revision > workload.RevisionSeen);
+    }
+}
