@@ -76,9 +76,10 @@ internal sealed class ScriptedCall
 
     public async Task WriteRawAsync(byte[] bytes)
     {
+        // The client has to have the answer before it can read it, and what it does not read fills the pipe.
+        _response.TrySetResult(_message.Value);
         await _responseBody.Writer.WriteAsync(bytes);
         await _responseBody.Writer.FlushAsync();
-        _response.TrySetResult(_message.Value);
     }
 
     public void End(GrpcStatusCode code, string text = "")
