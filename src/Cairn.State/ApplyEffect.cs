@@ -4,7 +4,8 @@ using Cairn.State.Members;
 
 namespace Cairn.State;
 
-/// <summary>What an applied entry changed beside the key space, for those who act on it: the lease clock, the transport, the raft node, the token table.</summary>
+/// <summary>What an applied entry changed beside the key space.</summary>
+/// <remarks>For those who act on it: the lease clock, the transport, the raft node, the token table.</remarks>
 public abstract record ApplyEffect;
 
 /// <summary>A lease exists from now on.</summary>

@@ -10,7 +10,8 @@ public readonly struct ApplyResult
     private readonly IMessage? _response;
     private readonly bool _isPut;
 
-    internal ApplyResult(ulong requestId, StoreError error, long revision, ReadOnlyMemory<StateEvent> events, IMessage? response, ApplyEffect? effect, bool isPut)
+    internal ApplyResult(
+        ulong requestId, StoreError error, long revision, ReadOnlyMemory<StateEvent> events, IMessage? response, ApplyEffect? effect, bool isPut)
     {
         Invariant.Holds(error == StoreError.None || events.IsEmpty);
         RequestId = requestId;
@@ -37,8 +38,8 @@ public readonly struct ApplyResult
     /// <summary>What changed beside the key space; null if nothing did.</summary>
     public ApplyEffect? Effect { get; }
 
-    /// <summary>Makes the answer to the client: etcd's response message, header with the revision alone. Null after an error, and where there is none.</summary>
-    /// <returns>The message; the caller may change it.</returns>
+    /// <summary>Makes the answer to the client: etcd's response message, its header with the revision alone.</summary>
+    /// <returns>The message, which the caller may change; null after an error, and where there is none.</returns>
     public IMessage? ToResponse() =>
         // Only the member that a client waits at needs the answer to a put, so it is not made before it is asked for.
         _isPut ? new PutResponse { Header = new ResponseHeader { Revision = Revision } } : _response;

@@ -75,7 +75,9 @@ public sealed class StateMachine
     /// <summary>Applies the next committed entry.</summary>
     /// <param name="entry">Its index is the one after <see cref="Applied"/>.</param>
     /// <returns>What came of it.</returns>
-    /// <exception cref="CorruptionException">The entry is none that this version understands, or a row on disk is not what was written: this member must stop.</exception>
+    /// <exception cref="CorruptionException">
+    /// The entry is none that this version understands, or a row on disk is not what was written: this member must stop.
+    /// </exception>
     public ApplyResult Apply(in CommittedEntry entry)
     {
         Invariant.Holds(entry.Index == _parts.Applied.Index + 1, $"entry {entry.Index} after {_parts.Applied.Index}");
@@ -123,8 +125,12 @@ public sealed class StateMachine
     public void CompleteCleaning(CleaningStep step) => MoveCollector.Run(_parts.Keys.Index, mover => _parts.Keys.Log.Complete(step, mover));
 
     /// <summary>After the disk failed: has the log save into new segments what only memory holds.</summary>
-    public void SalvageLog() =>
-        MoveCollector.Run(_parts.Keys.Index, mover => _parts.Keys.Log.Salvage(MoveCollector.LookupIn(() => _parts.Keys.Index.Root, keepTombstonesAfter: long.MaxValue), mover));
+    public void SalvageLog()
+    {
+        // All deletions are kept: which of them a restart needs depends on a checkpoint that is not known here.
+        var lookup = MoveCollector.LookupIn(() => _parts.Keys.Index.Root, keepTombstonesAfter: 0);
+        MoveCollector.Run(_parts.Keys.Index, mover => _parts.Keys.Log.Salvage(lookup, mover));
+    }
 
     /// <summary>Checks what must always hold; walks over everything.</summary>
     public void AssertInvariants()
@@ -195,7 +201,7 @@ public sealed class StateMachine
     private ApplyResult Done(ulong requestId, StoreError error, int start, Google.Protobuf.IMessage? response, ApplyEffect? effect) =>
         new(requestId, error, _parts.Keys.Revision, _parts.Events.Since(start), error == StoreError.None ? response : null, effect, isPut: false);
 
-    private ReadView MakeView() => new(new KeySpaceView(_parts.Keys.Index.Seal(), _parts.Keys.Revision, _parts.Keys.CompactedRevision, _parts.Keys.Log.View), _parts.Leases, _parts.Applied)
+    private ReadView MakeView() => new(_parts.Keys.View with { Root = _parts.Keys.Index.Seal() }, _parts.Leases, _parts.Applied)
     {
         Auth = _parts.Auth,
         Alarms = _parts.Alarms,

@@ -21,7 +21,9 @@ internal static class EntryDecoder
     private const string VersionPath = "/0/version";
 
     /// <summary>Reads a payload that is not empty.</summary>
-    /// <returns>The request in its newest form; one without an operation for a v2 request that means nothing any more; null if these bytes are neither.</returns>
+    /// <returns>
+    /// The request in its newest form; one without an operation for a v2 request that means nothing any more; null if these bytes are neither.
+    /// </returns>
     public static InternalRaftRequest? Decode(ReadOnlyMemory<byte> data)
     {
         if (TryFindField2(data.Span, out var field2))

@@ -93,6 +93,31 @@ public static class EntryPermissions
         return StoreError.None;
     }
 
+    /// <summary>Checks that somebody may learn the keys of a lease: the right to read each of them.</summary>
+    /// <param name="tables">Users and roles.</param>
+    /// <param name="leases">Leases and their keys.</param>
+    /// <param name="identity">Who asks.</param>
+    /// <param name="lease">Which lease; an unknown one is permitted.</param>
+    /// <returns>None if permitted.</returns>
+    public static StoreError CheckLeaseKeys(AuthTables tables, LeaseTable leases, AuthIdentity identity, long lease)
+    {
+        if (!tables.IsEnabled)
+        {
+            return StoreError.None;
+        }
+
+        foreach (var key in leases.KeysOf(lease))
+        {
+            var error = tables.CheckRead(identity, key, default);
+            if (error != StoreError.None)
+            {
+                return error;
+            }
+        }
+
+        return StoreError.None;
+    }
+
     internal static StoreError CheckPut(
         AuthTables tables, LeaseTable leases, AuthIdentity identity, ReadOnlyMemory<byte> key, long lease, bool wantsPrevious)
     {

@@ -151,9 +151,8 @@ internal static class RequestDispatch
         if (request.LeaseGrant is { } grant)
         {
             var error = parts.Leases.Grant(grant.ID, grant.TTL, out var lease);
-            return error != StoreError.None
-                ? error
-                : new RequestOutcome(error, new LeaseGrantResponse { Header = HeaderOf(parts), ID = lease.Id, TTL = lease.GrantedTtl }, new LeaseGranted(lease));
+            var granted = new LeaseGrantResponse { Header = HeaderOf(parts), ID = lease.Id, TTL = lease.GrantedTtl };
+            return error != StoreError.None ? error : new RequestOutcome(error, granted, new LeaseGranted(lease));
         }
 
         if (request.LeaseRevoke is { } revoke)

@@ -141,7 +141,8 @@ internal sealed class RangeReader
         if (_request.SortTarget == SortTarget.Value)
         {
             var values = _rows.ConvertAll(row => (Row: row, Value: ValueOf(row)));
-            Replace(values.OrderBy(each => each.Value, Comparer<byte[]>.Create((left, right) => sign * left.AsSpan().SequenceCompareTo(right))).Select(each => each.Row));
+            var byValue = Comparer<byte[]>.Create((left, right) => sign * left.AsSpan().SequenceCompareTo(right));
+            Replace(values.OrderBy(each => each.Value, byValue).Select(each => each.Row));
             return;
         }
 

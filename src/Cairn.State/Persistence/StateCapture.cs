@@ -3,7 +3,8 @@ using Cairn.Storage.Revisions;
 
 namespace Cairn.State.Persistence;
 
-/// <summary>One moment of the state, as a manifest must hold it: everything but the rows, which the log keeps, and the index, which follows from them.</summary>
+/// <summary>One moment of the state, as a manifest must hold it.</summary>
+/// <remarks>Everything but the rows, which the log keeps, and the index, which follows from them.</remarks>
 public sealed record StateCapture
 {
     /// <summary>The last entry that is in it.</summary>

@@ -60,7 +60,9 @@ public sealed class KeySpaceTests
         var events = result.Events.ToArray();
         Assert.Equal(["a", "b"], events.Select(each => System.Text.Encoding.UTF8.GetString(each.Key.Span)));
         Assert.Equal([(5L, 0), (5L, 1)], events.Select(each => (each.Revision.Main, each.Revision.Sub)));
-        Assert.All(events, each => Assert.Equal(new KeyValue { Key = ByteString.CopyFrom(each.Key.Span), ModRevision = 5 }, KeyValue.Parser.ParseFrom(each.KeyValue.Span)));
+        Assert.Equal(
+            events.Select(each => new KeyValue { Key = ByteString.CopyFrom(each.Key.Span), ModRevision = 5 }),
+            events.Select(each => KeyValue.Parser.ParseFrom(each.KeyValue.Span)));
     }
 
     [Theory]
@@ -241,5 +243,46 @@ public sealed class KeySpaceTests
         Assert.Equal(19_999, Assert.Single(_machine.All(revision: 20_000).Kvs).Version);
         Assert.Equal(20_000, Assert.Single(_machine.All().Kvs).Version);
         _machine.State.AssertInvariants();
+    }
+
+    [Fact]
+    public void Readers_on_other_threads_see_their_view_while_the_writer_goes_on()
+    {
+        const int Keys = 100;
+        const int Writes = 30_000;
+        var wrong = 0;
+        var isOver = false;
+        var readers = Enumerable.Range(0, 2).Select(_ => new Thread(() =>
+        {
+            while (!Volatile.Read(ref isOver))
+            {
+                var view = _machine.View;
+                view.Range(new RangeRequest { Key = Machine.Bytes("\0"), RangeEnd = Machine.Bytes("\0") }, out var result);
+                var expected = Enumerable.Range(0, Keys).Select(key => NewestWrite(key, view.Revision)).Where(revision => revision >= 2);
+                if (!result.ToMessage().Kvs.Select(kv => kv.ModRevision).Order().SequenceEqual(expected.Order()))
+                {
+                    Interlocked.Increment(ref wrong);
+                }
+            }
+        })).ToList();
+        readers.ForEach(reader => reader.Start());
+
+        // Revision r writes key r modulo the number of keys.
+        for (var revision = 2; revision < Writes; revision++)
+        {
+            _machine.Put($"key-{revision % Keys:000}", "");
+            if (revision % 1000 == 0)
+            {
+                _machine.Compact(revision - 500);
+            }
+
+            _machine.State.Sweep(budget: 10);
+        }
+
+        Volatile.Write(ref isOver, true);
+        readers.ForEach(reader => reader.Join());
+        Assert.Equal(0, wrong);
+
+        static long NewestWrite(int key, long revision) => revision - (((revision - key) % Keys + Keys) % Keys);
     }
 }

@@ -21,7 +21,7 @@ internal sealed class Machine
     public Machine(StateOptions? options = null, int segmentBytes = 1 << 20)
     {
         _options = options ?? new StateOptions();
-        _logOptions = new RevisionLogOptions { SegmentBytes = segmentBytes, ChunkBytes = 1 << 14, TailBytes = 8 << 20 };
+        _logOptions = new RevisionLogOptions { SegmentBytes = segmentBytes, ChunkBytes = Math.Min(1 << 14, segmentBytes), TailBytes = 8 << 20 };
         _disk.CreateDirectory(Directory);
         Log = RevisionLog.Open(_disk, Directory, RevisionLogEnds.Empty, _logOptions);
         State = StateMachine.Create(Log, _options);

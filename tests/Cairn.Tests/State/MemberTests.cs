@@ -84,10 +84,8 @@ public sealed class MemberTests
     {
         Change(AddNode, 26, """{"id":26,"peerURLs":["http://a:2380"]}""");
 
-        _machine.Apply(new InternalRaftRequest
-        {
-            ClusterMemberAttrSet = new ClusterMemberAttrSetRequest { MemberID = 26, MemberAttributes = new Attributes { Name = "n1", ClientUrls = { "http://c1" } } },
-        });
+        var attributes = new Attributes { Name = "n1", ClientUrls = { "http://c1" } };
+        _machine.Apply(new InternalRaftRequest { ClusterMemberAttrSet = new ClusterMemberAttrSetRequest { MemberID = 26, MemberAttributes = attributes } });
         Assert.Equal(("n1", "http://c1"), (_machine.View.Members.Find(26)!.Name, _machine.View.Members.Find(26)!.ClientUrls[0]));
 
         _machine.ApplyRaw(V2Request("PUT", "/0/members/1a/attributes", """{"name":"n2","clientURLs":["http://c2"]}"""));

@@ -23,7 +23,9 @@ public sealed class RequestValidationTests
     public void Sort_options_that_do_not_exist_are_refused()
     {
         Assert.Equal(StoreError.InvalidSortOption, RequestValidation.Check(new RangeRequest { Key = Key("a"), SortOrder = (RangeRequest.Types.SortOrder)3 }));
-        Assert.Equal(StoreError.InvalidSortOption, RequestValidation.Check(new RangeRequest { Key = Key("a"), SortTarget = (RangeRequest.Types.SortTarget)(-1) }));
+        Assert.Equal(
+            StoreError.InvalidSortOption,
+            RequestValidation.Check(new RangeRequest { Key = Key("a"), SortTarget = (RangeRequest.Types.SortTarget)(-1) }));
     }
 
     [Fact]

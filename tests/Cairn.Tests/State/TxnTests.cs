@@ -14,7 +14,8 @@ public sealed class TxnTests
     {
         _machine.Put("a", "1");
 
-        var response = (TxnResponse)_machine.Txn(new TxnRequest { Success = { Range("a"), Put("a", "2"), Range("a"), Delete("none"), Nest(new TxnRequest()) } }).ToResponse()!;
+        var request = new TxnRequest { Success = { Range("a"), Put("a", "2"), Range("a"), Delete("none"), Nest(new TxnRequest()) } };
+        var response = (TxnResponse)_machine.Txn(request).ToResponse()!;
 
         Assert.Equal(3, response.Header.Revision);
         Assert.Equal(2, response.Responses[0].ResponseRange.Header.Revision);
