@@ -254,8 +254,18 @@ public sealed class Node : IAsyncDisposable
 
     /// <summary>Opens a watch stream.</summary>
     /// <param name="context">Who asks.</param>
-    /// <returns>The stream; the caller disposes it.</returns>
-    public WatchStream OpenWatchStream(RequestContext context) => new(_runtime.Hub, context);
+    /// <returns>The stream, ended if it was refused; the caller disposes it.</returns>
+    public WatchStream OpenWatchStream(RequestContext context)
+    {
+        var stream = new WatchStream(_runtime.Hub, context);
+        var refusal = _runtime.JudgeRequest(context);
+        if (refusal != NodeError.None)
+        {
+            stream.End(refusal);
+        }
+
+        return stream;
+    }
 
     /// <summary>Delivers a message of another member.</summary>
     /// <param name="message">The message.</param>

@@ -56,7 +56,7 @@ internal sealed class NodeRuntime
         ReadRounds = new ReadRounds(Ids, Time, _requestTimeout, Metrics);
         Gate.Open(Facts.Applied);
         Leases = new LeaseClock(Time, Options.HeartbeatInterval, Options.ElectionTimeout);
-        Hub = new WatchHub(new WatchHistory(State), Headers, opened.World.Seed, Options.RequestBytesMax, Time);
+        Hub = new WatchHub(new WatchHistory(State), Headers, opened.World.Seed, Options.RequestBytesMax, Time) { OnDamage = Fail };
         RaftLoop = MakeRaftLoop(opened);
         ApplyLoop = MakeApplyLoop(opened);
         Housekeeping = new Housekeeping(this, opened.Manifests, opened.Identity, opened.CheckpointRevision);
@@ -135,6 +135,7 @@ internal sealed class NodeRuntime
     public void Start()
     {
         ApplyLoop.TellPeers();
+        ApplyLoop.Removed += () => _ = Guard(LeaveAsync());
         _loops = Task.WhenAll(Guard(Hub.RunAsync()), Guard(ApplyLoop.RunAsync()));
         _raftLoopTask = Guard(RaftLoop.RunAsync(ApplyLoop));
         _housekeepingTask = Guard(Housekeeping.RunAsync());
@@ -147,14 +148,25 @@ internal sealed class NodeRuntime
     /// <summary>Says that this member serves its clients.</summary>
     public void BecomeReady() => _ready.TrySetResult();
 
-    /// <summary>Sends a request through the log and waits for what the state machine says.</summary>
+    /// <summary>Sends a client's request through the log and waits for what the state machine says.</summary>
     /// <param name="field">Number of its field in InternalRaftRequest.</param>
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>What became of it.</returns>
     public ValueTask<ProposalOutcome> ProposeAsync(int field, IMessage request, RequestContext context)
     {
-        var refusal = JudgeWrite(context);
+        var refusal = JudgeRequest(context);
+        return refusal == NodeError.None ? ProposeOwnAsync(field, request, context) : new(new ProposalOutcome(refusal, null));
+    }
+
+    /// <summary>As <see cref="ProposeAsync(int, IMessage, RequestContext)"/>, for requests that the member itself makes: a learner may, too.</summary>
+    /// <param name="field">Number of its field in InternalRaftRequest.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>What became of it.</returns>
+    public ValueTask<ProposalOutcome> ProposeOwnAsync(int field, IMessage request, RequestContext context)
+    {
+        var refusal = JudgeWrite();
         if (refusal != NodeError.None)
         {
             return new(new ProposalOutcome(refusal, null));
@@ -176,7 +188,7 @@ internal sealed class NodeRuntime
     /// <returns>What became of it.</returns>
     public ValueTask<ProposalOutcome> ProposeAsync(Func<ulong, ConfChange> make, RequestContext context)
     {
-        var refusal = JudgeWrite(context);
+        var refusal = JudgeRequest(context) is var judged && judged == NodeError.None ? JudgeWrite() : judged;
         if (refusal != NodeError.None)
         {
             return new(new ProposalOutcome(refusal, null));
@@ -224,12 +236,18 @@ internal sealed class NodeRuntime
 
     /// <summary>Tells whether a request may be served at all.</summary>
     /// <param name="context">Who asks.</param>
+    /// <param name="isForLearners">Whether learners serve it too.</param>
     /// <returns>None, or the refusal.</returns>
-    public NodeError JudgeRequest(RequestContext context)
+    public NodeError JudgeRequest(RequestContext context, bool isForLearners = false)
     {
         if (IsStopping)
         {
             return NodeError.Stopped;
+        }
+
+        if (Facts.IsLearner && !isForLearners)
+        {
+            return NodeError.NotSupportedForLearner;
         }
 
         return context.RequireLeader && Facts.Leader == 0 ? NodeError.NoLeader : NodeError.None;
@@ -274,6 +292,14 @@ internal sealed class NodeRuntime
         _stopped.TrySetResult(Failure);
     }
 
+    /// <summary>Stops, after the others have had a moment to hear that this member knows of its removal.</summary>
+    private async Task LeaveAsync()
+    {
+        Logger.RemovedFromCluster(Headers.MemberId);
+        await Task.Delay(Options.ElectionTimeout, Time);
+        throw new InvalidOperationException("this member was removed from its cluster");
+    }
+
     /// <summary>Lets what was accepted finish, for a moment: not longer, since the disk may hang.</summary>
     private async Task DrainAsync()
     {
@@ -295,6 +321,7 @@ internal sealed class NodeRuntime
     private void Close()
     {
         _wal.Dispose();
+        RevisionLog.Dispose();
         _lock.Dispose();
         (World.Disk as IDisposable)?.Dispose();
     }
@@ -346,12 +373,11 @@ internal sealed class NodeRuntime
         }
     }
 
-    private NodeError JudgeWrite(RequestContext context)
+    private NodeError JudgeWrite()
     {
-        var refusal = JudgeRequest(context);
-        if (refusal != NodeError.None)
+        if (IsStopping)
         {
-            return refusal;
+            return NodeError.Stopped;
         }
 
         if (Facts.WriteFailure is { } failure)
@@ -391,11 +417,6 @@ internal sealed class NodeRuntime
 
     private async ValueTask<NodeError> AskForReadAsync(RequestContext context)
     {
-        if (Facts.IsLearner)
-        {
-            return NodeError.NotSupportedForLearner;
-        }
-
         var round = ReadRounds.JoinAsync();
         RaftLoop.Wake();
         if (await Patience.WaitAsync(round, Timeout.InfiniteTimeSpan, Time, context.Cancelled) == WaitOutcome.Cancelled)

@@ -11,6 +11,9 @@ namespace Cairn.Server.Loops;
 /// </remarks>
 internal sealed class RaftLoop
 {
+    // As etcd: what takes longer is worth a line.
+    private static readonly TimeSpan SlowSync = TimeSpan.FromSeconds(1);
+
     // Half a second between attempts: soon enough for "resumes by itself within a second" when room comes back, rare enough for a disk that is gone.
     private static readonly TimeSpan RetryWriteAfter = TimeSpan.FromMilliseconds(500);
 
@@ -186,6 +189,11 @@ internal sealed class RaftLoop
         }
 
         _parts.Facts.Durable = _parts.Log.LastIndex;
+        if (_writer.LastTook > SlowSync)
+        {
+            _parts.Logger.SlowSync(_writer.LastTook, SlowSync);
+        }
+
         foreach (var response in _responses)
         {
             Deliver(response);

@@ -47,8 +47,8 @@ internal sealed class WalWriter
     /// <summary>Whether an attempt is under way.</summary>
     public bool IsWriting => _isWriting;
 
-    /// <summary>How long the attempt under way has taken; zero without one.</summary>
-    public TimeSpan WritingFor => _isWriting ? _time.GetElapsedTime(_writingSince) : TimeSpan.Zero;
+    /// <summary>How long the last batch took to become durable.</summary>
+    public TimeSpan LastTook { get; private set; }
 
     /// <summary>Adds what the core wants durable to the batch that gathers.</summary>
     /// <param name="append">A message to <see cref="LocalTarget.AppendThread"/>.</param>
@@ -94,7 +94,8 @@ internal sealed class WalWriter
             return;
         }
 
-        _metrics.WalSync.Observe(_time.GetElapsedTime(_writingSince).TotalSeconds);
+        LastTook = _time.GetElapsedTime(_writingSince);
+        _metrics.WalSync.Observe(LastTook.TotalSeconds);
         _log.Append(_batch.Entries.Span);
         _log.SetHardState(_batch.State);
         responses.AddRange(_batch.Responses);

@@ -51,7 +51,7 @@ internal static class Publication
         var attributes = new Attributes { Name = node.Options.Name };
         attributes.ClientUrls.AddRange(node.Options.ClientUrls);
         var set = new ClusterMemberAttrSetRequest { MemberID = node.Headers.MemberId, MemberAttributes = attributes };
-        var outcome = await node.ProposeAsync(InternalRaftRequest.ClusterMemberAttrSetFieldNumber, set, default);
+        var outcome = await node.ProposeOwnAsync(InternalRaftRequest.ClusterMemberAttrSetFieldNumber, set, default);
         if (outcome.Error != NodeError.None || node.View.Members.ClusterVersion is not null || node.Facts.LeadingTerm == 0)
         {
             return outcome.Error == NodeError.None;
@@ -59,7 +59,7 @@ internal static class Publication
 
         var parts = node.Options.ServerVersion.Split('.');
         var version = new ClusterVersionSetRequest { Ver = $"{parts[0]}.{parts[1]}.0" };
-        outcome = await node.ProposeAsync(InternalRaftRequest.ClusterVersionSetFieldNumber, version, default);
+        outcome = await node.ProposeOwnAsync(InternalRaftRequest.ClusterVersionSetFieldNumber, version, default);
         return outcome is { Error: NodeError.None, Result.Error: StoreError.None };
     }
 }

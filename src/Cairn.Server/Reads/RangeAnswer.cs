@@ -1,6 +1,7 @@
 using System.Buffers;
 using Cairn.Protocol;
 using Cairn.State.Mvcc;
+using Cairn.Storage;
 
 namespace Cairn.Server.Reads;
 
@@ -10,12 +11,15 @@ public sealed class RangeAnswer
 {
     private readonly RangeResult _result;
     private readonly ResponseHeader? _header;
+    private readonly Action<Exception> _onDamage;
 
     /// <summary>Joins a result and a header.</summary>
     /// <param name="result">The result.</param>
     /// <param name="header">The header; null for a piece that has none.</param>
-    internal RangeAnswer(RangeResult result, ResponseHeader? header)
+    /// <param name="onDamage">Told when a row is not what was written: the member stops.</param>
+    internal RangeAnswer(RangeResult result, ResponseHeader? header, Action<Exception> onDamage)
     {
+        _onDamage = onDamage;
         _result = result;
         _header = header;
     }
@@ -31,14 +35,35 @@ public sealed class RangeAnswer
 
     /// <summary>Writes a canonically encoded <see cref="RangeResponse"/>.</summary>
     /// <param name="destination">Where to.</param>
-    public void WriteTo(IBufferWriter<byte> destination) => _result.WriteTo(destination, _header);
+    /// <exception cref="CorruptionException">A row on disk is not what was written.</exception>
+    public void WriteTo(IBufferWriter<byte> destination)
+    {
+        try
+        {
+            _result.WriteTo(destination, _header);
+        }
+        catch (CorruptionException damage)
+        {
+            _onDamage(damage);
+            throw;
+        }
+    }
 
     /// <summary>Builds the message.</summary>
     /// <returns>A new message, for those who need the fields (JSON).</returns>
+    /// <exception cref="CorruptionException">A row on disk is not what was written.</exception>
     public RangeResponse ToMessage()
     {
-        var message = _result.ToMessage();
-        message.Header = _header?.Clone();
-        return message;
+        try
+        {
+            var message = _result.ToMessage();
+            message.Header = _header?.Clone();
+            return message;
+        }
+        catch (CorruptionException damage)
+        {
+            _onDamage(damage);
+            throw;
+        }
     }
 }

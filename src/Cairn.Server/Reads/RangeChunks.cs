@@ -1,4 +1,3 @@
-using Cairn.State;
 using Cairn.State.Mvcc;
 
 namespace Cairn.Server.Reads;
@@ -15,23 +14,17 @@ public sealed class RangeChunks
     // A piece of the smallest rows stays well below what one gRPC message may carry.
     private const int RowsMax = 16_384;
 
-    private readonly StateMachine _state;
+    private readonly NodeRuntime _node;
     private readonly RangeCursor _cursor;
-    private readonly HeaderSource _headers;
-    private readonly int _bytesAim;
     private int _rows = RowsAtFirst;
 
     /// <summary>Starts before the first piece.</summary>
-    /// <param name="state">Tells whether history is still there.</param>
+    /// <param name="node">The node.</param>
     /// <param name="cursor">Where the pieces come from.</param>
-    /// <param name="headers">Makes the last piece's header.</param>
-    /// <param name="bytesAim">Size that a piece should come near.</param>
-    internal RangeChunks(StateMachine state, RangeCursor cursor, HeaderSource headers, int bytesAim)
+    internal RangeChunks(NodeRuntime node, RangeCursor cursor)
     {
-        _state = state;
+        _node = node;
         _cursor = cursor;
-        _headers = headers;
-        _bytesAim = bytesAim;
     }
 
     /// <summary>Takes the next piece. Header, count and "more" are on the last piece only.</summary>
@@ -43,15 +36,16 @@ public sealed class RangeChunks
             return (null, NodeError.None);
         }
 
-        if (_cursor.PinnedRevision < _state.View.CompactedRevision)
+        if (_cursor.PinnedRevision < _node.View.CompactedRevision)
         {
             return (null, NodeError.Compacted);
         }
 
         var result = _cursor.Next(_rows);
-        var chunk = new RangeAnswer(result, _cursor.IsAtEnd ? _headers.Make(_cursor.PinnedRevision) : null);
+        var chunk = new RangeAnswer(result, _cursor.IsAtEnd ? _node.Headers.Make(_cursor.PinnedRevision) : null, _node.Fail);
+        var aim = _node.Options.RequestBytesMax;
         var bytes = chunk.ByteCount;
-        _rows = bytes > _bytesAim ? Math.Max(_rows / 2, 1) : bytes * 2 <= _bytesAim ? Math.Min(_rows * 2, RowsMax) : _rows;
+        _rows = bytes > aim ? Math.Max(_rows / 2, 1) : bytes * 2 <= aim ? Math.Min(_rows * 2, RowsMax) : _rows;
         return (chunk, NodeError.None);
     }
 }

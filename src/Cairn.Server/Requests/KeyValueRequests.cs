@@ -1,6 +1,7 @@
 using Cairn.Protocol;
 using Cairn.Server.Reads;
 using Cairn.State;
+using Cairn.Storage;
 
 namespace Cairn.Server.Requests;
 
@@ -14,7 +15,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public ValueTask<Answer<RangeAnswer>> RangeAsync(RangeRequest request, RequestContext context)
     {
-        var refusal = Judge(RequestValidation.Check(request), context);
+        var refusal = Judge(RequestValidation.Check(request), context, isForLearners: request.Serializable);
         if (refusal != NodeError.None)
         {
             return new(refusal);
@@ -48,7 +49,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
         node.Metrics.Ranges.Add();
         var error = node.View.OpenRange(request, out var cursor);
         return error == StoreError.None
-            ? new RangeChunks(node.State, cursor!, node.Headers, node.Options.RequestBytesMax)
+            ? new RangeChunks(node, cursor!)
             : error.ToNodeError();
     }
 
@@ -146,8 +147,8 @@ internal sealed class KeyValueRequests(NodeRuntime node)
         return isFiltered ? NodeError.StreamFilterUnsupported : NodeError.None;
     }
 
-    private NodeError Judge(StoreError validation, RequestContext context) =>
-        validation == StoreError.None ? node.JudgeRequest(context) : validation.ToNodeError();
+    private NodeError Judge(StoreError validation, RequestContext context, bool isForLearners = false) =>
+        validation == StoreError.None ? node.JudgeRequest(context, isForLearners) : validation.ToNodeError();
 
     private async ValueTask<Answer<RangeAnswer>> ConfirmedRangeAsync(RangeRequest request, RequestContext context)
     {
@@ -159,7 +160,20 @@ internal sealed class KeyValueRequests(NodeRuntime node)
     {
         node.Metrics.Ranges.Add();
         var error = node.View.Range(request, out var result);
-        return error == StoreError.None ? new RangeAnswer(result, node.Headers.Make(result.Revision)) : error.ToNodeError();
+        return error == StoreError.None ? new RangeAnswer(result, node.Headers.Make(result.Revision), node.Fail) : error.ToNodeError();
+    }
+
+    private StoreError Run(TxnRequest request, out TxnResponse? response)
+    {
+        try
+        {
+            return node.View.Txn(request, out response);
+        }
+        catch (CorruptionException damage)
+        {
+            node.Fail(damage);
+            throw;
+        }
     }
 
     private async ValueTask<Answer<TxnResponse>> ReadOnlyTxnAsync(TxnRequest request, RequestContext context)
@@ -170,7 +184,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
             return refusal;
         }
 
-        var error = node.View.Txn(request, out var response);
+        var error = Run(request, out var response);
         if (error != StoreError.None)
         {
             return error.ToNodeError();

@@ -40,7 +40,7 @@ internal sealed class AutoCompaction(NodeRuntime node)
             return;
         }
 
-        var outcome = await node.ProposeAsync(
+        var outcome = await node.ProposeOwnAsync(
             InternalRaftRequest.CompactionFieldNumber, new CompactionRequest { Revision = target }, default);
         if (outcome is { Error: NodeError.None, Result.Error: State.StoreError.None })
         {

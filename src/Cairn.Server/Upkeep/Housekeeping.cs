@@ -67,6 +67,7 @@ internal sealed class Housekeeping
         using var timer = _node.Time.CreateTimer(static state => ((AsyncSignal)state!).Set(), _wake, Interval, Interval);
         while (!Volatile.Read(ref _stopping))
         {
+            IOException? failure = null;
             try
             {
                 await WorkAsync();
@@ -74,13 +75,14 @@ internal sealed class Housekeeping
             }
             catch (IOException exception)
             {
-                await RecoverAsync(exception);
+                failure = exception;
             }
             catch (OperationCanceledException)
             {
                 // The apply loop has ended, so this one ends soon.
             }
 
+            await RecoverAsync(failure);
             await _wake.WaitAsync();
         }
 
@@ -166,19 +168,31 @@ internal sealed class Housekeeping
         return bytes;
     }
 
-    private async Task RecoverAsync(IOException exception)
+    private async Task RecoverAsync(IOException? failure)
     {
+        if (failure is null)
+        {
+            return;
+        }
+
         if (!_isFailing)
         {
             _isFailing = true;
-            _node.Logger.StateWriteFailed(exception.Message);
+            _node.Logger.StateWriteFailed(failure.Message);
         }
 
-        await _node.ApplyLoop.CallAsync(static state =>
+        try
         {
-            state.SalvageLog();
-            state.Publish();
-            return true;
-        });
+            await _node.ApplyLoop.CallAsync(static state =>
+            {
+                state.SalvageLog();
+                state.Publish();
+                return true;
+            });
+        }
+        catch (OperationCanceledException)
+        {
+            // The apply loop has ended, so this one ends soon.
+        }
     }
 }

@@ -90,7 +90,7 @@ internal sealed class SpaceQuota(NodeRuntime node)
     private async ValueTask<bool> ProposeAsync(AlarmRequest.Types.AlarmAction action)
     {
         var request = new AlarmRequest { Action = action, Alarm = AlarmType.Nospace, MemberID = node.Headers.MemberId };
-        var outcome = await node.ProposeAsync(InternalRaftRequest.AlarmFieldNumber, request, default);
+        var outcome = await node.ProposeOwnAsync(InternalRaftRequest.AlarmFieldNumber, request, default);
         return outcome.Error == NodeError.None;
     }
 }

@@ -39,6 +39,9 @@ internal sealed class WatchHub
         Ring = new EventRing(WatchLimits.RingRevisionsCapacity, WatchLimits.RingBytesMax, _dispatched);
     }
 
+    /// <summary>Told when history on disk is not what was written: the member stops.</summary>
+    public Action<Exception> OnDamage { get; init; } = static _ => { };
+
     /// <summary>Where changes that left the ring are read.</summary>
     public WatchHistory History { get; }
 

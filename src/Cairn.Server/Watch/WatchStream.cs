@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Cairn.Protocol;
 using Cairn.Server.Loops;
+using Cairn.Storage;
 
 namespace Cairn.Server.Watch;
 
@@ -108,6 +109,7 @@ public sealed class WatchStream : IDisposable
     /// <summary>Takes the next message. May read history from disk, a bounded amount at a time.</summary>
     /// <param name="delivery">The message.</param>
     /// <returns>False when there is nothing now: wait again.</returns>
+    /// <exception cref="CorruptionException">History on disk is not what was written.</exception>
     public bool TryTake([NotNullWhen(true)] out WatchDelivery? delivery)
     {
         while (true)
@@ -122,7 +124,7 @@ public sealed class WatchStream : IDisposable
                 return TryTakeProgress(out delivery);
             }
 
-            var outcome = _feed.Follow(watcher);
+            var outcome = Follow(watcher);
             if (outcome == FeedOutcome.Compacted)
             {
                 Drop(watcher);
@@ -321,6 +323,19 @@ public sealed class WatchStream : IDisposable
         if (_hub.Register(watcher))
         {
             Enqueue(watcher);
+        }
+    }
+
+    private FeedOutcome Follow(Watcher watcher)
+    {
+        try
+        {
+            return _feed.Follow(watcher);
+        }
+        catch (CorruptionException damage)
+        {
+            _hub.OnDamage(damage);
+            throw;
         }
     }
 

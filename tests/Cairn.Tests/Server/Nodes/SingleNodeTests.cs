@@ -125,6 +125,61 @@ public sealed class SingleNodeTests
     });
 
     [Fact]
+    public void Learners_come_and_go_while_the_voter_serves() => SingleNodeWorld.Run(async world =>
+    {
+        await using var node = await world.StartAsync();
+        var first = await node.MemberAddAsync(new MemberAddRequest { PeerURLs = { "http://b:2380" }, IsLearner = true }, Anyone);
+        var second = await node.MemberAddAsync(new MemberAddRequest { PeerURLs = { "http://c:2380" }, IsLearner = true }, Anyone);
+        var again = await node.MemberAddAsync(new MemberAddRequest { PeerURLs = { "http://b:2380" }, IsLearner = true }, Anyone);
+        await node.PutAsync("a", "1");
+
+        Assert.Equal(2, first.Value!.Members.Count);
+        Assert.True(first.Value.Member.IsLearner);
+        Assert.Equal(NodeError.TooManyLearners, second.Error);
+        Assert.NotEqual(NodeError.None, again.Error);
+        Assert.Equal(NodeError.LearnerNotReady, (await node.MemberPromoteAsync(new MemberPromoteRequest { ID = first.Value.Member.ID }, Anyone)).Error);
+        var removed = await node.MemberRemoveAsync(new MemberRemoveRequest { ID = first.Value.Member.ID }, Anyone);
+        Assert.Single(removed.Value!.Members);
+        Assert.Equal(0, removed.Value.Header.Revision);
+    });
+
+    [Fact]
+    public void Membership_changes_at_the_same_time_all_get_an_answer() => SingleNodeWorld.Run(async world =>
+    {
+        world.Options = world.Options with { LearnersMax = 10 };
+        await using var node = await world.StartAsync();
+
+        var answers = new List<Task<Answer<MemberAddResponse>>>();
+        for (var i = 0; i < 5; i++)
+        {
+            answers.Add(node.MemberAddAsync(new MemberAddRequest { PeerURLs = { $"http://m{i}:2380" }, IsLearner = true }, Anyone).AsTask());
+        }
+
+        foreach (var answer in answers)
+        {
+            Assert.Equal(NodeError.None, (await answer).Error);
+        }
+    });
+
+    [Fact]
+    public void A_row_that_rotted_stops_the_member_and_is_never_served() => SingleNodeWorld.Run(async world =>
+    {
+        await using (var before = await world.StartAsync())
+        {
+            await before.PutAsync("a", new string('x', 1000));
+        }
+
+        var segment = world.Disk.List("member/store").Single(name => name.EndsWith(".segment", StringComparison.Ordinal));
+        await using var node = await world.StartAsync();
+        world.Disk.FlipBit($"member/store/{segment}", 8 * 600);
+
+        await Assert.ThrowsAsync<Cairn.Storage.CorruptionException>(() => node.GetAsync("a"));
+
+        Assert.IsType<Cairn.Storage.CorruptionException>(await node.Stopped);
+        Assert.Equal(NodeError.Stopped, (await node.RangeAsync(new RangeRequest { Key = Bytes("a") }, Anyone)).Error);
+    });
+
+    [Fact]
     public void Everything_acknowledged_is_there_after_a_restart() => SingleNodeWorld.Run(async world =>
     {
         long lease;

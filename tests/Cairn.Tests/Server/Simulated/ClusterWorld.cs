@@ -1,0 +1,142 @@
+using Cairn.Raft;
+using Cairn.Server;
+using Cairn.Server.Peers;
+using Cairn.Storage.Revisions;
+using Cairn.Storage.Wal;
+using Cairn.Tests.Storage.Simulated;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Cairn.Tests.Server.Simulated;
+
+/// <summary>Some members in one world: a disk each, a network that delivers in order after a while, unless it is cut.</summary>
+public sealed class ClusterWorld
+{
+    private static readonly TimeSpan Latency = TimeSpan.FromMilliseconds(1);
+
+    private readonly Dictionary<ulong, Node> _byId = [];
+    private readonly HashSet<ulong> _cut = [];
+
+    private ClusterWorld(int members)
+    {
+        Disks = [.. Enumerable.Range(0, members).Select(i => new SimulatedDisk((ulong)i + 1, Time))];
+        Nodes = new Node?[members];
+    }
+
+    /// <summary>Time of the world.</summary>
+    public SimulatedTime Time { get; } = new();
+
+    /// <summary>The disks.</summary>
+    public SimulatedDisk[] Disks { get; }
+
+    /// <summary>The running nodes; null where one is stopped.</summary>
+    public Node?[] Nodes { get; }
+
+    /// <summary>Runs a test in a new world in which all members were started.</summary>
+    public static void Run(int members, Func<ClusterWorld, Task> test)
+    {
+        var world = new ClusterWorld(members);
+        SingleThread.Run(world.Time, async () =>
+        {
+            for (var i = 0; i < members; i++)
+            {
+                await world.StartAsync(i);
+            }
+
+            await world.UntilAsync(() => world.Nodes.All(node => node!.Ready.IsCompleted));
+            await test(world);
+            for (var i = 0; i < members; i++)
+            {
+                await world.StopAsync(i);
+            }
+        });
+    }
+
+    /// <summary>Starts a member; it may not be ready when this returns.</summary>
+    public async Task StartAsync(int index)
+    {
+        var options = new NodeOptions
+        {
+            Name = $"m{index}",
+            PeerUrls = [$"http://m{index}:2380"],
+            ClientUrls = [$"http://m{index}:2379"],
+            InitialCluster = [.. Enumerable.Range(0, Disks.Length).Select(i => new InitialMember($"m{i}", [$"http://m{i}:2380"]))],
+            QuotaBytes = -1,
+        };
+        var node = await Node.StartAsync(options, new NodeWorld
+        {
+            Disk = Disks[index],
+            Time = Time,
+            Seed = (ulong)(100 + index),
+            LoggerFactory = NullLoggerFactory.Instance,
+            Transport = new Transport(this),
+            WalOptions = new WalOptions { SegmentBytes = 64 * 1024 },
+            RevisionLogOptions = new RevisionLogOptions { SegmentBytes = 32 * 1024, ChunkBytes = 4096, TailBytes = 64 * 1024 },
+        });
+        Nodes[index] = node;
+        _byId[node.Look().MemberId] = node;
+    }
+
+    /// <summary>Stops a member.</summary>
+    public async Task StopAsync(int index)
+    {
+        if (Nodes[index] is { } node)
+        {
+            Nodes[index] = null;
+            _byId.Remove(node.Look().MemberId);
+            await node.DisposeAsync();
+        }
+    }
+
+    /// <summary>Cuts a member off, or joins it again.</summary>
+    public void Cut(int index, bool isCut)
+    {
+        var id = Nodes[index]!.Look().MemberId;
+        _ = isCut ? _cut.Add(id) : _cut.Remove(id);
+    }
+
+    /// <summary>Finds the leader that a majority follows.</summary>
+    /// <returns>Its index; -1 while there is none.</returns>
+    public int FindLeader()
+    {
+        for (var i = 0; i < Nodes.Length; i++)
+        {
+            if (Nodes[i]?.Look() is { IsLeader: true } status
+                && Nodes.Count(node => node is not null && node.Look() is var other && other.LeaderId == status.MemberId && other.Term == status.Term)
+                    > Nodes.Length / 2)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    /// <summary>Waits for something, a minute at most.</summary>
+    public async Task UntilAsync(Func<bool> condition)
+    {
+        for (var i = 0; !condition(); i++)
+        {
+            Assert.True(i < 6000, "a minute went by in vain");
+            await Task.Delay(TimeSpan.FromMilliseconds(10), Time);
+        }
+    }
+
+    private sealed class Transport(ClusterWorld world) : IPeerTransport
+    {
+        public void Send(Message message) => _ = DeliverAsync(message);
+
+        public void SetPeers(IReadOnlyList<PeerAddress> peers)
+        {
+        }
+
+        private async Task DeliverAsync(Message message)
+        {
+            await Task.Delay(Latency, world.Time);
+            if (!world._cut.Contains(message.From) && !world._cut.Contains(message.To) && world._byId.TryGetValue(message.To, out var node))
+            {
+                node.Receive(message);
+            }
+        }
+    }
+}
