@@ -10,7 +10,9 @@ internal static class RowWriters
 {
     // A message of one length-delimited field, number 1, as in RangeStreamResponse.
     private const byte FirstFieldTag = 0x0a;
-    private const int VarintBytesMax = 5; // A 32-bit length takes at most five groups of seven bits.
+
+    // A 32-bit length takes at most five groups of seven bits.
+    private const int VarintBytesMax = 5;
 
     /// <summary>Writes a RangeResponse.</summary>
     public static int Range(IBufferWriter<byte> output, RangeAnswer answer)

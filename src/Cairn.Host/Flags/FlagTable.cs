@@ -22,8 +22,8 @@ internal static class FlagTable
     /// <summary>The spelling that is closest to one that does not exist; null if none is close.</summary>
     public static string? Nearest(string spelling)
     {
-        // Two slips in a short name, a few more in a long one, still mean the same flag.
-        int distanceMax = Math.Max(2, spelling.Length / 4);
+        // One slip in a short name, a few in a long one, still mean the same flag.
+        int distanceMax = Math.Max(1, spelling.Length / 4);
         return BySpelling.Keys.Select(known => (known, distance: Distance(known, spelling)))
             .Where(pair => pair.distance <= distanceMax)
             .OrderBy(static pair => pair.distance).ThenBy(static pair => pair.known, StringComparer.Ordinal)

@@ -1,0 +1,63 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text;
+using Cairn.Host.Listening;
+using Xunit;
+
+namespace Cairn.Tests.Host;
+
+public sealed class SharedPortTests
+{
+    [Theory]
+    [InlineData("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "Http2")]
+    [InlineData("PRI ", "Http2")]
+    [InlineData("GET / HTTP/1.1\r\n", "Http1")]
+    [InlineData("PUT /x HTTP/1.1\r\n", "Http1")]
+    [InlineData("PROPFIND / HTTP/1.1\r\n", "Http1")]
+    [InlineData("PRIX", "Http1")]
+    [InlineData("\u0016\u0003\u0001", "Http1")]
+    [InlineData("PRI", "Undecided")]
+    [InlineData("", "Undecided")]
+    public void The_first_bytes_tell_the_protocol(string bytes, string protocol) =>
+        Assert.Equal(protocol, PrefaceJudge.Judge(new ReadOnlySequence<byte>(Encoding.ASCII.GetBytes(bytes))).ToString());
+
+    [Theory]
+    [InlineData("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "Http2")]
+    [InlineData("PUT /x HTTP/1.1\r\n\r\n", "Http1")]
+    public async Task Peeking_leaves_every_byte_to_the_next_reader_even_when_they_trickle_in(string text, string protocol)
+    {
+        var pipe = new Pipe();
+        Task<Preface> peeking = SharedPort.PeekAsync(pipe.Reader, TestContext.Current.CancellationToken);
+        foreach (byte value in Encoding.ASCII.GetBytes(text))
+        {
+            await pipe.Writer.WriteAsync(new[] { value }, TestContext.Current.CancellationToken);
+        }
+
+        Assert.Equal(protocol, (await peeking).ToString());
+        await pipe.Writer.CompleteAsync();
+        ReadResult all = await pipe.Reader.ReadAtLeastAsync(text.Length, TestContext.Current.CancellationToken);
+        Assert.Equal(text, Encoding.ASCII.GetString(all.Buffer));
+    }
+
+    [Fact]
+    public async Task The_next_read_after_a_peek_returns_at_once()
+    {
+        var pipe = new Pipe();
+        await pipe.Writer.WriteAsync("GET "u8.ToArray(), TestContext.Current.CancellationToken);
+
+        await SharedPort.PeekAsync(pipe.Reader, TestContext.Current.CancellationToken);
+
+        Assert.True(pipe.Reader.TryRead(out ReadResult read));
+        Assert.Equal(4, read.Buffer.Length);
+    }
+
+    [Fact]
+    public async Task A_connection_that_ends_before_it_says_which_protocol_is_left_to_http_1()
+    {
+        var pipe = new Pipe();
+        await pipe.Writer.WriteAsync("PR"u8.ToArray(), TestContext.Current.CancellationToken);
+        await pipe.Writer.CompleteAsync();
+
+        Assert.Equal(Preface.Http1, await SharedPort.PeekAsync(pipe.Reader, TestContext.Current.CancellationToken));
+    }
+}
