@@ -8,6 +8,7 @@ using Cairn.Host.Operations;
 using Cairn.Host.Security;
 using Cairn.Protocol;
 using Cairn.Server;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Cairn.Host;
 
@@ -120,27 +121,20 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         var access = new AccessRules(options.Origins, options.HostNames);
         var pages = new WebPages(node, health, new MetricsPage(node, grpc, health), access, options.Gateway ? new JsonGateway(grpc) : null);
         bool splits = options.ListenClientHttpUrls.Count > 0;
+        var client = new ListenerRole(ServesGrpc: true, pages.ServeClientAsync);
         foreach (EtcdUrl url in options.ListenClientUrls)
         {
-            var role = new ListenerRole(ServesGrpc: true, pages.ServeClientAsync);
-            if (splits)
-            {
-                web.AddHttp2(url, role, url.IsSecure ? tls : null);
-            }
-            else
-            {
-                web.AddShared(url, role, url.IsSecure ? tls : null);
-            }
+            web.Add(url, splits ? HttpProtocols.Http2 : HttpProtocols.Http1AndHttp2, client, tls);
         }
 
         foreach (EtcdUrl url in options.ListenClientHttpUrls)
         {
-            web.AddHttp1(url, new ListenerRole(ServesGrpc: false, pages.ServeClientAsync), url.IsSecure ? tls : null);
+            web.Add(url, HttpProtocols.Http1AndHttp2, client with { ServesGrpc = false }, tls);
         }
 
         foreach (EtcdUrl url in options.ListenMetricsUrls)
         {
-            web.AddHttp1(url, new ListenerRole(ServesGrpc: false, pages.ServeMetricsAsync), url.IsSecure ? tls : null);
+            web.Add(url, HttpProtocols.Http1AndHttp2, new ListenerRole(ServesGrpc: false, pages.ServeMetricsAsync), tls);
         }
     }
 

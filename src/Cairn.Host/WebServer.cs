@@ -42,28 +42,25 @@ internal sealed class WebServer : IAsyncDisposable
         _options = Configure(options, loggers);
     }
 
-    /// <summary>Adds a listener for gRPC and HTTP/1.1.</summary>
+    /// <summary>Adds a listener.</summary>
     /// <param name="url">Where.</param>
+    /// <param name="protocols">HTTP/1.1, HTTP/2, or both on one port.</param>
     /// <param name="role">What is served.</param>
-    /// <param name="tls">Certificates, for an https URL; null otherwise.</param>
-    public void AddShared(EtcdUrl url, ListenerRole role, ServerCertificates? tls)
+    /// <param name="certificates">Certificates, used if the URL asks for TLS.</param>
+    public void Add(EtcdUrl url, HttpProtocols protocols, ListenerRole role, ServerCertificates? certificates)
     {
-        if (tls is not null)
+        Invariant.Holds(!url.IsSecure || certificates is not null);
+        var port = new SharedPort(ListenAddress.Of(url), _sockets, _time, url.IsSecure ? certificates : null);
+        if (protocols.HasFlag(HttpProtocols.Http2))
         {
-            Listen(ListenAddress.Of(url), HttpProtocols.Http1AndHttp2, role, tls);
-            return;
+            Listen(new PortHalf(port, Preface.Http2), HttpProtocols.Http2, role);
         }
 
-        var port = new SharedPort(ListenAddress.Of(url), _sockets, _time);
-        Listen(new PortHalf(port, Preface.Http2), HttpProtocols.Http2, role, tls: null);
-        Listen(new PortHalf(port, Preface.Http1), HttpProtocols.Http1, role, tls: null);
+        if (protocols.HasFlag(HttpProtocols.Http1))
+        {
+            Listen(new PortHalf(port, Preface.Http1), HttpProtocols.Http1, role);
+        }
     }
-
-    /// <summary>Adds a listener for gRPC only.</summary>
-    public void AddHttp2(EtcdUrl url, ListenerRole role, ServerCertificates? tls) => Listen(ListenAddress.Of(url), HttpProtocols.Http2, role, tls);
-
-    /// <summary>Adds a listener for HTTP/1.1 only.</summary>
-    public void AddHttp1(EtcdUrl url, ListenerRole role, ServerCertificates? tls) => Listen(ListenAddress.Of(url), HttpProtocols.Http1, role, tls);
 
     /// <summary>Binds all listeners and serves.</summary>
     /// <exception cref="IOException">An address cannot be bound.</exception>
@@ -85,7 +82,7 @@ internal sealed class WebServer : IAsyncDisposable
 
     private static KestrelServerOptions Configure(ProcessOptions options, ILoggerFactory loggers)
     {
-        var kestrel = new KestrelServerOptions { AddServerHeader = false, AllowResponseHeaderCompression = true, ApplicationServices = new LoggerServices(loggers) };
+        var kestrel = new KestrelServerOptions { AddServerHeader = false, AllowAlternateSchemes = true, ApplicationServices = new LoggerServices(loggers) };
         KestrelServerLimits limits = kestrel.Limits;
 
         // Streams of gRPC live for days and are silent for hours: nothing about them may be measured by rate, size or idleness.
@@ -115,18 +112,14 @@ internal sealed class WebServer : IAsyncDisposable
         return socket;
     }
 
-    private void Listen(EndPoint endPoint, HttpProtocols protocols, ListenerRole role, ServerCertificates? tls) => _options.Listen(endPoint, listener =>
+    private void Listen(PortHalf half, HttpProtocols protocol, ListenerRole role) => _options.Listen(half, listener =>
     {
-        listener.Protocols = protocols;
-        if (tls is not null)
-        {
-            listener.UseHttps((_, hello, _, _) => tls.ChooseAsync(hello), state: tls);
-        }
-
-        listener.Use(next => connection =>
+        listener.Protocols = protocol;
+        listener.Use(next => async connection =>
         {
             connection.Features.Set(role);
-            return next(connection);
+            await using TlsSession? session = connection.Features.Get<TlsSession>();
+            await next(connection);
         });
     });
 

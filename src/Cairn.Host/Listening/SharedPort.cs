@@ -1,18 +1,22 @@
 using System.Net;
+using System.Net.Security;
+using System.Security.Authentication;
 using System.Threading.Channels;
+using Cairn.Host.Security;
 using Microsoft.AspNetCore.Connections;
 
 namespace Cairn.Host.Listening;
 
 /// <summary>
 /// A bound address whose connections are told apart by their first bytes, which stay unread, and handed to one of two halves. Kestrel cannot serve
-/// HTTP/1.1 and HTTP/2 on one address without TLS; etcd's clients expect exactly that.
+/// HTTP/1.1 and HTTP/2 on one address without TLS; etcd's clients expect exactly that. With TLS it is the same after the handshake, so that clients
+/// which speak HTTP/2 without having negotiated it are served too.
 /// </summary>
 /// <remarks>
-/// Each connection waits for its first bytes on its own, so a slow one holds up nobody. One that stays silent is closed after <see cref="SilenceMax"/>, and
+/// Each connection waits for its handshake and its first bytes on its own, so a slow one holds up nobody. One that stays silent is closed after <see cref="SilenceMax"/>, and
 /// when too many are silent the one that has been so longest is closed first: a flood of silent connections cannot keep others out. Thread-safe.
 /// </remarks>
-internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory sockets, TimeProvider time)
+internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory sockets, TimeProvider time, ServerCertificates? certificates)
 {
     /// <summary>How long a connection may stay silent: pools open connections ahead of use, so this is generous.</summary>
     public static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(60);
@@ -27,6 +31,7 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
     private readonly LinkedList<CancellationTokenSource> _silent = new();
     private readonly Channel<ConnectionContext> _http1 = Channel.CreateBounded<ConnectionContext>(HandOverCapacity);
     private readonly Channel<ConnectionContext> _http2 = Channel.CreateBounded<ConnectionContext>(HandOverCapacity);
+    private readonly HashSet<Preface> _served = [];
     private Task<IConnectionListener>? _binding;
     private IConnectionListener? _listener;
 
@@ -39,6 +44,7 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
     {
         lock (_lock)
         {
+            _served.Add(protocol);
             _binding ??= BindSocketAsync(cancelled);
         }
 
@@ -74,12 +80,25 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
         try
         {
             Preface protocol = await FirstWordAsync(connection);
+            if (!IsServed(protocol))
+            {
+                throw new ConnectionAbortedException("The protocol is not served on this address.");
+            }
+
             await (protocol == Preface.Http2 ? _http2 : _http1).Writer.WriteAsync(connection);
         }
-        catch (Exception e) when (e is OperationCanceledException or IOException or ConnectionAbortedException or ChannelClosedException)
+        catch (Exception e) when (e is OperationCanceledException or IOException or ConnectionAbortedException or ChannelClosedException or AuthenticationException)
         {
-            connection.Abort(new ConnectionAbortedException("The connection sent nothing."));
+            connection.Abort(e as ConnectionAbortedException ?? new ConnectionAbortedException("The connection sent nothing that can be served.", e));
             await connection.DisposeAsync();
+        }
+    }
+
+    private bool IsServed(Preface protocol)
+    {
+        lock (_lock)
+        {
+            return _served.Contains(protocol);
         }
     }
 
@@ -89,7 +108,14 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
         LinkedListNode<CancellationTokenSource> place = Enter(patience);
         try
         {
-            return await PeekAsync(connection.Transport.Input, patience.Token);
+            if (certificates is not null)
+            {
+                await TlsSession.OpenAsync(connection, certificates, patience.Token);
+            }
+
+            Preface protocol = await PeekAsync(connection.Transport.Input, patience.Token);
+            connection.Features.Get<TlsSession>()?.Name(protocol == Preface.Http2 ? SslApplicationProtocol.Http2 : SslApplicationProtocol.Http11);
+            return protocol;
         }
         finally
         {

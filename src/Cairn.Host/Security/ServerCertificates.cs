@@ -27,16 +27,15 @@ internal sealed class ServerCertificates
     /// <exception cref="CryptographicException">A file holds no certificate or key.</exception>
     public static ServerCertificates Create(TlsOptions options, TimeProvider time) => new(options, time);
 
-    /// <summary>The options of one handshake.</summary>
-    public ValueTask<SslServerAuthenticationOptions> ChooseAsync(SslClientHelloInfo hello)
+    /// <summary>The options of the next handshake.</summary>
+    public SslServerAuthenticationOptions Current()
     {
-        Invariant.Holds(_current.ServerCertificateContext is not null);
         if (!_options.Auto)
         {
             Refresh();
         }
 
-        return ValueTask.FromResult(_current);
+        return _current;
     }
 
     private static X509Certificate2 SelfSigned(TlsOptions options, TimeProvider time)
@@ -102,6 +101,7 @@ internal sealed class ServerCertificates
         var options = new SslServerAuthenticationOptions
         {
             ServerCertificateContext = SslStreamCertificateContext.Create(certificate, additionalCertificates: Chain(), offline: true),
+            ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
             ClientCertificateRequired = asks,
             EnabledSslProtocols = Protocols(),
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
