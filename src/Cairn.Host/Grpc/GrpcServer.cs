@@ -78,16 +78,22 @@ internal sealed class GrpcServer
         {
             return new GrpcStatus(GrpcStatusCode.Canceled, "context canceled");
         }
-        catch (InvariantViolatedException)
+        catch (Exception e) when (IsBrokenInvariant(e))
         {
+            // What this process believes is wrong: to answer one more call from it could spread the damage.
+            Environment.FailFast(e.Message, e);
             throw;
         }
         catch (Exception e)
         {
+            // The top of a call: what went wrong in one must not end the others, and its text is for the log, not for the client.
             Log.CallFailed(_logger, e, method.Service, method.Name);
             return new GrpcStatus(GrpcStatusCode.Internal, "panic in the handler of this call; see the log of the server");
         }
     }
+
+    /// <summary>By name: every assembly has its own copy of the type.</summary>
+    private static bool IsBrokenInvariant(Exception e) => e.GetType().FullName == typeof(InvariantViolatedException).FullName;
 
     private GrpcStatus Unknown(string path)
     {

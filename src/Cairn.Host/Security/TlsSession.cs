@@ -47,6 +47,7 @@ internal sealed class TlsSession : IDuplexPipe, ITlsConnectionFeature, ITlsAppli
         }
         catch
         {
+            // Whatever ended the handshake, the stream is still ours to close.
             await stream.DisposeAsync();
             throw;
         }
