@@ -150,6 +150,16 @@ public sealed class AuthTests
     }
 
     [Fact]
+    public void The_root_role_shows_a_permission_over_everything()
+    {
+        AddRole("root");
+
+        var response = (AuthRoleGetResponse)_machine.Apply(new InternalRaftRequest { AuthRoleGet = new AuthRoleGetRequest { Role = "root" } }).ToResponse()!;
+
+        Assert.Equal(new Permission { PermType = PermissionType.Readwrite, RangeEnd = ByteString.CopyFrom(0) }, Assert.Single(response.Perm));
+    }
+
+    [Fact]
     public void Deleting_a_role_takes_it_from_all_users()
     {
         Prepare();
