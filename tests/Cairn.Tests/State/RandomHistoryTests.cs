@@ -203,10 +203,7 @@ public sealed class RandomHistoryTests
                     var delete = Delete();
                     return (new InternalRaftRequest { DeleteRange = delete }, () => Apply(delete));
                 case <= 10:
-                    var txn = Txn();
-                    return RequestValidation.Check(txn, operationsMax: 128) == StoreError.None && !RequestValidation.IsReadOnly(txn)
-                        ? (new InternalRaftRequest { Txn = txn }, () => Apply(txn))
-                        : (null, () => { });
+                    return NextTxn();
                 case 11:
                     var id = Lease();
                     return (new InternalRaftRequest { LeaseGrant = new LeaseGrantRequest { ID = id, TTL = 60 } }, () => Assert.True(_model.Grant(id)));
@@ -214,11 +211,30 @@ public sealed class RandomHistoryTests
                     var lease = Lease();
                     return (new InternalRaftRequest { LeaseRevoke = new LeaseRevokeRequest { ID = lease } }, () => Assert.True(_model.Revoke(lease)));
                 default:
-                    var revision = _prng.Between(Math.Max(_model.Compacted, 0), _model.Revision + 1);
-                    return _prng.Chance(1, 3)
-                        ? (new InternalRaftRequest { Compaction = new CompactionRequest { Revision = revision } }, () => _model.Compacted = revision)
-                        : (null, () => { });
+                    return NextCompaction();
             }
+        }
+
+        private (InternalRaftRequest? Request, Action Apply) NextTxn()
+        {
+            var txn = Txn();
+            if (RequestValidation.Check(txn, operationsMax: 128) != StoreError.None || RequestValidation.IsReadOnly(txn))
+            {
+                return (null, () => { });
+            }
+
+            return (new InternalRaftRequest { Txn = txn }, () => Apply(txn));
+        }
+
+        private (InternalRaftRequest? Request, Action Apply) NextCompaction()
+        {
+            var revision = _prng.Between(Math.Max(_model.Compacted, 0), _model.Revision + 1);
+            if (!_prng.Chance(1, 3))
+            {
+                return (null, () => { });
+            }
+
+            return (new InternalRaftRequest { Compaction = new CompactionRequest { Revision = revision } }, () => _model.Compacted = revision);
         }
 
         private void Apply(PutRequest put) => _model.Put(put.Key.ToStringUtf8(), put.Value.ToStringUtf8(), put.Lease);
