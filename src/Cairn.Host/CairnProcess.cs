@@ -90,7 +90,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         using var peers = new PeerPages(node, links, time, _logger);
         foreach (EtcdUrl url in options.ListenPeerUrls.Where(static url => !url.IsSecure))
         {
-            web.AddHttp1(url, new ListenerRole(ServesGrpc: false, peers.ServeAsync), tls: null);
+            web.Add(url, HttpProtocols.Http1, new ListenerRole(ServesGrpc: false, peers.ServeAsync), certificates: null);
         }
 
         await web.StartAsync(grpc, CancellationToken.None);

@@ -13,6 +13,8 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
     private const int PipelineRequestsMax = 4;
 
     private static readonly TimeSpan RetryFirst = TimeSpan.FromMilliseconds(100);
+
+    // A member that comes back is heard within a second.
     private static readonly TimeSpan RetryMax = TimeSpan.FromSeconds(1);
 
     // The other side sends something every five thirds of a second.

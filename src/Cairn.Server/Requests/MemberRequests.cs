@@ -12,12 +12,9 @@ namespace Cairn.Server.Requests;
 /// <param name="node">The node.</param>
 internal sealed class MemberRequests(NodeRuntime node)
 {
-<<<<<<< HEAD
     private readonly Lock _lock = new();
-    private Task _last = Task.CompletedTask;
-=======
     private readonly LeaderCalls _leader = new(node);
->>>>>>> 5522c05 (Let several members form a cluster over etcd's peer protocol)
+    private Task _last = Task.CompletedTask;
 
     /// <summary>Lists the members.</summary>
     /// <param name="request">The request.</param>
