@@ -16,7 +16,6 @@ internal sealed class WatchHub
     private readonly WatcherIndex _index;
     private readonly List<WatchStream> _streams = [];
     private readonly List<WatchStream> _awaitingDispatch = [];
-    private readonly List<WatchStream> _toWake = [];
     private readonly List<WatcherIndex.Group> _found = [];
     private readonly Departures _departures;
     private long _dispatched;
@@ -95,18 +94,7 @@ internal sealed class WatchHub
     {
         while (!Volatile.Read(ref _stopping))
         {
-            while (_dispatched < Ring.Newest)
-            {
-                DispatchRun();
-                for (var woken = 0; woken < _toWake.Count; woken += WatchLimits.WakeTogetherMax)
-                {
-                    WakeSome(woken);
-                    await Task.Yield();
-                }
-
-                _toWake.Clear();
-            }
-
+            Dispatch();
             await _wake.WaitAsync();
         }
     }
@@ -124,9 +112,18 @@ internal sealed class WatchHub
     {
         while (_dispatched < Ring.Newest)
         {
-            DispatchRun();
-            _toWake.ForEach(static stream => stream.Wake());
-            _toWake.Clear();
+            lock (_lock)
+            {
+                _run++;
+                var last = Math.Min(Ring.Newest, _dispatched + WatchLimits.DispatchRevisionsMax);
+                for (var revision = _dispatched + 1; revision <= last; revision++)
+                {
+                    DispatchRevision_NeedsLock(revision);
+                }
+
+                Volatile.Write(ref _dispatched, last);
+                WakeAwaiting_NeedsLock();
+            }
         }
     }
 
@@ -247,33 +244,6 @@ internal sealed class WatchHub
         stream.Wake();
     }
 
-    private void DispatchRun()
-    {
-        lock (_lock)
-        {
-            _run++;
-            var last = Math.Min(Ring.Newest, _dispatched + WatchLimits.DispatchRevisionsMax);
-            for (var revision = _dispatched + 1; revision <= last; revision++)
-            {
-                DispatchRevision_NeedsLock(revision);
-            }
-
-            Volatile.Write(ref _dispatched, last);
-            _toWake.AddRange(_awaitingDispatch);
-            _awaitingDispatch.Clear();
-        }
-    }
-
-    /// <summary>Wakes a few streams: each is work for the scheduler, and what writes wait for comes in between.</summary>
-    private void WakeSome(int first)
-    {
-        var end = Math.Min(first + WatchLimits.WakeTogetherMax, _toWake.Count);
-        for (var i = first; i < end; i++)
-        {
-            _toWake[i].Wake();
-        }
-    }
-
     private void Unregister_NeedsLock(Watcher watcher)
     {
         Invariant.Holds(watcher.IsCancelled);
@@ -317,12 +287,19 @@ internal sealed class WatchHub
                 }
 
                 watcher.MarkedInRun = _run;
-                if (watcher.Stream.Mark(watcher, revision))
-                {
-                    _toWake.Add(watcher.Stream);
-                }
+                watcher.Stream.Mark(watcher, revision);
             }
         }
+    }
+
+    private void WakeAwaiting_NeedsLock()
+    {
+        foreach (var stream in _awaitingDispatch)
+        {
+            stream.Wake();
+        }
+
+        _awaitingDispatch.Clear();
     }
 
     private WatchStream[] Streams()
