@@ -6,8 +6,6 @@ namespace Cairn.Host.Operations;
 /// <param name="features">The request, as the web server gives it.</param>
 internal sealed class WebExchange(IFeatureCollection features)
 {
-    private const int NoContent = 204;
-
     private readonly IHttpRequestFeature _request = features.GetRequiredFeature<IHttpRequestFeature>();
     private readonly IHttpResponseFeature _response = features.GetRequiredFeature<IHttpResponseFeature>();
 
@@ -36,20 +34,15 @@ internal sealed class WebExchange(IFeatureCollection features)
     public async ValueTask AnswerAsync(PageAnswer answer)
     {
         _response.StatusCode = answer.Status;
-        bool hasBody = answer.Status != NoContent;
-        if (hasBody)
-        {
-            _response.Headers.ContentType = answer.ContentType;
-            _response.Headers.ContentLength = answer.Body.Length;
-        }
-
+        _response.Headers.ContentType = answer.ContentType;
+        _response.Headers.ContentLength = answer.Body.Length;
         foreach ((string name, string value) in answer.Headers)
         {
             _response.Headers[name] = value;
         }
 
         var body = features.GetRequiredFeature<IHttpResponseBodyFeature>();
-        if (hasBody && Method != "HEAD")
+        if (Method != "HEAD")
         {
             await body.Writer.WriteAsync(answer.Body, Aborted);
         }
