@@ -5,9 +5,11 @@ using Cairn.Host.Gateway;
 using Cairn.Host.Grpc;
 using Cairn.Host.Listening;
 using Cairn.Host.Operations;
+using Cairn.Host.Peers;
 using Cairn.Host.Security;
 using Cairn.Protocol;
 using Cairn.Server;
+using Cairn.Server.Peers;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Cairn.Host;
@@ -17,6 +19,9 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
 {
     // Client messages may exceed the largest proposal by the overhead that etcd allows for.
     private const int GrpcOverheadBytes = 512 * 1024;
+
+    // As in etcd: a dial may take this and an election timeout.
+    private static readonly TimeSpan DialMin = TimeSpan.FromSeconds(1);
 
     // Calls in flight end within the node's own request timeout; clients that will not let go are cut after this.
     private static readonly TimeSpan DrainMax = TimeSpan.FromSeconds(3);
@@ -33,8 +38,22 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         try
         {
             ServerCertificates? tls = Certificates();
-            await using Node node = await Node.OpenAsync(options.Node, loggers);
-            return await ServeAsync(node, tls, signalled.Task);
+            using var search = new CancellationTokenSource();
+            using var http = new PeerHttp(DialMin + options.Node.ElectionTimeout);
+            var links = new PeerLinks();
+            Task<Node> opening = Node.OpenAsync(options.Node, loggers, links, http, search.Token);
+            if (await Task.WhenAny(opening, signalled.Task) != opening)
+            {
+                await search.CancelAsync();
+            }
+
+            await using Node node = await opening;
+            await using var network = new PeerNetwork(http, links, options.Node.PeerUrls, time, _logger);
+            return await ServeAsync(node, links, network, tls, signalled.Task);
+        }
+        catch (OperationCanceledException) when (signalled.Task.IsCompleted)
+        {
+            return 0;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException or FlagException)
         {
@@ -62,13 +81,20 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
             : throw new FlagException($"TLS key/cert (--cert-file, --key-file) must be provided for client url {secure} with HTTPS scheme");
     }
 
-    private async Task<int> ServeAsync(Node node, ServerCertificates? tls, Task<PosixSignal> signalled)
+    private async Task<int> ServeAsync(Node node, PeerLinks links, PeerNetwork network, ServerCertificates? tls, Task<PosixSignal> signalled)
     {
         using var limits = new GrpcLimits(options.RequestBytesMax + GrpcOverheadBytes, time, options.ExtensiveMetrics);
         var grpc = new GrpcServer(Services(node), limits, loggers.CreateLogger(typeof(GrpcServer).FullName ?? ""));
         await using var web = new WebServer(options, loggers, time);
         AddListeners(web, node, grpc, tls);
+        using var peers = new PeerPages(node, links, time, _logger);
+        foreach (EtcdUrl url in options.ListenPeerUrls.Where(static url => !url.IsSecure))
+        {
+            web.Add(url, HttpProtocols.Http1, new ListenerRole(ServesGrpc: false, peers.ServeAsync), certificates: null);
+        }
+
         await web.StartAsync(grpc, CancellationToken.None);
+        network.Start(node);
 
         Task first = await Task.WhenAny(node.Ready, node.Stopped, signalled);
         if (first == node.Ready)
@@ -80,6 +106,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         int status = await ReasonAsync(node, first, signalled);
         SystemdNotice.Send(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), "STOPPING=1");
         limits.Stop();
+        peers.Stop();
         using var cut = new CancellationTokenSource(DrainMax, time);
         await web.StopAsync(cut.Token);
         await node.DisposeAsync();

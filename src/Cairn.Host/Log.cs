@@ -64,4 +64,22 @@ internal static partial class Log
 
     [LoggerMessage(5017, LogLevel.Critical, "the member has stopped by itself")]
     public static partial void MemberStopped(ILogger logger, Exception error);
+
+    [LoggerMessage(5020, LogLevel.Information, "established TCP streaming connection with remote peer")]
+    public static partial void StreamUp(ILogger logger, string streamReaderType, string localMemberId, string remotePeerId);
+
+    [LoggerMessage(5021, LogLevel.Information, "peer became active")]
+    public static partial void PeerActive(ILogger logger, string peerId);
+
+    [LoggerMessage(5022, LogLevel.Warning, "peer became inactive (message send to peer failed)")]
+    public static partial void PeerInactive(ILogger logger, string peerId);
+
+    [LoggerMessage(5023, LogLevel.Warning, "a stream of a peer is not up; dialling it again")]
+    public static partial void StreamDown(ILogger logger, string streamReaderType, string localMemberId, string remotePeerId, string error);
+
+    [LoggerMessage(5024, LogLevel.Warning, "a request of a peer was refused")]
+    public static partial void PeerRefused(ILogger logger, string remotePeerId, string reason);
+
+    [LoggerMessage(5025, LogLevel.Information, "serving peer traffic")]
+    public static partial void ServingPeers(ILogger logger, string address);
 }

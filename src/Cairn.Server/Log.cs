@@ -115,4 +115,11 @@ internal static partial class Log
     /// <param name="bytes">What it freed.</param>
     [LoggerMessage(2015, LogLevel.Debug, "cleaned segments, {Bytes} bytes freed once two manifests do not name them")]
     public static partial void Cleaned(this ILogger logger, long bytes);
+
+    /// <summary>The cluster to be joined is not found yet.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="asked">Whom it asked.</param>
+    /// <param name="reason">What is missing.</param>
+    [LoggerMessage(2030, LogLevel.Warning, "no cluster to join was found yet at {Asked}: {Reason}; asking again")]
+    public static partial void JoinWaits(this ILogger logger, string asked, string reason);
 }

@@ -1,6 +1,8 @@
 using Cairn.Protocol;
 using Cairn.Raft;
 using Cairn.Server.Loops;
+using Cairn.Server.Membership;
+using Cairn.Server.Peers;
 using Cairn.Server.Reads;
 using Cairn.Server.Requests;
 using Cairn.Server.Watch;
@@ -21,6 +23,7 @@ public sealed class Node : IAsyncDisposable
     private readonly LeaseRequests _leases;
     private readonly MemberRequests _members;
     private readonly MaintenanceRequests _maintenance;
+    private readonly PeerRequests _peers;
 
     private Node(NodeRuntime runtime)
     {
@@ -29,6 +32,7 @@ public sealed class Node : IAsyncDisposable
         _leases = new LeaseRequests(runtime);
         _members = new MemberRequests(runtime);
         _maintenance = new MaintenanceRequests(runtime);
+        _peers = new PeerRequests(runtime, _leases, _members);
     }
 
     /// <summary>Completes when this member knows a leader and has published its attributes.</summary>
@@ -36,6 +40,12 @@ public sealed class Node : IAsyncDisposable
 
     /// <summary>Completes when the node has stopped: null after <see cref="DisposeAsync"/>, else the failure that ended it.</summary>
     public Task<Exception?> Stopped => _runtime.Stopped;
+
+    /// <summary>Id of this member.</summary>
+    public ulong MemberId => _runtime.Headers.MemberId;
+
+    /// <summary>Id of the cluster.</summary>
+    public ulong ClusterId => _runtime.Headers.ClusterId;
 
     /// <summary>Raised, on a loop's thread, when the leader this member knows has changed; the argument is its id, 0 for none.</summary>
     public event Action<ulong>? LeaderChanged
@@ -47,10 +57,18 @@ public sealed class Node : IAsyncDisposable
     /// <summary>Opens (or founds) the member in <see cref="NodeOptions.DataDirectory"/> on the real disk and starts its loops.</summary>
     /// <param name="options">What the node is told.</param>
     /// <param name="loggerFactory">Where its log lines go.</param>
+    /// <param name="transport">Reaches the other members; null for a member that is alone.</param>
+    /// <param name="calls">Asks the other members; null for a member that is alone.</param>
+    /// <param name="cancelled">Ends the search for a cluster to join.</param>
     /// <returns>A running node; it may still be catching up, see <see cref="Ready"/>.</returns>
     /// <exception cref="IOException">The data directory cannot be used, or another process uses it.</exception>
     /// <exception cref="CorruptionException">What is on disk is not what was written there.</exception>
-    public static async Task<Node> OpenAsync(NodeOptions options, ILoggerFactory loggerFactory)
+    public static async Task<Node> OpenAsync(
+        NodeOptions options,
+        ILoggerFactory loggerFactory,
+        IPeerTransport? transport = null,
+        IPeerCalls? calls = null,
+        CancellationToken cancelled = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         var disk = new RealDisk(options.DataDirectory);
@@ -62,10 +80,12 @@ public sealed class Node : IAsyncDisposable
             Time = TimeProvider.System,
             Seed = BitConverter.ToUInt64(seed),
             LoggerFactory = loggerFactory,
+            Transport = transport,
+            Calls = calls,
         };
         try
         {
-            return await StartAsync(options, world);
+            return await StartAsync(options, world, cancelled);
         }
         catch
         {
@@ -78,16 +98,19 @@ public sealed class Node : IAsyncDisposable
     /// <summary>As <see cref="OpenAsync"/>, in a world of the caller's making.</summary>
     /// <param name="options">What the node is told.</param>
     /// <param name="world">Everything it touches.</param>
+    /// <param name="cancelled">Ends the search for a cluster to join.</param>
     /// <returns>A running node.</returns>
     /// <exception cref="IOException">The data directory cannot be used, or another process uses it.</exception>
     /// <exception cref="CorruptionException">What is on disk is not what was written there.</exception>
-    public static async Task<Node> StartAsync(NodeOptions options, NodeWorld world)
+    public static async Task<Node> StartAsync(NodeOptions options, NodeWorld world, CancellationToken cancelled = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(world);
-        var runtime = new NodeRuntime(await NodeStart.OpenAsync(options, world));
+        var runtime = new NodeRuntime(await NodeStart.OpenAsync(options, world, cancelled));
+        var node = new Node(runtime);
+        world.Transport?.Attach(node);
         runtime.Start();
-        return new Node(runtime);
+        return node;
     }
 
     /// <summary>Tells where this node stands.</summary>
@@ -272,10 +295,34 @@ public sealed class Node : IAsyncDisposable
     /// <returns>False if it was dropped, because too many wait.</returns>
     public bool Receive(Message message) => _runtime.RaftLoop.TryReceive(message);
 
+    /// <summary>Whether a member was removed from the cluster, as far as this one knows.</summary>
+    /// <param name="memberId">The member.</param>
+    /// <returns>True if it must not be heard any more.</returns>
+    public bool IsRemovedMember(ulong memberId) => _runtime.View.Members.Removed.Contains(memberId);
+
+    /// <summary>Says that the others removed this member from the cluster: it stops, since it will never learn so from the log.</summary>
+    public void LearnRemoval() => _runtime.StopAsRemoved();
+
+    /// <summary>Answers what another member asks of this one: about leases, whose time is the leader's, and to give a learner its vote.</summary>
+    /// <param name="call">The question.</param>
+    /// <param name="cancelled">The other does not wait any longer.</param>
+    /// <returns>The answer; <see cref="PeerAnswer.None"/> if there is no such question.</returns>
+    public ValueTask<PeerAnswer> AnswerPeerAsync(PeerCall call, CancellationToken cancelled) => _peers.AnswerAsync(call, cancelled);
+
+    /// <summary>Tells who the members are, as etcd tells it at /members on the peer port.</summary>
+    /// <returns>UTF-8 JSON.</returns>
+    public byte[] DescribeMembers() => MemberPages.Describe(_runtime.View.Members);
+
     /// <summary>Reports that a message to another member could not be sent.</summary>
     /// <param name="memberId">The other member.</param>
     public void ReportUnreachable(ulong memberId) =>
         _runtime.RaftLoop.Completions.TryPost(RaftCompletion.OfCall(core => core.ReportUnreachable(memberId)));
+
+    /// <summary>Reports what became of a snapshot that was sent to another member.</summary>
+    /// <param name="memberId">The other member.</param>
+    /// <param name="succeeded">Whether it has it.</param>
+    public void ReportSnapshot(ulong memberId, bool succeeded) =>
+        _runtime.RaftLoop.Completions.TryPost(RaftCompletion.OfCall(core => core.ReportSnapshot(memberId, failed: !succeeded)));
 
     /// <summary>Stops: no new requests, what was accepted is finished or refused, state is written, files are closed.</summary>
     /// <returns>Completes when all is closed.</returns>

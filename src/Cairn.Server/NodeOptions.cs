@@ -20,6 +20,9 @@ public sealed record NodeOptions
     /// <summary>Members of a new cluster, this one included. Empty means: this one alone.</summary>
     public ImmutableArray<InitialMember> InitialCluster { get; init; } = [];
 
+    /// <summary>Whether an empty data directory means that a running cluster is to be joined, and none founded.</summary>
+    public bool IsJoining { get; init; }
+
     /// <summary>Token from which, with the peer URLs, the ids of a new cluster are computed.</summary>
     public string ClusterToken { get; init; } = "etcd-cluster";
 

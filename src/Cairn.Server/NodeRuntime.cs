@@ -4,6 +4,7 @@ using Cairn.Server.Leases;
 using Cairn.Server.Loops;
 using Cairn.Server.Membership;
 using Cairn.Server.Metrics;
+using Cairn.Server.Peers;
 using Cairn.Server.Proposals;
 using Cairn.Server.Reads;
 using Cairn.Server.Upkeep;
@@ -27,6 +28,7 @@ internal sealed class NodeRuntime
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly IDisposable _lock;
     private readonly WriteAheadLog _wal;
+    private readonly FoundCluster? _joined;
     private readonly TimeSpan _requestTimeout;
     private ITimer? _ticker;
     private ITimer? _progressTicker;
@@ -36,6 +38,7 @@ internal sealed class NodeRuntime
     private Task _publication = Task.CompletedTask;
     private Exception? _failure;
     private int _stopping;
+    private int _removed;
 
     /// <summary>Puts a node together; nothing runs yet.</summary>
     /// <param name="opened">What was opened.</param>
@@ -48,6 +51,7 @@ internal sealed class NodeRuntime
         Logger = opened.World.LoggerFactory.CreateLogger("cairn.server");
         _lock = opened.Lock;
         _wal = opened.Wal;
+        _joined = opened.Joined;
         _requestTimeout = TimeSpan.FromSeconds(5) + (2 * Options.ElectionTimeout);
         Headers = new HeaderSource(opened.ClusterId, opened.MemberId) { Term = opened.Log.HardState.Term };
         Facts = new NodeFacts { Applied = State.Applied.Index, Committed = opened.Log.HardState.Commit, Durable = opened.Log.LastIndex };
@@ -134,8 +138,13 @@ internal sealed class NodeRuntime
     /// <summary>Starts the loops.</summary>
     public void Start()
     {
+        ApplyLoop.Removed += StopAsRemoved;
         ApplyLoop.TellPeers();
-        ApplyLoop.Removed += () => _ = Guard(LeaveAsync());
+        foreach (var member in _joined?.Members ?? [])
+        {
+            World.Transport?.Introduce(new PeerAddress(member.Id, member.PeerUrls));
+        }
+
         _loops = Task.WhenAll(Guard(Hub.RunAsync()), Guard(ApplyLoop.RunAsync()));
         _raftLoopTask = Guard(RaftLoop.RunAsync(ApplyLoop));
         _housekeepingTask = Guard(Housekeeping.RunAsync());
@@ -261,6 +270,15 @@ internal sealed class NodeRuntime
         {
             Logger.NodeFailed(exception);
             _ = StopAsync();
+        }
+    }
+
+    /// <summary>Stops, a moment from now, because this member is not part of the cluster any more: the moment lets the others learn that it knows. Any thread.</summary>
+    public void StopAsRemoved()
+    {
+        if (Interlocked.Exchange(ref _removed, 1) == 0)
+        {
+            _ = Guard(LeaveAsync());
         }
     }
 

@@ -48,6 +48,9 @@ internal sealed record OpenedNode
     /// <summary>The core.</summary>
     public required RaftNode Core { get; init; }
 
+    /// <summary>The cluster that was found to be joined; null after the first start.</summary>
+    public FoundCluster? Joined { get; init; }
+
     /// <summary>Id of this member.</summary>
     public ulong MemberId => Identity.MemberId;
 
@@ -70,16 +73,28 @@ internal static class NodeStart
     /// <summary>Opens.</summary>
     /// <param name="options">What the node is told.</param>
     /// <param name="world">What it touches.</param>
+    /// <param name="cancelled">Ends the search for a cluster to join.</param>
     /// <returns>Everything that was opened.</returns>
-    public static async Task<OpenedNode> OpenAsync(NodeOptions options, NodeWorld world)
+    public static async Task<OpenedNode> OpenAsync(NodeOptions options, NodeWorld world, CancellationToken cancelled)
     {
         var logger = world.LoggerFactory.CreateLogger("cairn.server");
         var held = await LockAsync(world.Disk);
         try
         {
             var manifests = await ManifestStore.OpenAsync(world.Disk, DataDirectory.Store);
-            var founding = Founding.Of(options);
-            var identity = await IdentifyAsync(manifests, world, founding, options);
+            var identity = await IdentifyAsync(manifests, world, options);
+            var founding = options.IsJoining ? null : Founding.Of(options);
+            FoundCluster? joined = null;
+            if (identity.MemberId == 0 && founding is not null)
+            {
+                identity = identity with { MemberId = founding.MemberId, ClusterId = founding.ClusterId };
+            }
+            else if (identity.MemberId == 0)
+            {
+                joined = await Joining.FindAsync(options, world, cancelled);
+                identity = identity with { MemberId = joined.MemberId, ClusterId = joined.ClusterId };
+            }
+
             var (wal, contents) = await OpenLogAsync(world, manifests.Newest!, identity);
             if (contents?.Repair is { } repair)
             {
@@ -103,6 +118,7 @@ internal static class NodeStart
                 Wal = wal,
                 Log = log,
                 Core = MakeCore(options, world, identity, log, founding),
+                Joined = joined,
             };
         }
         catch
@@ -125,8 +141,7 @@ internal static class NodeStart
             ?? throw new IOException($"{DataDirectory.Lock}: another process uses this data directory");
     }
 
-    private static async Task<ManifestIdentity> IdentifyAsync(
-        ManifestStore manifests, NodeWorld world, Founding founding, NodeOptions options)
+    private static async Task<ManifestIdentity> IdentifyAsync(ManifestStore manifests, NodeWorld world, NodeOptions options)
     {
         if (manifests.Newest is null)
         {
@@ -139,15 +154,13 @@ internal static class NodeStart
         }
 
         var identity = manifests.Newest!.Identity;
-        if (identity.MemberId != 0)
+        if (identity.MemberId != 0 || !WriteAheadLog.Exists(world.Disk, DataDirectory.Wal))
         {
             return identity;
         }
 
-        // A log that a founding left behind, before its manifest was written, keeps its ids.
-        var left = WriteAheadLog.Exists(world.Disk, DataDirectory.Wal)
-            ? WriteAheadLog.Inspect(world.Disk, DataDirectory.Wal).Metadata
-            : new WalMetadata(founding.MemberId, founding.ClusterId);
+        // A log that a founding or a joining left behind, before its manifest was written, keeps its ids.
+        var left = WriteAheadLog.Inspect(world.Disk, DataDirectory.Wal).Metadata;
         return identity with { MemberId = left.MemberId, ClusterId = left.ClusterId };
     }
 
@@ -261,7 +274,7 @@ internal static class NodeStart
         return log;
     }
 
-    private static RaftNode MakeCore(NodeOptions options, NodeWorld world, ManifestIdentity identity, MemoryLog log, Founding founding)
+    private static RaftNode MakeCore(NodeOptions options, NodeWorld world, ManifestIdentity identity, MemoryLog log, Founding? founding)
     {
         var core = new RaftNode(new RaftConfig
         {
@@ -277,7 +290,7 @@ internal static class NodeStart
             UncommittedBytesMax = (ulong)Loops.LoopLimits.PendingProposalBytesMax,
             PreVote = options.PreVote,
         });
-        if (log.LastIndex == 0 && log.HardState.IsEmpty && founding.MemberId == identity.MemberId)
+        if (log.LastIndex == 0 && log.HardState.IsEmpty && founding?.MemberId == identity.MemberId && founding.ClusterId == identity.ClusterId)
         {
             Invariant.Holds(core.TryBootstrap([.. founding.Members.Select(AsChange)]));
         }

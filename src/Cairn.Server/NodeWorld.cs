@@ -21,6 +21,9 @@ public sealed record NodeWorld
     /// <summary>Reaches the other members; null for a member that is alone.</summary>
     public IPeerTransport? Transport { get; init; }
 
+    /// <summary>Asks the other members; null for a member that is alone.</summary>
+    public IPeerCalls? Calls { get; init; }
+
     /// <summary>Where log lines go.</summary>
     public required ILoggerFactory LoggerFactory { get; init; }
 

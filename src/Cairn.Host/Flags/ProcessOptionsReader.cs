@@ -91,6 +91,7 @@ internal static class ProcessOptionsReader
             PeerUrls = peerUrls,
             ClientUrls = [.. values.Urls("advertise-client-urls").Select(static url => url.ToString())],
             InitialCluster = values.IsSet("initial-cluster") ? Members(values.Text("initial-cluster")) ?? [] : [new InitialMember(name, peerUrls)],
+            IsJoining = values.Text("initial-cluster-state") == "existing",
             ClusterToken = values.Text("initial-cluster-token"),
             HeartbeatInterval = TimeSpan.FromMilliseconds(values.Number("heartbeat-interval")),
             ElectionTimeout = TimeSpan.FromMilliseconds(values.Number("election-timeout")),

@@ -6,6 +6,8 @@ namespace Cairn.Host.Operations;
 /// <param name="features">The request, as the web server gives it.</param>
 internal sealed class WebExchange(IFeatureCollection features)
 {
+    private const int NoContent = 204;
+
     private readonly IHttpRequestFeature _request = features.GetRequiredFeature<IHttpRequestFeature>();
     private readonly IHttpResponseFeature _response = features.GetRequiredFeature<IHttpResponseFeature>();
 
@@ -34,15 +36,20 @@ internal sealed class WebExchange(IFeatureCollection features)
     public async ValueTask AnswerAsync(PageAnswer answer)
     {
         _response.StatusCode = answer.Status;
-        _response.Headers.ContentType = answer.ContentType;
-        _response.Headers.ContentLength = answer.Body.Length;
+        bool hasBody = answer.Status != NoContent;
+        if (hasBody)
+        {
+            _response.Headers.ContentType = answer.ContentType;
+            _response.Headers.ContentLength = answer.Body.Length;
+        }
+
         foreach ((string name, string value) in answer.Headers)
         {
             _response.Headers[name] = value;
         }
 
         var body = features.GetRequiredFeature<IHttpResponseBodyFeature>();
-        if (Method != "HEAD")
+        if (hasBody && Method != "HEAD")
         {
             await body.Writer.WriteAsync(answer.Body, Aborted);
         }

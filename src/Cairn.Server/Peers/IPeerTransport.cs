@@ -9,9 +9,21 @@ namespace Cairn.Server.Peers;
 /// </remarks>
 public interface IPeerTransport
 {
+    /// <summary>Learns whom it serves; called once, before anything is sent.</summary>
+    /// <param name="node">Where messages of the others go.</param>
+    void Attach(Node node)
+    {
+    }
+
     /// <summary>Sends a message.</summary>
     /// <param name="message">The message; its addressee is in it.</param>
     void Send(Message message);
+
+    /// <summary>Tells of a member that the log does not tell of yet, so that it can be answered.</summary>
+    /// <param name="peer">Where it is.</param>
+    void Introduce(PeerAddress peer)
+    {
+    }
 
     /// <summary>Tells under which addresses the other members are to be reached. Called at start and after every change.</summary>
     /// <param name="peers">Every member but this one.</param>

@@ -1,6 +1,8 @@
 using Cairn.Protocol;
+using Cairn.Protocol.Leases;
 using Cairn.Server.Leases;
 using Cairn.Server.Loops;
+using Cairn.Server.Peers;
 using Cairn.State.Lease;
 using Google.Protobuf;
 
@@ -15,6 +17,8 @@ internal sealed class LeaseRequests(NodeRuntime node)
 
     // How long a request waits for entries that are committed and not applied, as in etcd.
     private static readonly TimeSpan ApplyWait = TimeSpan.FromSeconds(1);
+
+    private readonly LeaderCalls _leader = new(node);
 
     /// <summary>Grants a lease.</summary>
     /// <param name="request">The request.</param>
@@ -44,11 +48,25 @@ internal sealed class LeaseRequests(NodeRuntime node)
     public async ValueTask<Answer<LeaseRevokeResponse>> RevokeAsync(LeaseRevokeRequest request, RequestContext context) =>
         node.Answer<LeaseRevokeResponse>(await node.ProposeAsync(InternalRaftRequest.LeaseRevokeFieldNumber, request, context));
 
+    /// <summary>Renews a lease, here or at the leader.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer; TTL 0 if the lease is gone.</returns>
+    public ValueTask<Answer<LeaseKeepAliveResponse>> KeepAliveAsync(LeaseKeepAliveRequest request, RequestContext context) =>
+        MustForward(context) ? ForwardKeepAliveAsync(request, context) : KeepAliveHereAsync(request, context);
+
+    /// <summary>Tells how long a lease has left, here or from the leader.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer; TTL -1 if the lease is gone.</returns>
+    public ValueTask<Answer<LeaseTimeToLiveResponse>> TimeToLiveAsync(LeaseTimeToLiveRequest request, RequestContext context) =>
+        MustForward(context) ? ForwardTimeToLiveAsync(request, context) : TimeToLiveHereAsync(request, context);
+
     /// <summary>Renews a lease, from memory: no disk is asked, and nothing goes through the log.</summary>
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer; TTL 0 if the lease is gone.</returns>
-    public async ValueTask<Answer<LeaseKeepAliveResponse>> KeepAliveAsync(LeaseKeepAliveRequest request, RequestContext context)
+    public async ValueTask<Answer<LeaseKeepAliveResponse>> KeepAliveHereAsync(LeaseKeepAliveRequest request, RequestContext context)
     {
         var mayWait = true;
         while (true)
@@ -90,7 +108,7 @@ internal sealed class LeaseRequests(NodeRuntime node)
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer; TTL -1 if the lease is gone.</returns>
-    public async ValueTask<Answer<LeaseTimeToLiveResponse>> TimeToLiveAsync(LeaseTimeToLiveRequest request, RequestContext context)
+    public async ValueTask<Answer<LeaseTimeToLiveResponse>> TimeToLiveHereAsync(LeaseTimeToLiveRequest request, RequestContext context)
     {
         var refusal = await ProveLeadershipAsync(context);
         if (refusal == NodeError.None)
@@ -142,6 +160,43 @@ internal sealed class LeaseRequests(NodeRuntime node)
         }
 
         return response;
+    }
+
+    private bool MustForward(RequestContext context) =>
+        node.Facts.LeadingTerm == 0 && node.World.Calls is not null && node.JudgeRequest(context) == NodeError.None;
+
+    private async ValueTask<Answer<LeaseKeepAliveResponse>> ForwardKeepAliveAsync(LeaseKeepAliveRequest request, RequestContext context)
+    {
+        var answer = await _leader.AskAsync(new PeerCall(PeerRequests.KeepAlivePath, request.ToByteArray()), context);
+        switch (answer.Status)
+        {
+            case 200:
+                // The leader's header may be empty, as etcd's is; clients are told of this member.
+                var response = LeaseKeepAliveResponse.Parser.ParseFrom(answer.Body.Span);
+                response.Header = node.Headers.Make(Math.Max(response.Header?.Revision ?? 0, node.View.Revision));
+                return response;
+            case 404:
+                return new LeaseKeepAliveResponse { Header = node.Headers.Make(node.View.Revision), ID = request.ID };
+            default:
+                return node.Facts.LeadingTerm != 0 ? await KeepAliveHereAsync(request, context) : _leader.Explain(context);
+        }
+    }
+
+    private async ValueTask<Answer<LeaseTimeToLiveResponse>> ForwardTimeToLiveAsync(LeaseTimeToLiveRequest request, RequestContext context)
+    {
+        var question = new LeaseInternalRequest { LeaseTimeToLiveRequest = request };
+        var answer = await _leader.AskAsync(new PeerCall(PeerRequests.LeasePath, question.ToByteArray()), context);
+        switch (answer.Status)
+        {
+            case 200:
+                var response = LeaseInternalResponse.Parser.ParseFrom(answer.Body.Span).LeaseTimeToLiveResponse;
+                response.Header = node.Headers.Make(Math.Max(response.Header?.Revision ?? 0, node.View.Revision));
+                return response;
+            case 404:
+                return new LeaseTimeToLiveResponse { Header = node.Headers.Make(node.View.Revision), ID = request.ID, TTL = -1 };
+            default:
+                return node.Facts.LeadingTerm != 0 ? await TimeToLiveHereAsync(request, context) : _leader.Explain(context);
+        }
     }
 
     private TimeSpan Remaining(LeaseInfo lease) => node.Leases.TryGetRemaining(lease.Id, out var remaining) ? remaining : TimeSpan.Zero;

@@ -2,6 +2,7 @@ using Cairn.Protocol;
 using Cairn.Raft;
 using Cairn.Server.Loops;
 using Cairn.Server.Membership;
+using Cairn.Server.Peers;
 using Cairn.Server.Proposals;
 using Cairn.State.Members;
 
@@ -12,6 +13,7 @@ namespace Cairn.Server.Requests;
 internal sealed class MemberRequests(NodeRuntime node)
 {
     private readonly Lock _lock = new();
+    private readonly LeaderCalls _leader = new(node);
     private Task _last = Task.CompletedTask;
 
     /// <summary>Lists the members.</summary>
@@ -113,11 +115,40 @@ internal sealed class MemberRequests(NodeRuntime node)
         return response;
     }
 
-    /// <summary>Makes a voter of a learner.</summary>
+    /// <summary>Makes a voter of a learner; the leader alone knows whether it is ready.</summary>
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<MemberPromoteResponse>> PromoteAsync(MemberPromoteRequest request, RequestContext context)
+    {
+        if (node.Facts.LeadingTerm != 0 || node.World.Calls is null)
+        {
+            return await PromoteHereAsync(request, context);
+        }
+
+        var answer = await _leader.AskAsync(new PeerCall($"{PeerRequests.PromotePath}{request.ID}", Array.Empty<byte>()), context);
+        switch (answer.Status)
+        {
+            case 0:
+                return node.Facts.LeadingTerm != 0 ? await PromoteHereAsync(request, context) : _leader.Explain(context);
+            case 200:
+                var response = new MemberPromoteResponse { Header = node.Headers.Make(revision: 0) };
+                response.Members.AddRange(MemberPages.TryRead(answer.Body, out var members) ? members.Select(ToMessage) : Members());
+                return response;
+            case 404:
+                return NodeError.MemberNotFound;
+            default:
+                return System.Text.Encoding.UTF8.GetString(answer.Body.Span).Contains("in sync", StringComparison.Ordinal)
+                    ? NodeError.LearnerNotReady
+                    : NodeError.MemberNotLearner;
+        }
+    }
+
+    /// <summary>Makes a voter of a learner, if this member leads.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<MemberPromoteResponse>> PromoteHereAsync(MemberPromoteRequest request, RequestContext context)
     {
         var refusal = await JudgePromotionAsync(request.ID);
         if (refusal != NodeError.None)

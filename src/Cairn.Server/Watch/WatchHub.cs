@@ -16,6 +16,7 @@ internal sealed class WatchHub
     private readonly WatcherIndex _index;
     private readonly List<WatchStream> _streams = [];
     private readonly List<WatchStream> _awaitingDispatch = [];
+    private readonly List<WatchStream> _toWake = [];
     private readonly List<WatcherIndex.Group> _found = [];
     private readonly Departures _departures;
     private long _dispatched;
@@ -94,7 +95,18 @@ internal sealed class WatchHub
     {
         while (!Volatile.Read(ref _stopping))
         {
-            Dispatch();
+            while (_dispatched < Ring.Newest)
+            {
+                DispatchRun();
+                for (var woken = 0; woken < _toWake.Count; woken += WatchLimits.WakeTogetherMax)
+                {
+                    WakeSome(woken);
+                    await Task.Yield();
+                }
+
+                _toWake.Clear();
+            }
+
             await _wake.WaitAsync();
         }
     }
@@ -112,18 +124,9 @@ internal sealed class WatchHub
     {
         while (_dispatched < Ring.Newest)
         {
-            lock (_lock)
-            {
-                _run++;
-                var last = Math.Min(Ring.Newest, _dispatched + WatchLimits.DispatchRevisionsMax);
-                for (var revision = _dispatched + 1; revision <= last; revision++)
-                {
-                    DispatchRevision_NeedsLock(revision);
-                }
-
-                Volatile.Write(ref _dispatched, last);
-                WakeAwaiting_NeedsLock();
-            }
+            DispatchRun();
+            _toWake.ForEach(static stream => stream.Wake());
+            _toWake.Clear();
         }
     }
 
@@ -244,6 +247,33 @@ internal sealed class WatchHub
         stream.Wake();
     }
 
+    private void DispatchRun()
+    {
+        lock (_lock)
+        {
+            _run++;
+            var last = Math.Min(Ring.Newest, _dispatched + WatchLimits.DispatchRevisionsMax);
+            for (var revision = _dispatched + 1; revision <= last; revision++)
+            {
+                DispatchRevision_NeedsLock(revision);
+            }
+
+            Volatile.Write(ref _dispatched, last);
+            _toWake.AddRange(_awaitingDispatch);
+            _awaitingDispatch.Clear();
+        }
+    }
+
+    /// <summary>Wakes a few streams: each is work for the scheduler, and what writes wait for comes in between.</summary>
+    private void WakeSome(int first)
+    {
+        var end = Math.Min(first + WatchLimits.WakeTogetherMax, _toWake.Count);
+        for (var i = first; i < end; i++)
+        {
+            _toWake[i].Wake();
+        }
+    }
+
     private void Unregister_NeedsLock(Watcher watcher)
     {
         Invariant.Holds(watcher.IsCancelled);
@@ -287,19 +317,12 @@ internal sealed class WatchHub
                 }
 
                 watcher.MarkedInRun = _run;
-                watcher.Stream.Mark(watcher, revision);
+                if (watcher.Stream.Mark(watcher, revision))
+                {
+                    _toWake.Add(watcher.Stream);
+                }
             }
         }
-    }
-
-    private void WakeAwaiting_NeedsLock()
-    {
-        foreach (var stream in _awaitingDispatch)
-        {
-            stream.Wake();
-        }
-
-        _awaitingDispatch.Clear();
     }
 
     private WatchStream[] Streams()

@@ -27,6 +27,9 @@ internal static class WatchLimits
     /// <summary>Revisions the dispatcher handles under one lock, so that creating a watcher never waits long.</summary>
     public const int DispatchRevisionsMax = 64;
 
+    /// <summary>Streams woken before others get their turn: with ten thousand on one key, a write would otherwise queue behind all of them at each of its steps.</summary>
+    public const int WakeTogetherMax = 64;
+
     /// <summary>Largest fragment beyond the largest request: what etcd's gRPC layer allows itself.</summary>
     public const int FragmentOverheadBytes = 512 * 1024;
 }

@@ -207,24 +207,24 @@ public sealed class WatchStream : IDisposable
     /// <summary>Makes the puller look.</summary>
     internal void Wake() => _wake.Set();
 
-    /// <summary>Puts a watcher into the queue: a change that it wants was appended. The dispatcher only.</summary>
+    /// <summary>Puts a watcher into the queue: a change that it wants was appended. The dispatcher only, which then wakes the stream.</summary>
     /// <param name="watcher">A watcher of this stream.</param>
     /// <param name="revision">Revision of the change.</param>
-    internal void Mark(Watcher watcher, long revision)
+    /// <returns>Whether the stream is to be woken for it: nothing was in its queue.</returns>
+    internal bool Mark(Watcher watcher, long revision)
     {
         lock (_lock)
         {
             if (watcher.IsQueued || watcher.IsCancelled)
             {
-                return;
+                return false;
             }
 
             watcher.IsQueued = true;
             watcher.MarkedFrom = revision;
             _queue.Enqueue(watcher);
+            return _queue.Count == 1;
         }
-
-        _wake.Set();
     }
 
     /// <summary>Lets idle watchers be told how far they are.</summary>
@@ -264,21 +264,15 @@ public sealed class WatchStream : IDisposable
     private void Create(WatchCreateRequest request)
     {
         var current = _hub.History.CurrentRevision;
-        if (!KeyRange.TryCreate(request.Key.Span, request.RangeEnd.Span, out var range))
+        if (WatchCreation.FindFlaw(request, out var range) is { } flaw)
         {
-            Refuse("mvcc: watcher range is empty", current);
-            return;
-        }
-
-        if (request.StartRevision < 0)
-        {
-            Refuse("etcdserver: mvcc: required revision has been compacted", current);
+            Refuse(flaw, current);
             return;
         }
 
         if (!TryAssignId(request.WatchId, out var id))
         {
-            Refuse("mvcc: duplicate watch ID provided on the WatchStream", current);
+            Refuse(WatchCreation.DuplicateId, current);
             return;
         }
 
@@ -291,20 +285,7 @@ public sealed class WatchStream : IDisposable
             return;
         }
 
-        Register(new Watcher
-        {
-            Id = id,
-            Stream = this,
-            Range = range,
-            Start = start,
-            NoPut = request.Filters.Contains(WatchCreateRequest.Types.FilterType.Noput),
-            NoDelete = request.Filters.Contains(WatchCreateRequest.Types.FilterType.Nodelete),
-            WantsPrevious = request.PrevKv,
-            MayFragment = request.Fragment,
-            WantsProgress = request.ProgressNotify,
-            Next = start,
-            IsCatchingUp = start <= current,
-        });
+        Register(WatchCreation.Make(request, this, id, range, start, isHistory: start <= current));
     }
 
     private void Register(Watcher watcher)

@@ -1,0 +1,214 @@
+using System.IO.Pipelines;
+using System.Net;
+using Cairn.Server;
+using Cairn.Server.Peers;
+
+namespace Cairn.Host.Peers;
+
+/// <summary>What this member keeps up towards one other: two streams to receive from, and requests while the other receives no stream from here.</summary>
+/// <remarks>Source: etcd server/etcdserver/api/rafthttp/stream.go (streamReader), pipeline.go; spec/etcd-formats.md 4.3.</remarks>
+internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, string ownUrls, TimeProvider time, ILogger logger) : IAsyncDisposable
+{
+    // As in etcd: parallel requests, so that one that hangs does not hold up the next.
+    private const int PipelineRequestsMax = 4;
+
+    private static readonly TimeSpan RetryFirst = TimeSpan.FromMilliseconds(100);
+
+    // A member that comes back is heard within a second.
+    private static readonly TimeSpan RetryMax = TimeSpan.FromSeconds(1);
+
+    // The other side sends something every five thirds of a second.
+    private static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(5);
+
+    private readonly CancellationTokenSource _stopping = new();
+    private Task _work = Task.CompletedTask;
+    private int _streams;
+
+    /// <summary>Starts.</summary>
+    public void Start()
+    {
+        List<Task> work = [.. Enumerable.Range(0, PipelineRequestsMax).Select(_ => Task.Run(PostAsync))];
+        if (!link.IsProvisional)
+        {
+            work.Add(Task.Run(() => ReceiveAsync(PeerTraffic.Messages)));
+            work.Add(Task.Run(() => ReceiveAsync(PeerTraffic.Appends)));
+        }
+
+        _work = Task.WhenAll(work);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        await _work;
+        _stopping.Dispose();
+    }
+
+    private static string NameOf(PeerTraffic traffic) => traffic == PeerTraffic.Appends ? "msgapp" : "message";
+
+    // What etcd calls the streams in its log.
+    private static string TitleOf(PeerTraffic traffic) => traffic == PeerTraffic.Appends ? "stream MsgApp v2" : "stream Message";
+
+    private HttpRequestMessage Make(HttpMethod method, string url, string path)
+    {
+        var request = new HttpRequestMessage(method, url + path);
+        request.Headers.TryAddWithoutValidation(PeerHeaders.From, $"{node.MemberId:x}");
+        request.Headers.TryAddWithoutValidation(PeerHeaders.Version, Versions.Etcd);
+        request.Headers.TryAddWithoutValidation(PeerHeaders.VersionMin, PeerHeaders.VersionMinValue);
+        request.Headers.TryAddWithoutValidation(PeerHeaders.Cluster, $"{node.ClusterId:x}");
+        request.Headers.TryAddWithoutValidation(PeerHeaders.Urls, ownUrls);
+        return request;
+    }
+
+    private async Task ReceiveAsync(PeerTraffic traffic)
+    {
+        TimeSpan pause = RetryFirst;
+        string? lastReason = null;
+        for (int attempt = 0; !_stopping.IsCancellationRequested; attempt++)
+        {
+            IReadOnlyList<string> urls = link.PeerUrls;
+            string? reason = urls.Count == 0 ? "no URL" : await ReceiveOnceAsync(traffic, urls[attempt % urls.Count]);
+            if (reason is null)
+            {
+                // It was up for a while.
+                (pause, lastReason) = (RetryFirst, null);
+            }
+            else if (reason != lastReason)
+            {
+                lastReason = reason;
+                Log.StreamDown(logger, TitleOf(traffic), $"{node.MemberId:x}", $"{link.MemberId:x}", reason);
+            }
+
+            try
+            {
+                await Task.Delay(pause, time, _stopping.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+
+            pause = TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, RetryMax.Ticks));
+        }
+    }
+
+    /// <returns>Why nothing was received; null if something was.</returns>
+    private async Task<string?> ReceiveOnceAsync(PeerTraffic traffic, string url)
+    {
+        bool wasUp = false;
+        try
+        {
+            using HttpRequestMessage request = Make(HttpMethod.Get, url, $"/raft/stream/{NameOf(traffic)}/{node.MemberId:x}");
+            request.Headers.TryAddWithoutValidation(PeerHeaders.To, $"{link.MemberId:x}");
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+            limit.CancelAfter(SilenceMax);
+            using HttpResponseMessage response = await http.SendAsync(request, limit.Token);
+            if (response.StatusCode != HttpStatusCode.OK)
+            {
+                return await ExplainAsync(response);
+            }
+
+            Log.StreamUp(logger, TitleOf(traffic), $"{node.MemberId:x}", $"{link.MemberId:x}");
+            if (Interlocked.Increment(ref _streams) == 1)
+            {
+                Log.PeerActive(logger, $"{link.MemberId:x}");
+            }
+
+            wasUp = true;
+            await ReadAsync(traffic, response);
+            return null;
+        }
+        catch (Exception e) when (PeerHttp.IsNetwork(e))
+        {
+            return wasUp ? null : e.Message;
+        }
+        finally
+        {
+            if (wasUp && Interlocked.Decrement(ref _streams) == 0 && !_stopping.IsCancellationRequested)
+            {
+                Log.PeerInactive(logger, $"{link.MemberId:x}");
+            }
+        }
+    }
+
+    private async Task<string> ExplainAsync(HttpResponseMessage response)
+    {
+        string text = (await response.Content.ReadAsStringAsync(_stopping.Token)).TrimEnd('\n');
+        if (response.StatusCode == HttpStatusCode.Gone)
+        {
+            node.LearnRemoval();
+        }
+
+        return $"{(int)response.StatusCode} {text}";
+    }
+
+    private async Task ReadAsync(PeerTraffic traffic, HttpResponseMessage response)
+    {
+        PeerInlet inlet = link.OpenInlet(traffic);
+        PipeReader reader = PipeReader.Create(await response.Content.ReadAsStreamAsync(_stopping.Token), new StreamPipeReaderOptions(bufferSize: 64 * 1024));
+        using var silence = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+        try
+        {
+            while (true)
+            {
+                silence.CancelAfter(SilenceMax);
+                ReadResult read = await reader.ReadAsync(silence.Token);
+                var bytes = read.Buffer;
+                bool isSound = inlet.TryTake(ref bytes);
+                reader.AdvanceTo(bytes.Start, bytes.End);
+                if (!isSound || read.IsCompleted)
+                {
+                    return;
+                }
+            }
+        }
+        finally
+        {
+            await reader.CompleteAsync();
+        }
+    }
+
+    private async Task PostAsync()
+    {
+        try
+        {
+            for (int attempt = 0; await link.Pipeline.WaitAsync(_stopping.Token);)
+            {
+                if (link.Pipeline.TryTakeMessage(out byte[] body) && !await PostOneAsync(body, attempt))
+                {
+                    attempt++;
+                    link.ReportUnreachable();
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopped.
+        }
+    }
+
+    private async Task<bool> PostOneAsync(byte[] body, int attempt)
+    {
+        IReadOnlyList<string> urls = link.PeerUrls;
+        if (urls.Count == 0)
+        {
+            return false;
+        }
+
+        try
+        {
+            using HttpRequestMessage request = Make(HttpMethod.Post, urls[attempt % urls.Count], "/raft");
+            request.Content = new ByteArrayContent(body);
+            request.Content.Headers.TryAddWithoutValidation("Content-Type", "application/protobuf");
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+            limit.CancelAfter(SilenceMax);
+            using HttpResponseMessage response = await http.SendAsync(request, limit.Token);
+            return response.StatusCode == HttpStatusCode.NoContent;
+        }
+        catch (Exception e) when (PeerHttp.IsNetwork(e) && !_stopping.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,249 @@
+using System.Buffers;
+using System.Globalization;
+using System.IO.Pipelines;
+using Cairn.Host.Operations;
+using Cairn.Server;
+using Cairn.Server.Peers;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Cairn.Host.Peers;
+
+/// <summary>What is served to the other members, on the peer port.</summary>
+/// <remarks>Thread-safe. Source: etcd server/etcdserver/api/rafthttp/http.go, etcdhttp/peer.go; spec/etcd-formats.md 4.1 and 4.3.</remarks>
+internal sealed class PeerPages(Node node, PeerLinks links, TimeProvider time, ILogger logger) : IDisposable
+{
+    private const string StreamPath = "/raft/stream/";
+
+    // The core bounds appends to a megabyte and a proposal is smaller; etcd takes requests of this size.
+    private const int BodyBytesMax = 64 << 20;
+
+    // A third of the five seconds after which the other side takes a silent link for dead.
+    private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(5.0 / 3);
+
+    private readonly CancellationTokenSource _stopping = new();
+
+    /// <summary>Ends the streams.</summary>
+    public void Stop() => _stopping.Cancel();
+
+    /// <inheritdoc/>
+    public void Dispose() => _stopping.Dispose();
+
+    /// <summary>Answers a request of a peer.</summary>
+    public async Task ServeAsync(IFeatureCollection features)
+    {
+        var exchange = new WebExchange(features);
+        if (exchange.Path.StartsWith(StreamPath, StringComparison.Ordinal))
+        {
+            await ServeStreamAsync(exchange);
+            return;
+        }
+
+        exchange.SetHeader(PeerHeaders.Cluster, $"{node.ClusterId:x}");
+        await exchange.AnswerAsync(exchange.Path switch
+        {
+            "/raft" => await TakeMessageAsync(exchange),
+            "/raft/probing" => PageAnswer.Json($$"""{"OK":true,"Now":"{{time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffffff00Z", CultureInfo.InvariantCulture)}}"}""" + "\n"),
+            "/members" => exchange.Method == "GET" ? new PageAnswer(200, "application/json", node.DescribeMembers()) : PageAnswer.OnlyGet(),
+            "/version" => exchange.Method == "GET" ? Version() : PageAnswer.OnlyGet(),
+            "/downgrade/enabled" => exchange.Method == "GET" ? PageAnswer.Text(200, "false") : PageAnswer.OnlyGet(),
+            _ => await AskNodeAsync(exchange),
+        });
+    }
+
+    private static PageAnswer OnlyPost()
+    {
+        PageAnswer error = PageAnswer.Error(405, "Method Not Allowed");
+        return error with { Headers = [.. error.Headers, new("Allow", "POST")] };
+    }
+
+    private static async ValueTask<byte[]?> ReadBodyAsync(WebExchange exchange)
+    {
+        var reader = exchange.Features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader;
+        while (true)
+        {
+            ReadResult read = await reader.ReadAsync(exchange.Aborted);
+            if (read.Buffer.Length > BodyBytesMax)
+            {
+                return null;
+            }
+
+            if (read.IsCompleted)
+            {
+                byte[] body = read.Buffer.ToArray();
+                reader.AdvanceTo(read.Buffer.End);
+                return body;
+            }
+
+            reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        }
+    }
+
+    private PageAnswer Version() => PageAnswer.Json(
+        $$"""{"etcdserver":"{{Versions.Etcd}}","etcdcluster":"{{node.Look().ClusterVersion ?? "not_decided"}}","storage":"{{Versions.Storage}}"}""");
+
+    private string? Refusal(WebExchange exchange) => PeerHeaders.Refusal(
+        exchange.Header(PeerHeaders.Version), exchange.Header(PeerHeaders.VersionMin), exchange.Header(PeerHeaders.Cluster), node.ClusterId);
+
+    private async ValueTask<PageAnswer> AskNodeAsync(WebExchange exchange)
+    {
+        if (exchange.Method != "POST")
+        {
+            return PageAnswer.NotFound();
+        }
+
+        byte[]? body = await ReadBodyAsync(exchange);
+        PeerAnswer answer = body is null ? new PeerAnswer(400, default) : await node.AnswerPeerAsync(new PeerCall(exchange.Path, body), exchange.Aborted);
+        return answer.Status switch
+        {
+            0 => PageAnswer.NotFound(),
+            200 => new PageAnswer(200, exchange.Path.StartsWith("/members", StringComparison.Ordinal) ? "application/json" : "application/protobuf", answer.Body),
+            _ => PageAnswer.Error(answer.Status, System.Text.Encoding.UTF8.GetString(answer.Body.Span)),
+        };
+    }
+
+    private async ValueTask<PageAnswer> TakeMessageAsync(WebExchange exchange)
+    {
+        if (exchange.Method != "POST")
+        {
+            return OnlyPost();
+        }
+
+        if (Refusal(exchange) is { } refusal)
+        {
+            Log.PeerRefused(logger, exchange.Header(PeerHeaders.From) ?? "", refusal);
+            return PageAnswer.Error(412, refusal);
+        }
+
+        IntroduceSender(exchange);
+        byte[]? body = await ReadBodyAsync(exchange);
+        return body is null ? PageAnswer.Error(400, "error reading raft message") : links.Receive(body) switch
+        {
+            PeerDelivery.Taken => new PageAnswer(204, "", default),
+            PeerDelivery.Forbidden => PageAnswer.Error(403, "forbidden"),
+            _ => PageAnswer.Error(400, "error unmarshalling raft message"),
+        };
+    }
+
+    private void IntroduceSender(WebExchange exchange)
+    {
+        if (TryReadId(exchange.Header(PeerHeaders.From), out ulong from) && links.Find(from) is null && !node.IsRemovedMember(from)
+            && exchange.Header(PeerHeaders.Urls) is { Length: > 0 } urls)
+        {
+            links.Introduce(new PeerAddress(from, urls.Split(',')));
+        }
+    }
+
+    private static bool TryReadId(string? text, out ulong id) => ulong.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out id);
+
+    private async Task ServeStreamAsync(WebExchange exchange)
+    {
+        // On every answer, errors included: without it etcd takes this for version 2.
+        exchange.SetHeader(PeerHeaders.Version, Versions.Etcd);
+        exchange.SetHeader(PeerHeaders.Cluster, $"{node.ClusterId:x}");
+        if (Judge(exchange, out PeerLink? link, out PeerTraffic traffic) is { } refusal)
+        {
+            await exchange.AnswerAsync(refusal);
+            return;
+        }
+
+        if (link!.OpenStream(traffic) is not { } outlet)
+        {
+            await exchange.AnswerAsync(PageAnswer.Error(404, "error sender not found"));
+            return;
+        }
+
+        try
+        {
+            await FeedAsync(exchange, outlet);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            // The other side went away, or this one stops.
+        }
+        finally
+        {
+            link.CloseStream(outlet);
+        }
+    }
+
+    private PageAnswer? Judge(WebExchange exchange, out PeerLink? link, out PeerTraffic traffic)
+    {
+        link = null;
+        string[] path = exchange.Path[StreamPath.Length..].Split('/');
+        traffic = path[0] == "msgapp" ? PeerTraffic.Appends : PeerTraffic.Messages;
+        if (exchange.Method != "GET")
+        {
+            return PageAnswer.OnlyGet();
+        }
+
+        if (Refusal(exchange) is { } refusal)
+        {
+            Log.PeerRefused(logger, exchange.Header(PeerHeaders.From) ?? "", refusal);
+            return PageAnswer.Error(412, refusal);
+        }
+
+        if (path.Length != 2 || path[0] is not ("msgapp" or "message"))
+        {
+            return PageAnswer.Error(404, "invalid path");
+        }
+
+        if (!TryReadId(path[1], out ulong from))
+        {
+            return PageAnswer.Error(404, "invalid from");
+        }
+
+        if (node.IsRemovedMember(from))
+        {
+            return PageAnswer.Error(410, "removed member");
+        }
+
+        link = links.Find(from);
+        if (link is null or { IsProvisional: true })
+        {
+            IntroduceSender(exchange);
+            return PageAnswer.Error(404, "error sender not found");
+        }
+
+        return exchange.Header(PeerHeaders.To) == $"{node.MemberId:x}" ? null : PageAnswer.Error(412, "to field mismatch");
+    }
+
+    private async Task FeedAsync(WebExchange exchange, PeerOutlet outlet)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(exchange.Aborted, _stopping.Token);
+        var body = exchange.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
+        body.DisableBuffering();
+        await body.StartAsync(ended.Token);
+        outlet.WriteHeartbeat(body.Writer);
+        await body.Writer.FlushAsync(ended.Token);
+        Task<bool> waiting = outlet.WaitAsync(ended.Token).AsTask();
+        using var ticks = new PeriodicTimer(HeartbeatInterval, time);
+        Task<bool> tick = ticks.WaitForNextTickAsync(ended.Token).AsTask();
+        while (true)
+        {
+            await Task.WhenAny(waiting, tick);
+            if (tick.IsCompleted)
+            {
+                await tick;
+                outlet.WriteHeartbeat(body.Writer);
+                tick = ticks.WaitForNextTickAsync(ended.Token).AsTask();
+            }
+
+            if (waiting.IsCompleted)
+            {
+                if (!await waiting)
+                {
+                    return;
+                }
+
+                outlet.TryWriteFrames(body.Writer);
+                waiting = outlet.WaitAsync(ended.Token).AsTask();
+            }
+
+            FlushResult flushed = await body.Writer.FlushAsync(ended.Token);
+            if (flushed.IsCompleted || flushed.IsCanceled)
+            {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+namespace Cairn.Server.Peers;
+
+/// <summary>Asks other members questions, one request and one answer each.</summary>
+public interface IPeerCalls
+{
+    /// <summary>Asks.</summary>
+    /// <param name="url">A peer URL of the member to be asked; its name is resolved now.</param>
+    /// <param name="call">The question.</param>
+    /// <param name="cancelled">Ends the wait.</param>
+    /// <returns>The answer; <see cref="PeerAnswer.None"/> if there was none: not reached, or too late.</returns>
+    ValueTask<PeerAnswer> AskAsync(string url, PeerCall call, CancellationToken cancelled);
+}
+
+/// <summary>A question to another member.</summary>
+/// <param name="Path">Path on its peer port.</param>
+/// <param name="Body">What is sent along, protobuf; null asks by GET.</param>
+public sealed record PeerCall(string Path, ReadOnlyMemory<byte>? Body = null);
+
+/// <summary>An answer of another member.</summary>
+/// <param name="Status">Status of HTTP; 0 if there was no answer.</param>
+/// <param name="Body">Its body.</param>
+public sealed record PeerAnswer(int Status, ReadOnlyMemory<byte> Body)
+{
+    /// <summary>No answer.</summary>
+    public static PeerAnswer None { get; } = new(0, default);
+
+    /// <summary>The cluster that the other belongs to; 0 if it did not say.</summary>
+    public ulong ClusterId { get; init; }
+}

@@ -1,0 +1,102 @@
+using System.Globalization;
+using System.Text;
+using Cairn.Protocol;
+using Cairn.Protocol.Leases;
+using Cairn.Server.Membership;
+using Cairn.Server.Peers;
+using Google.Protobuf;
+
+namespace Cairn.Server.Requests;
+
+/// <summary>What other members ask of this one, because it leads.</summary>
+/// <remarks>Source: etcd server/lease/leasehttp/http.go, server/etcdserver/api/etcdhttp/peer.go; spec etcd-formats.md 4.1.</remarks>
+/// <param name="node">The node.</param>
+/// <param name="leases">Requests on leases.</param>
+/// <param name="members">Requests on the membership.</param>
+internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, MemberRequests members)
+{
+    /// <summary>Path of renewals.</summary>
+    public const string KeepAlivePath = "/leases";
+
+    /// <summary>Path of questions about a lease.</summary>
+    public const string LeasePath = "/leases/internal";
+
+    /// <summary>Path of promotions; the id follows, decimal.</summary>
+    public const string PromotePath = "/members/promote/";
+
+    /// <summary>Answers.</summary>
+    /// <param name="call">The question.</param>
+    /// <param name="cancelled">Nobody waits any longer.</param>
+    /// <returns>The answer; none if there is no such question.</returns>
+    public async ValueTask<PeerAnswer> AnswerAsync(PeerCall call, CancellationToken cancelled)
+    {
+        var context = new RequestContext(cancelled);
+        try
+        {
+            switch (call.Path)
+            {
+                case KeepAlivePath:
+                    return await KeepAliveAsync(LeaseKeepAliveRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span), context);
+                case LeasePath:
+                    var question = LeaseInternalRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span);
+                    return await DescribeLeaseAsync(question.LeaseTimeToLiveRequest ?? new LeaseTimeToLiveRequest(), context);
+                case var path when path.StartsWith(PromotePath, StringComparison.Ordinal):
+                    return ulong.TryParse(path.AsSpan(PromotePath.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var id)
+                        ? await PromoteAsync(id, context)
+                        : Refuse(404, $"member {path[PromotePath.Length..]} not found in cluster");
+                default:
+                    return PeerAnswer.None;
+            }
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return Refuse(400, "error unmarshalling request");
+        }
+    }
+
+    private static PeerAnswer Refuse(int status, string text) => new(status, Encoding.UTF8.GetBytes(text));
+
+    private static PeerAnswer RefuseLease(NodeError error) => error switch
+    {
+        NodeError.LeaseNotFound => Refuse(404, "requested lease not found"),
+        NodeError.TimeoutWaitingForApply or NodeError.Timeout => Refuse(408, "waiting for node to catch up its applied index has timed out"),
+        _ => Refuse(500, error.ToString()),
+    };
+
+    private async ValueTask<PeerAnswer> KeepAliveAsync(LeaseKeepAliveRequest request, RequestContext context)
+    {
+        var answer = await leases.KeepAliveHereAsync(request, context);
+        if (!answer.Succeeded)
+        {
+            return RefuseLease(answer.Error);
+        }
+
+        return answer.Value.TTL == 0 ? RefuseLease(NodeError.LeaseNotFound) : new PeerAnswer(200, answer.Value.ToByteArray());
+    }
+
+    private async ValueTask<PeerAnswer> DescribeLeaseAsync(LeaseTimeToLiveRequest request, RequestContext context)
+    {
+        var answer = await leases.TimeToLiveHereAsync(request, context);
+        if (!answer.Succeeded)
+        {
+            return RefuseLease(answer.Error);
+        }
+
+        return answer.Value.TTL < 0
+            ? RefuseLease(NodeError.LeaseNotFound)
+            : new PeerAnswer(200, new LeaseInternalResponse { LeaseTimeToLiveResponse = answer.Value }.ToByteArray());
+    }
+
+    private async ValueTask<PeerAnswer> PromoteAsync(ulong id, RequestContext context)
+    {
+        var answer = await members.PromoteHereAsync(new MemberPromoteRequest { ID = id }, context);
+        return answer.Error switch
+        {
+            NodeError.None => new PeerAnswer(200, MemberPages.Describe(node.View.Members)),
+            NodeError.MemberNotFound => Refuse(404, $"member {id:x} not found in cluster"),
+            NodeError.LearnerNotReady => Refuse(412, "etcdserver: can only promote a learner member which is in sync with leader"),
+            NodeError.MemberNotLearner => Refuse(412, "membership: can only promote a learner member"),
+            _ => Refuse(500, answer.Error.ToString()),
+        };
+    }
+}
