@@ -206,7 +206,7 @@ internal sealed class LeaseClock
             }
 
             // The queue learns of the later deadline when the earlier one comes up.
-            lease.Deadline = Max(lease.Deadline, _now + lease.Ttl);
+            lease.Deadline = Max(lease.Deadline, Latest_NeedsLock() + lease.Ttl);
             ttl = lease.Ttl;
             return RenewOutcome.Renewed;
         }
@@ -244,6 +244,13 @@ internal sealed class LeaseClock
     }
 
     private static TimeSpan Max(TimeSpan left, TimeSpan right) => left > right ? left : right;
+
+    /// <summary>Tells what time it may be: the next tick counts what has passed since the last one, and a lease that begins now must not pay for it.</summary>
+    private TimeSpan Latest_NeedsLock()
+    {
+        var elapsed = _time.GetElapsedTime(_lastTick);
+        return _now + (elapsed < _gap ? elapsed : _gap);
+    }
 
     /// <summary>Measures what passed since the last tick, as far as it counts.</summary>
     private TimeSpan Measure_NeedsLock()
@@ -296,7 +303,7 @@ internal sealed class LeaseClock
 
     private void Add_NeedsLock(long id, TimeSpan ttl, TimeSpan extra)
     {
-        var lease = new LeaseTimer(id, ttl) { Deadline = _now + ttl + extra };
+        var lease = new LeaseTimer(id, ttl) { Deadline = Latest_NeedsLock() + ttl + extra };
         _leases[id] = lease;
         _byDeadline.Enqueue(lease, lease.Deadline);
     }

@@ -69,11 +69,9 @@ internal sealed class ApplyLoop
     private readonly ApplyLoopParts _parts;
     private readonly AsyncSignal _wake = new();
     private readonly AsyncSignal _room = new();
-    private readonly Inbox<Message> _inbox;
-    private readonly Inbox<Call> _callers;
+    private readonly Inbox<Work> _inbox;
     private readonly List<ApplyResult> _results = [];
-    private List<Message> _batch = [];
-    private List<Call> _calls = [];
+    private List<Work> _batch = [];
     private ulong _clockTerm;
     private TaskCompletionSource? _swept;
     private bool _stopping;
@@ -83,8 +81,7 @@ internal sealed class ApplyLoop
     public ApplyLoop(ApplyLoopParts parts)
     {
         _parts = parts;
-        _inbox = new Inbox<Message>(LoopLimits.ApplyWorkCapacity, _wake);
-        _callers = new Inbox<Call>(LoopLimits.ApplyWorkCapacity, _wake);
+        _inbox = new Inbox<Work>(LoopLimits.ApplyWorkCapacity, _wake);
     }
 
     /// <summary>Raised on the loop after entries were applied; the argument is the index of the last.</summary>
@@ -98,23 +95,21 @@ internal sealed class ApplyLoop
     public void Post(Message message)
     {
         Invariant.Holds(message.Type == MessageType.StorageApply);
-        Invariant.Holds(_inbox.TryPost(message) || Volatile.Read(ref _stopping));
+        Invariant.Holds(_inbox.TryPost(new Work(message, null, null)) || Volatile.Read(ref _stopping));
     }
 
-    /// <summary>Does something with the state, between two messages of entries. Any thread.</summary>
+    /// <summary>Does something with the state, between two batches. Any thread.</summary>
     /// <typeparam name="T">What comes of it.</typeparam>
     /// <param name="function">What to do; short, without waiting. If it fails, so does the loop.</param>
     /// <returns>What came of it; cancelled if the loop ended before.</returns>
     public Task<T> CallAsync<T>(Func<StateMachine, T> function)
     {
         var outcome = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (!_callers.TryPost(new Call(state => outcome.SetResult(function(state)), () => outcome.TrySetCanceled())))
+        if (!_inbox.TryPost(new Work(null, state => outcome.SetResult(function(state)), () => outcome.TrySetCanceled())))
         {
             outcome.SetCanceled();
         }
 
-        // The loop may be waiting for room, which perhaps only this call can make.
-        _room.Set();
         return outcome.Task;
     }
 
@@ -157,7 +152,6 @@ internal sealed class ApplyLoop
     public void Stop()
     {
         _inbox.Close();
-        _callers.Close();
         Volatile.Write(ref _stopping, true);
         _wake.Set();
         _room.Set();
@@ -167,12 +161,12 @@ internal sealed class ApplyLoop
     {
         while (true)
         {
-            while (AnswerCalls() | _inbox.Drain(ref _batch))
+            while (_inbox.Drain(ref _batch))
             {
-                foreach (var message in _batch)
+                foreach (var work in _batch)
                 {
                     await WaitForRoomAsync();
-                    Apply(message);
+                    Do(work);
                 }
 
                 _batch.Clear();
@@ -200,15 +194,18 @@ internal sealed class ApplyLoop
     {
         do
         {
-            _calls.ForEach(static call => call.Cancel());
-            _calls.Clear();
+            foreach (var work in _batch)
+            {
+                work.Cancel?.Invoke();
+            }
+
+            _batch.Clear();
         }
-        while (_callers.Drain(ref _calls));
+        while (_inbox.Drain(ref _batch));
         Interlocked.Exchange(ref _swept, null)?.TrySetCanceled();
     }
 
-    /// <summary>Waits while the rows in memory are as many as may be: the disk does not keep up, hangs, or is full. Calls are answered meanwhile, since
-    /// salvaging what a failed file leaves is one.</summary>
+    /// <summary>Waits while the rows in memory are as many as may be: the disk does not keep up, or hangs.</summary>
     private async ValueTask WaitForRoomAsync()
     {
         var room = _parts.RevisionLog.TailRoomBytes;
@@ -220,25 +217,20 @@ internal sealed class ApplyLoop
         while (room <= 0 && !Volatile.Read(ref _stopping))
         {
             await _room.WaitAsync();
-            AnswerCalls();
             room = _parts.RevisionLog.TailRoomBytes;
         }
     }
 
-    private bool AnswerCalls()
+    private void Do(in Work work)
     {
-        if (!_callers.Drain(ref _calls))
+        if (work.Message is { } message)
         {
-            return false;
+            Apply(message);
         }
-
-        foreach (var call in _calls)
+        else
         {
-            call.Action(_parts.State);
+            work.Action!(_parts.State);
         }
-
-        _calls.Clear();
-        return true;
     }
 
     private void Apply(Message message)
@@ -350,6 +342,6 @@ internal sealed class ApplyLoop
         }
     }
 
-    /// <summary>Something to do with the state, and what tells the caller that it is not done.</summary>
-    private readonly record struct Call(Action<StateMachine> Action, Action Cancel);
+    /// <summary>Something to do: entries to apply, or a call, with what tells the caller that it is not done.</summary>
+    private readonly record struct Work(Message? Message, Action<StateMachine>? Action, Action? Cancel);
 }

@@ -27,6 +27,26 @@ public sealed class LeaseClockTests
     }
 
     [Fact]
+    public void A_lease_that_begins_or_is_renewed_between_two_ticks_does_not_pay_for_the_time_before()
+    {
+        _clock.Begin(Term, []);
+        _time.Stall(Tick * 0.9);
+        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        _clock.Granted(2, TimeSpan.FromSeconds(1));
+        _time.Stall(Tick * 0.1);
+        _clock.Tick(Term, []);
+        _time.Stall(Tick * 0.9);
+        _clock.Renew(2, out _, out _);
+        _time.Stall(Tick * 0.1);
+        _clock.Tick(Term, []);
+
+        Assert.Empty(Pass(TimeSpan.FromSeconds(0.9)));
+        Assert.Equal([2], Pass(TimeSpan.FromSeconds(0.1)));
+        Assert.Empty(Pass(TimeSpan.FromSeconds(0.8)));
+        Assert.Equal([1], Pass(TimeSpan.FromSeconds(0.1)));
+    }
+
+    [Fact]
     public void A_renewed_lease_has_its_full_time_again()
     {
         _clock.Begin(Term, []);
