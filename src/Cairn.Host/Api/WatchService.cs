@@ -3,6 +3,7 @@ using Cairn.Host.Grpc;
 using Cairn.Protocol;
 using Cairn.Server;
 using Cairn.Server.Watch;
+using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
 
 namespace Cairn.Host.Api;
 
@@ -13,8 +14,8 @@ internal sealed class WatchService(Node node)
     private const int FlushBytes = 64 * 1024;
 
     /// <summary>Binds the service.</summary>
-    public ServiceBinder Bind() => new ServiceBinder("etcdserverpb.Watch")
-        .BothStream("Watch", WatchAsync);
+    public ServiceBinder Bind() => new ServiceBinder(WatchReflection.Descriptor.FindTypeByName<ServiceDescriptor>("Watch"))
+        .Streaming<WatchRequest>("Watch", WatchAsync);
 
     private async ValueTask<GrpcStatus> WatchAsync(GrpcCall call)
     {

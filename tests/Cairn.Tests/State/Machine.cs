@@ -3,7 +3,7 @@ using Cairn.State;
 using Cairn.State.Mvcc;
 using Cairn.State.Persistence;
 using Cairn.Storage.Revisions;
-using Cairn.Tests.Storage.Simulated;
+using Cairn.Simulation.Disks;
 using Google.Protobuf;
 using Xunit;
 

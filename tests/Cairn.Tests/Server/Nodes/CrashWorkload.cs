@@ -1,7 +1,7 @@
 using Cairn.Protocol;
 using Cairn.Server;
 using Cairn.Tests.Server.Simulated;
-using Cairn.Tests.Storage.Simulated;
+using Cairn.Simulation.Disks;
 using Xunit;
 using static Cairn.Tests.Server.Simulated.NodeRequests;
 

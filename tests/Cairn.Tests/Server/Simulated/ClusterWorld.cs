@@ -3,7 +3,7 @@ using Cairn.Server;
 using Cairn.Server.Peers;
 using Cairn.Storage.Revisions;
 using Cairn.Storage.Wal;
-using Cairn.Tests.Storage.Simulated;
+using Cairn.Simulation.Disks;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 

@@ -2,7 +2,7 @@ using Cairn.Protocol;
 using Cairn.Server;
 using Cairn.Storage.Revisions;
 using Cairn.Storage.Wal;
-using Cairn.Tests.Storage.Simulated;
+using Cairn.Simulation.Disks;
 using Google.Protobuf;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;

@@ -5,7 +5,7 @@ using Cairn.Server.Watch;
 using Cairn.State;
 using Cairn.Storage.Revisions;
 using Cairn.Tests.Server.Simulated;
-using Cairn.Tests.Storage.Simulated;
+using Cairn.Simulation.Disks;
 using Google.Protobuf;
 using Xunit;
 

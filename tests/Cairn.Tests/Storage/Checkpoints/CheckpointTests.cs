@@ -1,6 +1,6 @@
 using Cairn.Storage;
 using Cairn.Storage.Checkpoints;
-using Cairn.Tests.Storage.Simulated;
+using Cairn.Simulation.Disks;
 using Xunit;
 
 namespace Cairn.Tests.Storage.Checkpoints;

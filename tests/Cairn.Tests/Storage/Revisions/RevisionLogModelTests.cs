@@ -1,4 +1,4 @@
-using Cairn.Tests.Storage.Simulated;
+using Cairn.Simulation.Disks;
 using Xunit;
 
 namespace Cairn.Tests.Storage.Revisions;

@@ -1,7 +1,7 @@
 using System.Buffers;
 using Cairn.Storage;
 using Cairn.Storage.Revisions;
-using Cairn.Tests.Storage.Simulated;
+using Cairn.Simulation.Disks;
 using Xunit;
 
 namespace Cairn.Tests.Storage.Revisions;

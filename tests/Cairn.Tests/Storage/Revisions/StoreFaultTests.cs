@@ -2,7 +2,7 @@ using Cairn.Storage;
 using Cairn.Storage.Checkpoints;
 using Cairn.Storage.Manifest;
 using Cairn.Storage.Revisions;
-using Cairn.Tests.Storage.Simulated;
+using Cairn.Simulation.Disks;
 using Xunit;
 
 namespace Cairn.Tests.Storage.Revisions;

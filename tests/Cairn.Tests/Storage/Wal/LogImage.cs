@@ -1,7 +1,7 @@
 using Cairn.Raft;
 using Cairn.Raft.Wire;
 using Cairn.Storage.Wal;
-using Cairn.Tests.Storage.Simulated;
+using Cairn.Simulation.Disks;
 
 namespace Cairn.Tests.Storage.Wal;
 

@@ -1,6 +1,6 @@
 using Cairn.Storage;
 using Cairn.Storage.Wal;
-using Cairn.Tests.Storage.Simulated;
+using Cairn.Simulation.Disks;
 using Xunit;
 
 namespace Cairn.Tests.Storage.Wal;

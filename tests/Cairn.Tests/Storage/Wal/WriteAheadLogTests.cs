@@ -1,7 +1,7 @@
 using Cairn.Raft;
 using Cairn.Storage;
 using Cairn.Storage.Wal;
-using Cairn.Tests.Storage.Simulated;
+using Cairn.Simulation.Disks;
 using Xunit;
 
 namespace Cairn.Tests.Storage.Wal;

@@ -1,4 +1,4 @@
-namespace Cairn.Tests.Storage.Simulated;
+namespace Cairn.Simulation.Disks;
 
 /// <summary>A file without a name: what is on the platter, what the page cache shows, and the changes between the two.</summary>
 internal sealed class SimulatedInode
@@ -6,10 +6,10 @@ internal sealed class SimulatedInode
     private const int SectorBytes = 512;
 
     private readonly List<Change> _dirty = [];
-    private byte[] _platter = [];
+    private readonly SimulatedContent _platter = new();
 
     /// <summary>What reads see.</summary>
-    public byte[] Cache { get; private set; } = [];
+    public SimulatedContent Cache { get; private set; } = new();
 
     /// <summary>Whether a process holds the lock of the file.</summary>
     public bool Locked { get; set; }
@@ -17,14 +17,14 @@ internal sealed class SimulatedInode
     public void Write(long offset, ReadOnlySpan<byte> source)
     {
         var change = new Change(offset, source.ToArray(), null);
-        Cache = change.ApplyTo(Cache);
+        change.ApplyTo(Cache);
         _dirty.Add(change);
     }
 
     public void SetLength(long length)
     {
         var change = new Change(0, [], length);
-        Cache = change.ApplyTo(Cache);
+        change.ApplyTo(Cache);
         _dirty.Add(change);
     }
 
@@ -32,7 +32,7 @@ internal sealed class SimulatedInode
     {
         foreach (var change in _dirty)
         {
-            _platter = change.ApplyTo(_platter);
+            change.ApplyTo(_platter);
         }
 
         _dirty.Clear();
@@ -44,7 +44,7 @@ internal sealed class SimulatedInode
     public void CutPower(CrashMode mode, Prng prng)
     {
         Land(mode, prng);
-        Cache = _platter;
+        Cache = _platter.Clone();
         Locked = false;
     }
 
@@ -52,15 +52,15 @@ internal sealed class SimulatedInode
     public void Damage(long offset, ReadOnlySpan<byte> bytes)
     {
         var change = new Change(offset, bytes.ToArray(), null);
-        _platter = change.ApplyTo(_platter);
-        Cache = change.ApplyTo(Cache);
+        change.ApplyTo(_platter);
+        change.ApplyTo(Cache);
     }
 
     public void Truncate(long length)
     {
         var change = new Change(0, [], length);
-        _platter = change.ApplyTo(_platter);
-        Cache = change.ApplyTo(Cache);
+        change.ApplyTo(_platter);
+        change.ApplyTo(Cache);
     }
 
     private static bool Survives(CrashMode mode, Prng prng) => mode switch
@@ -80,7 +80,7 @@ internal sealed class SimulatedInode
             }
             else if (Survives(mode, prng))
             {
-                _platter = change.ApplyTo(_platter);
+                change.ApplyTo(_platter);
             }
         }
 
@@ -100,15 +100,15 @@ internal sealed class SimulatedInode
             if (sector == torn)
             {
                 var cut = prng.Between(begin, sectorEnd);
-                _platter = (prng.Chance(1, 2) ? change.Part(begin, cut) : change.Part(cut, sectorEnd)).ApplyTo(_platter);
+                (prng.Chance(1, 2) ? change.Part(begin, cut) : change.Part(cut, sectorEnd)).ApplyTo(_platter);
             }
             else if (mode == CrashMode.Stale && prng.Chance(1, 3))
             {
-                _platter = Spoil(piece, prng).ApplyTo(_platter);
+                Spoil(piece, prng).ApplyTo(_platter);
             }
             else if (Survives(mode, prng))
             {
-                _platter = piece.ApplyTo(_platter);
+                piece.ApplyTo(_platter);
             }
 
             begin = sectorEnd;
@@ -142,18 +142,14 @@ internal sealed class SimulatedInode
 
     private sealed record Change(long Offset, byte[] Bytes, long? Length)
     {
-        public byte[] ApplyTo(byte[] content)
+        public void ApplyTo(SimulatedContent content)
         {
-            var length = Length ?? Math.Max(content.Length, Bytes.Length == 0 ? 0 : Offset + Bytes.Length);
-            var result = new byte[length];
-            content.AsSpan(0, (int)Math.Min(content.Length, length)).CopyTo(result);
-            if (Bytes.Length > 0)
+            if (Length is { } length)
             {
-                // A torn write may leave an empty piece, beyond the end of a file that did not grow.
-                Bytes.CopyTo(result, Offset);
+                content.SetLength(length);
             }
 
-            return result;
+            content.Write(Offset, Bytes);
         }
 
         public Change Part(long begin, long end) => new(begin, Bytes[(int)(begin - Offset)..(int)(end - Offset)], null);

@@ -1,6 +1,6 @@
 using Cairn.Storage;
 
-namespace Cairn.Tests.Storage.Simulated;
+namespace Cairn.Simulation.Disks;
 
 /// <summary>An open file of <see cref="SimulatedDisk"/>. After a failed write or sync it refuses to be written or synced, as a file of the real disk does.</summary>
 internal sealed class SimulatedFile(SimulatedDisk disk, SimulatedInode inode, string path) : IDiskFile
@@ -23,7 +23,7 @@ internal sealed class SimulatedFile(SimulatedDisk disk, SimulatedInode inode, st
     {
         disk.ThrowIfOff(_life);
         var count = (int)Math.Clamp(inode.Cache.Length - offset, 0, destination.Length);
-        inode.Cache.AsSpan((int)Math.Min(offset, inode.Cache.Length), count).CopyTo(destination);
+        inode.Cache.Read(offset, destination[..count]);
         return count;
     }
 

@@ -1,4 +1,4 @@
-namespace Cairn.Tests.Storage.Simulated;
+namespace Cairn.Simulation.Disks;
 
 /// <summary>What a power cut does to what was not synced.</summary>
 public enum CrashMode

@@ -1,4 +1,4 @@
-namespace Cairn.Tests.Storage.Simulated;
+namespace Cairn.Simulation.Disks;
 
 /// <summary>The directory tree: what processes see, what is on the platter, and the changes between the two. A directory is a name without an inode.</summary>
 internal sealed class SimulatedNames

@@ -1,6 +1,6 @@
 using Cairn.Storage;
 
-namespace Cairn.Tests.Storage.Simulated;
+namespace Cairn.Simulation.Disks;
 
 // The faults that this disk injects, all decided by one seed:
 //
@@ -49,6 +49,9 @@ public sealed class SimulatedDisk : IDisk
     /// <summary>How long a sync takes.</summary>
     public TimeSpan SyncDelay { get; set; }
 
+    /// <summary>Called at a planned crash, before anybody sees it.</summary>
+    public Action? Crashed { get; set; }
+
     /// <summary>Number of syncs that wait.</summary>
     public int HeldSyncs => _held.Count;
 
@@ -93,9 +96,6 @@ public sealed class SimulatedDisk : IDisk
     /// <param name="count">How often.</param>
     public void Fail(string operation, string path, int errno, int count = 1) => _failures.Add(new PlannedFailure(operation, path, errno) { Left = count });
 
-    /// <summary>Forgets all failures that were planned.</summary>
-    public void FailNoMore() => _failures.Clear();
-
     /// <summary>Flips one bit of what is on the platter.</summary>
     /// <param name="path">The file.</param>
     /// <param name="bit">Which one, from the start of the file.</param>
@@ -115,7 +115,7 @@ public sealed class SimulatedDisk : IDisk
     /// <summary>Reads a file past all faults.</summary>
     /// <param name="path">The file.</param>
     /// <returns>A copy.</returns>
-    public byte[] ReadAll(string path) => [.. Inode(path).Cache];
+    public byte[] ReadAll(string path) => Inode(path).Cache.ToArray();
 
     /// <summary>Puts a durable file on the disk past all faults.</summary>
     /// <param name="path">The file.</param>
@@ -282,7 +282,12 @@ public sealed class SimulatedDisk : IDisk
     /// <summary>Ends this life.</summary>
     internal void CrashIf(bool crash)
     {
-        _off |= crash;
+        if (crash)
+        {
+            _off = true;
+            Crashed?.Invoke();
+        }
+
         ThrowIfOff(Life);
     }
 

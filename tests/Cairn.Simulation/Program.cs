@@ -1,0 +1,64 @@
+using System.Globalization;
+
+namespace Cairn.Simulation;
+
+/// <summary>Runs seeds: "--seed 42" with the members' log lines, "--seeds 1..1000" until one fails. Without either, runs the tests.</summary>
+internal static class Program
+{
+    public static async Task<int> Main(string[] args)
+    {
+        if (Value(args, "--seeds") is { } range)
+        {
+            var ends = range.Split("..");
+            return RunMany(Number(ends[0]), Number(ends[^1]), keepGoing: args.Contains("--all"));
+        }
+
+        if (Value(args, "--seed") is { } seed)
+        {
+            return Report(Simulation.Run(new SimulationOptions { Seed = Number(seed), Log = args.Contains("--log") ? Console.Out : null })) ? 0 : 1;
+        }
+
+        return args.Contains("--server") || args.Contains("--internal-msbuild-node")
+            ? await Xunit.MicrosoftTestingPlatform.TestPlatformTestFramework.RunAsync(args, SelfRegisteredExtensions.AddSelfRegisteredExtensions)
+            : await Xunit.Runner.InProc.SystemConsole.ConsoleRunner.Run(args);
+    }
+
+    private static int RunMany(ulong first, ulong last, bool keepGoing)
+    {
+        var failed = 0;
+        for (var seed = first; seed <= last; seed++)
+        {
+            if (!Report(Simulation.Run(new SimulationOptions { Seed = seed })))
+            {
+                failed++;
+                if (!keepGoing)
+                {
+                    break;
+                }
+            }
+        }
+
+        Console.WriteLine($"{failed} failed");
+        return failed == 0 ? 0 : 1;
+    }
+
+    private static bool Report(SimulationResult result)
+    {
+        Console.WriteLine($"seed {result.Seed}: {(result.Failure is null ? "ok" : "FAILED")}, trace {result.Trace:x16}, {result.Summary}");
+        if (result.Failure is not null)
+        {
+            Console.WriteLine($"  {result.Failure}");
+            Console.WriteLine($"  replay: dotnet run --project tests/Cairn.Simulation -- --seed {result.Seed} --log");
+        }
+
+        return result.Failure is null;
+    }
+
+    private static string? Value(string[] args, string name)
+    {
+        var at = Array.IndexOf(args, name);
+        return at >= 0 && at + 1 < args.Length ? args[at + 1] : null;
+    }
+
+    private static ulong Number(string text) => ulong.Parse(text, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,20 @@
+namespace Cairn.Simulation;
+
+/// <summary>What a run is about; everything else follows from the seed.</summary>
+internal sealed record SimulationOptions
+{
+    public required ulong Seed { get; init; }
+
+    /// <summary>How long faults happen.</summary>
+    public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(40);
+
+    /// <summary>Where the log lines of the members go; null for nowhere.</summary>
+    public TextWriter? Log { get; init; }
+}
+
+/// <summary>What a run came to.</summary>
+/// <param name="Seed">Its seed.</param>
+/// <param name="Failure">What was not as it must be; null if nothing.</param>
+/// <param name="Trace">Digest of everything that happened: equal seeds give equal ones.</param>
+/// <param name="Summary">Counts, for people.</param>
+internal sealed record SimulationResult(ulong Seed, string? Failure, ulong Trace, string Summary);

@@ -1,0 +1,75 @@
+using Cairn.Simulation.Histories;
+
+namespace Cairn.Simulation.Workloads;
+
+/// <summary>All clients of a run.</summary>
+internal sealed class Workload
+{
+    private readonly IReadOnlyList<SimulatedMember> _members;
+    private readonly List<Task> _clients = [];
+
+    public Workload(World world, IReadOnlyList<SimulatedMember> members)
+    {
+        World = world;
+        Link = new ClientLink(world, new Prng(world.Seed ^ 0x11EE));
+        _members = members;
+        Witness = new WatchRecord { Name = "witness", Key = "\0", End = "\0" };
+        History.Watches.Add(Witness);
+        History.Watches.Add(new WatchRecord { Name = "all with previous", Key = "\0", End = "\0", WantsPrevious = true });
+        History.Watches.Add(new WatchRecord { Name = "one key", Key = "k1", End = "", WantsPrevious = true });
+        History.Watches.Add(new WatchRecord { Name = "deletes", Key = "k1", End = "k4", NoPut = true });
+        History.Watches.Add(new WatchRecord { Name = "puts", Key = "k", End = "z", NoDelete = true });
+    }
+
+    public World World { get; }
+
+    public ClientLink Link { get; }
+
+    public History History { get; } = new();
+
+    /// <summary>Sees every change from the first revision on.</summary>
+    public WatchRecord Witness { get; }
+
+    /// <summary>Whether clients finish what they are at and go.</summary>
+    public bool IsStopping { get; private set; }
+
+    /// <summary>Calls that were answered.</summary>
+    public long Answered { get; set; }
+
+    /// <summary>Whether the clients have gone; watchers stay.</summary>
+    public bool HasStopped => _clients.TrueForAll(client => client.IsCompleted);
+
+    public void Start() => World.Outside.Run(() =>
+    {
+        for (var i = 0; i < 5; i++)
+        {
+            _clients.Add(GuardAsync(new KeyClient(this, i).RunAsync()));
+        }
+
+        for (var i = 5; i < 8; i++)
+        {
+            _clients.Add(GuardAsync(new LeaseClient(this, i).RunAsync()));
+        }
+
+        for (var i = 0; i < History.Watches.Count; i++)
+        {
+            _ = GuardAsync(new WatchClient(this, History.Watches[i], 0xFACE + (ulong)i).RunAsync());
+        }
+    });
+
+    public void Stop() => IsStopping = true;
+
+    public SimulatedMember PickMember(Prng prng) => _members[prng.Below(_members.Count)];
+
+    private async Task GuardAsync(Task task)
+    {
+        try
+        {
+            await task;
+        }
+        catch (Exception exception)
+        {
+            World.Fail($"a client: {exception}");
+        }
+    }
+}
