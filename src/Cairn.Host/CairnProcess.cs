@@ -131,15 +131,16 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         return 1;
     }
 
-    private static IEnumerable<GrpcMethod> Services(Node node) =>
+    /// <summary>All methods of all services.</summary>
+    internal static IReadOnlyList<GrpcMethod> Services(Node node) =>
     [
-        .. new KvService(node).Bind().Methods(),
-        .. new WatchService(node).Bind().Methods(),
-        .. new LeaseService(node).Bind().Methods(),
-        .. new ClusterService(node).Bind().Methods(),
-        .. new MaintenanceService(node).Bind().Methods(),
-        .. new AuthService(node).Bind().Methods(),
-        .. HealthService.Bind().Methods(),
+        .. new KvService(node).Bind().Methods,
+        .. new WatchService(node).Bind().Methods,
+        .. new LeaseService(node).Bind().Methods,
+        .. new ClusterService(node).Bind().Methods,
+        .. new MaintenanceService(node).Bind().Methods,
+        .. new AuthService(node).Bind().Methods,
+        .. HealthService.Bind().Methods,
     ];
 
     private void AddListeners(WebServer web, Node node, GrpcServer grpc, ServerCertificates? tls)

@@ -1,7 +1,6 @@
 using Cairn.Host.Grpc;
 using Cairn.Protocol;
 using Cairn.Server;
-using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
 
 namespace Cairn.Host.Api;
 
@@ -12,12 +11,16 @@ internal sealed class AuthService(Node node)
     private const ulong FirstAuthRevision = 1;
 
     /// <summary>Binds the service.</summary>
-    public ServiceBinder Bind() => new ServiceBinder(AuthReflection.Descriptor.FindTypeByName<ServiceDescriptor>("Auth"))
+    public ServiceBinder Bind() => new ServiceBinder("etcdserverpb.Auth")
         .Unary<AuthStatusRequest, AuthStatusResponse>(
-            "AuthStatus", (_, _) => Answered(new AuthStatusResponse { Header = Header(), Enabled = false, AuthRevision = FirstAuthRevision }))
-        .Unary<AuthDisableRequest, AuthDisableResponse>("AuthDisable", (_, _) => Answered(new AuthDisableResponse { Header = Header() }))
-        .Unary<AuthEnableRequest, AuthEnableResponse>("AuthEnable", (_, _) => Refused<AuthEnableResponse>(NodeError.RootUserMissing))
-        .Unary<AuthenticateRequest, AuthenticateResponse>("Authenticate", (_, _) => Refused<AuthenticateResponse>(NodeError.AuthNotEnabled));
+            "AuthStatus", AuthStatusRequest.Parser, (_, _) => Answered(new AuthStatusResponse { Header = Header(), Enabled = false, AuthRevision = FirstAuthRevision }))
+        .Unary<AuthDisableRequest, AuthDisableResponse>(
+            "AuthDisable", AuthDisableRequest.Parser, (_, _) => Answered(new AuthDisableResponse { Header = Header() }))
+        .Unary<AuthEnableRequest, AuthEnableResponse>("AuthEnable", AuthEnableRequest.Parser, (_, _) => Refused<AuthEnableResponse>(NodeError.RootUserMissing))
+        .Unary<AuthenticateRequest, AuthenticateResponse>(
+            "Authenticate", AuthenticateRequest.Parser, (_, _) => Refused<AuthenticateResponse>(NodeError.AuthNotEnabled))
+        .Absent("UserAdd", "UserGet", "UserList", "UserDelete", "UserChangePassword", "UserGrantRole", "UserRevokeRole")
+        .Absent("RoleAdd", "RoleGet", "RoleList", "RoleDelete", "RoleGrantPermission", "RoleRevokePermission");
 
     private static ValueTask<Outcome<T>> Answered<T>(T answer)
         where T : class => ValueTask.FromResult<Outcome<T>>(answer);

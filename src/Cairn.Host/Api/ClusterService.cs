@@ -1,7 +1,6 @@
 using Cairn.Host.Grpc;
 using Cairn.Protocol;
 using Cairn.Server;
-using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
 
 namespace Cairn.Host.Api;
 
@@ -9,11 +8,15 @@ namespace Cairn.Host.Api;
 internal sealed class ClusterService(Node node)
 {
     /// <summary>Binds the service.</summary>
-    public ServiceBinder Bind() => new ServiceBinder(ClusterReflection.Descriptor.FindTypeByName<ServiceDescriptor>("Cluster"))
-        .Unary<MemberListRequest, MemberListResponse>("MemberList", async (request, call) => (await node.MemberListAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<MemberAddRequest, MemberAddResponse>("MemberAdd", async (request, call) => (await node.MemberAddAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<MemberRemoveRequest, MemberRemoveResponse>("MemberRemove", async (request, call) => (await node.MemberRemoveAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<MemberUpdateRequest, MemberUpdateResponse>("MemberUpdate", async (request, call) => (await node.MemberUpdateAsync(request, Caller.Of(call))).ToOutcome())
+    public ServiceBinder Bind() => new ServiceBinder("etcdserverpb.Cluster")
+        .Unary<MemberListRequest, MemberListResponse>(
+            "MemberList", MemberListRequest.Parser, async (request, call) => (await node.MemberListAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<MemberAddRequest, MemberAddResponse>(
+            "MemberAdd", MemberAddRequest.Parser, async (request, call) => (await node.MemberAddAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<MemberRemoveRequest, MemberRemoveResponse>(
+            "MemberRemove", MemberRemoveRequest.Parser, async (request, call) => (await node.MemberRemoveAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<MemberUpdateRequest, MemberUpdateResponse>(
+            "MemberUpdate", MemberUpdateRequest.Parser, async (request, call) => (await node.MemberUpdateAsync(request, Caller.Of(call))).ToOutcome())
         .Unary<MemberPromoteRequest, MemberPromoteResponse>(
-            "MemberPromote", async (request, call) => (await node.MemberPromoteAsync(request, Caller.Of(call))).ToOutcome());
+            "MemberPromote", MemberPromoteRequest.Parser, async (request, call) => (await node.MemberPromoteAsync(request, Caller.Of(call))).ToOutcome());
 }

@@ -1,7 +1,6 @@
 using Cairn.Grpc;
 using Cairn.Host.Grpc;
 using Cairn.Protocol.Health;
-using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
 
 namespace Cairn.Host.Api;
 
@@ -10,10 +9,11 @@ namespace Cairn.Host.Api;
 internal sealed class HealthService
 {
     /// <summary>Binds the service.</summary>
-    public static ServiceBinder Bind() => new ServiceBinder(HealthReflection.Descriptor.FindTypeByName<ServiceDescriptor>("Health"))
-        .Unary<HealthCheckRequest, HealthCheckResponse>("Check", static (request, _) => ValueTask.FromResult<Outcome<HealthCheckResponse>>(
+    public static ServiceBinder Bind() => new ServiceBinder("grpc.health.v1.Health")
+        .Unary<HealthCheckRequest, HealthCheckResponse>(
+            "Check", HealthCheckRequest.Parser, static (request, _) => ValueTask.FromResult<Outcome<HealthCheckResponse>>(
             request.Service.Length == 0 ? Answer(HealthCheckResponse.Types.ServingStatus.Serving) : new GrpcStatus(GrpcStatusCode.NotFound, "unknown service")))
-        .Streaming<HealthCheckRequest>("Watch", WatchAsync);
+        .ServerStream("Watch", WatchAsync);
 
     private static HealthCheckResponse Answer(HealthCheckResponse.Types.ServingStatus status) => new() { Status = status };
 

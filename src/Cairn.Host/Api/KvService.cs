@@ -3,7 +3,6 @@ using Cairn.Host.Grpc;
 using Cairn.Protocol;
 using Cairn.Server;
 using Cairn.Server.Reads;
-using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
 
 namespace Cairn.Host.Api;
 
@@ -14,13 +13,15 @@ internal sealed class KvService(Node node)
     private const long SentBytesMax = int.MaxValue;
 
     /// <summary>Binds the service.</summary>
-    public ServiceBinder Bind() => new ServiceBinder(KvReflection.Descriptor.FindTypeByName<ServiceDescriptor>("KV"))
-        .Unary<RangeRequest, RangeAnswer>("Range", RangeAsync, RowWriters.Range)
-        .Unary<PutRequest, PutResponse>("Put", async (request, call) => (await node.PutAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<DeleteRangeRequest, DeleteRangeResponse>("DeleteRange", async (request, call) => (await node.DeleteRangeAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<TxnRequest, TxnResponse>("Txn", async (request, call) => (await node.TxnAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<CompactionRequest, CompactionResponse>("Compact", async (request, call) => (await node.CompactAsync(request, Caller.Of(call))).ToOutcome())
-        .Streaming<RangeRequest>("RangeStream", RangeStreamAsync);
+    public ServiceBinder Bind() => new ServiceBinder("etcdserverpb.KV")
+        .Unary<RangeRequest, RangeAnswer>("Range", RangeRequest.Parser, RangeAsync, RowWriters.Range)
+        .Unary<PutRequest, PutResponse>("Put", PutRequest.Parser, async (request, call) => (await node.PutAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<DeleteRangeRequest, DeleteRangeResponse>(
+            "DeleteRange", DeleteRangeRequest.Parser, async (request, call) => (await node.DeleteRangeAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<TxnRequest, TxnResponse>("Txn", TxnRequest.Parser, async (request, call) => (await node.TxnAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<CompactionRequest, CompactionResponse>(
+            "Compact", CompactionRequest.Parser, async (request, call) => (await node.CompactAsync(request, Caller.Of(call))).ToOutcome())
+        .ServerStream("RangeStream", RangeStreamAsync);
 
     private async ValueTask<Outcome<RangeAnswer>> RangeAsync(RangeRequest request, GrpcCall call)
     {

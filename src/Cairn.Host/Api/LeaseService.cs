@@ -2,7 +2,6 @@ using Cairn.Grpc;
 using Cairn.Host.Grpc;
 using Cairn.Protocol;
 using Cairn.Server;
-using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
 
 namespace Cairn.Host.Api;
 
@@ -10,13 +9,16 @@ namespace Cairn.Host.Api;
 internal sealed class LeaseService(Node node)
 {
     /// <summary>Binds the service.</summary>
-    public ServiceBinder Bind() => new ServiceBinder(LeaseReflection.Descriptor.FindTypeByName<ServiceDescriptor>("Lease"))
-        .Unary<LeaseGrantRequest, LeaseGrantResponse>("LeaseGrant", async (request, call) => (await node.LeaseGrantAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<LeaseRevokeRequest, LeaseRevokeResponse>("LeaseRevoke", async (request, call) => (await node.LeaseRevokeAsync(request, Caller.Of(call))).ToOutcome())
+    public ServiceBinder Bind() => new ServiceBinder("etcdserverpb.Lease")
+        .Unary<LeaseGrantRequest, LeaseGrantResponse>(
+            "LeaseGrant", LeaseGrantRequest.Parser, async (request, call) => (await node.LeaseGrantAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<LeaseRevokeRequest, LeaseRevokeResponse>(
+            "LeaseRevoke", LeaseRevokeRequest.Parser, async (request, call) => (await node.LeaseRevokeAsync(request, Caller.Of(call))).ToOutcome())
         .Unary<LeaseTimeToLiveRequest, LeaseTimeToLiveResponse>(
-            "LeaseTimeToLive", async (request, call) => (await node.LeaseTimeToLiveAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<LeaseLeasesRequest, LeaseLeasesResponse>("LeaseLeases", async (request, call) => (await node.LeaseLeasesAsync(request, Caller.Of(call))).ToOutcome())
-        .Streaming<LeaseKeepAliveRequest>("LeaseKeepAlive", KeepAliveAsync);
+            "LeaseTimeToLive", LeaseTimeToLiveRequest.Parser, async (request, call) => (await node.LeaseTimeToLiveAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<LeaseLeasesRequest, LeaseLeasesResponse>(
+            "LeaseLeases", LeaseLeasesRequest.Parser, async (request, call) => (await node.LeaseLeasesAsync(request, Caller.Of(call))).ToOutcome())
+        .BothStream("LeaseKeepAlive", KeepAliveAsync);
 
     /// <summary>One answer a request, in order; the end of the client's side ends the stream.</summary>
     private async ValueTask<GrpcStatus> KeepAliveAsync(GrpcCall call)

@@ -1,7 +1,6 @@
 using Cairn.Host.Grpc;
 using Cairn.Protocol;
 using Cairn.Server;
-using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
 
 namespace Cairn.Host.Api;
 
@@ -9,12 +8,19 @@ namespace Cairn.Host.Api;
 internal sealed class MaintenanceService(Node node)
 {
     /// <summary>Binds the service.</summary>
-    public ServiceBinder Bind() => new ServiceBinder(MaintenanceReflection.Descriptor.FindTypeByName<ServiceDescriptor>("Maintenance"))
-        .Unary<AlarmRequest, AlarmResponse>("Alarm", async (request, call) => (await node.AlarmAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<StatusRequest, StatusResponse>("Status", async (request, call) => (await node.StatusAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<DefragmentRequest, DefragmentResponse>("Defragment", async (request, call) => (await node.DefragmentAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<HashRequest, HashResponse>("Hash", async (request, call) => (await node.HashAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<HashKVRequest, HashKVResponse>("HashKV", async (request, call) => (await node.HashKvAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<MoveLeaderRequest, MoveLeaderResponse>("MoveLeader", async (request, call) => (await node.MoveLeaderAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<DowngradeRequest, DowngradeResponse>("Downgrade", async (request, call) => (await node.DowngradeAsync(request, Caller.Of(call))).ToOutcome());
+    public ServiceBinder Bind() => new ServiceBinder("etcdserverpb.Maintenance")
+        .Unary<AlarmRequest, AlarmResponse>(
+            "Alarm", AlarmRequest.Parser, async (request, call) => (await node.AlarmAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<StatusRequest, StatusResponse>(
+            "Status", StatusRequest.Parser, async (request, call) => (await node.StatusAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<DefragmentRequest, DefragmentResponse>(
+            "Defragment", DefragmentRequest.Parser, async (request, call) => (await node.DefragmentAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<HashRequest, HashResponse>("Hash", HashRequest.Parser, async (request, call) => (await node.HashAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<HashKVRequest, HashKVResponse>(
+            "HashKV", HashKVRequest.Parser, async (request, call) => (await node.HashKvAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<MoveLeaderRequest, MoveLeaderResponse>(
+            "MoveLeader", MoveLeaderRequest.Parser, async (request, call) => (await node.MoveLeaderAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<DowngradeRequest, DowngradeResponse>(
+            "Downgrade", DowngradeRequest.Parser, async (request, call) => (await node.DowngradeAsync(request, Caller.Of(call))).ToOutcome())
+        .AbsentServerStream("Snapshot");
 }

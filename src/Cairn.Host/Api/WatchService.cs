@@ -3,7 +3,6 @@ using Cairn.Host.Grpc;
 using Cairn.Protocol;
 using Cairn.Server;
 using Cairn.Server.Watch;
-using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
 
 namespace Cairn.Host.Api;
 
@@ -14,8 +13,8 @@ internal sealed class WatchService(Node node)
     private const int FlushBytes = 64 * 1024;
 
     /// <summary>Binds the service.</summary>
-    public ServiceBinder Bind() => new ServiceBinder(WatchReflection.Descriptor.FindTypeByName<ServiceDescriptor>("Watch"))
-        .Streaming<WatchRequest>("Watch", WatchAsync);
+    public ServiceBinder Bind() => new ServiceBinder("etcdserverpb.Watch")
+        .BothStream("Watch", WatchAsync);
 
     private async ValueTask<GrpcStatus> WatchAsync(GrpcCall call)
     {

@@ -24,6 +24,12 @@ internal abstract class GrpcMethod(string service, string name, string kind)
     /// <summary>Whether a call lives as long as its client likes.</summary>
     public abstract bool Streaming { get; }
 
+    /// <summary>Type of the request, where the method knows it; null where its handler reads by itself.</summary>
+    public virtual Type? RequestType => null;
+
+    /// <summary>Type of the answer, where the method knows it; null where its handler writes by itself.</summary>
+    public virtual Type? AnswerType => null;
+
     /// <summary>Carries out a call that has begun, answers included, and tells how it ended.</summary>
     public abstract ValueTask<GrpcStatus> RunAsync(GrpcCall call);
 }
@@ -39,6 +45,12 @@ internal sealed class UnaryMethod<TRequest, TAnswer>(
 {
     /// <inheritdoc/>
     public override bool Streaming => false;
+
+    /// <inheritdoc/>
+    public override Type RequestType => typeof(TRequest);
+
+    /// <inheritdoc/>
+    public override Type AnswerType => typeof(TAnswer);
 
     /// <inheritdoc/>
     public override async ValueTask<GrpcStatus> RunAsync(GrpcCall call)

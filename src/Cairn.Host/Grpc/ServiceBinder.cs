@@ -1,63 +1,56 @@
 using Cairn.Grpc;
 using Google.Protobuf;
-using Google.Protobuf.Reflection;
-using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
 
 namespace Cairn.Host.Grpc;
 
-/// <summary>Binds handlers to the methods of a service as its descriptor lists them, and checks that types and kinds agree.</summary>
-/// <param name="service">The generated descriptor.</param>
-internal sealed class ServiceBinder(ServiceDescriptor service)
+/// <summary>Binds handlers to the methods of a service.</summary>
+/// <remarks>
+/// Names and kinds are written down rather than read from the generated descriptors, because building those costs a third of the start-up time of the
+/// process; a test compares what is bound with the descriptors, method by method.
+/// </remarks>
+/// <param name="service">Full name of the service.</param>
+internal sealed class ServiceBinder(string service)
 {
-    private readonly Dictionary<string, GrpcMethod> _bound = new(StringComparer.Ordinal);
+    private readonly List<GrpcMethod> _methods = [];
+
+    /// <summary>All methods of the service.</summary>
+    public IReadOnlyList<GrpcMethod> Methods => _methods;
 
     /// <summary>Binds a method whose answer is a message.</summary>
-    public ServiceBinder Unary<TRequest, TAnswer>(string name, Func<TRequest, GrpcCall, ValueTask<Outcome<TAnswer>>> handle)
+    public ServiceBinder Unary<TRequest, TAnswer>(string name, MessageParser<TRequest> parser, Func<TRequest, GrpcCall, ValueTask<Outcome<TAnswer>>> handle)
         where TRequest : class, IMessage<TRequest>
-        where TAnswer : class, IMessage
-    {
-        Invariant.Holds(service.FindMethodByName(name)?.OutputType.ClrType == typeof(TAnswer), $"{service.FullName}/{name}");
-        return Unary(name, handle, ProtobufWriter.Instance);
-    }
+        where TAnswer : class, IMessage => Unary(name, parser, handle, ProtobufWriter.Instance);
 
     /// <summary>Binds a method whose answer is written as a message without being one.</summary>
-    public ServiceBinder Unary<TRequest, TAnswer>(string name, Func<TRequest, GrpcCall, ValueTask<Outcome<TAnswer>>> handle, MessageWriter<TAnswer> write)
+    public ServiceBinder Unary<TRequest, TAnswer>(
+        string name, MessageParser<TRequest> parser, Func<TRequest, GrpcCall, ValueTask<Outcome<TAnswer>>> handle, MessageWriter<TAnswer> write)
         where TRequest : class, IMessage<TRequest>
-        where TAnswer : class
+        where TAnswer : class => Add(new UnaryMethod<TRequest, TAnswer>(service, name, parser, handle, write));
+
+    /// <summary>Binds a method of which the server streams.</summary>
+    public ServiceBinder ServerStream(string name, Func<GrpcCall, ValueTask<GrpcStatus>> handle) => Add(new StreamingMethod(service, name, "server_stream", handle));
+
+    /// <summary>Binds a method of which both sides stream.</summary>
+    public ServiceBinder BothStream(string name, Func<GrpcCall, ValueTask<GrpcStatus>> handle) => Add(new StreamingMethod(service, name, "bidi_stream", handle));
+
+    /// <summary>Names unary methods that this server does not have.</summary>
+    public ServiceBinder Absent(params ReadOnlySpan<string> names)
     {
-        MethodDescriptor method = Find(name, typeof(TRequest));
-        Invariant.Holds(KindOf(method) == "unary", $"{method.FullName}");
-        var parser = (MessageParser<TRequest>)method.InputType.Parser;
-        _bound.Add(name, new UnaryMethod<TRequest, TAnswer>(service.FullName, name, parser, handle, write));
+        foreach (string name in names)
+        {
+            Add(new UnimplementedMethod(service, name, "unary"));
+        }
+
         return this;
     }
 
-    /// <summary>Binds a method that streams.</summary>
-    public ServiceBinder Streaming<TRequest>(string name, Func<GrpcCall, ValueTask<GrpcStatus>> handle)
+    /// <summary>Names a method, of which the server streams, that this server does not have.</summary>
+    public ServiceBinder AbsentServerStream(string name) => Add(new UnimplementedMethod(service, name, "server_stream"));
+
+    private ServiceBinder Add(GrpcMethod method)
     {
-        MethodDescriptor method = Find(name, typeof(TRequest));
-        Invariant.Holds(KindOf(method) != "unary", $"{method.FullName}");
-        _bound.Add(name, new StreamingMethod(service.FullName, name, KindOf(method), handle));
+        Invariant.Holds(_methods.TrueForAll(bound => bound.Name != method.Name), $"{service}/{method.Name}");
+        _methods.Add(method);
         return this;
-    }
-
-    /// <summary>All methods of the service: those bound, and a refusal for each of the rest.</summary>
-    public IEnumerable<GrpcMethod> Methods() => service.Methods.Select(method =>
-        _bound.TryGetValue(method.Name, out GrpcMethod? bound) ? bound : new UnimplementedMethod(service.FullName, method.Name, KindOf(method)));
-
-    private static string KindOf(MethodDescriptor method) => (method.IsClientStreaming, method.IsServerStreaming) switch
-    {
-        (false, false) => "unary",
-        (true, false) => "client_stream",
-        (false, true) => "server_stream",
-        (true, true) => "bidi_stream",
-    };
-
-    private MethodDescriptor Find(string name, Type request)
-    {
-        MethodDescriptor? method = service.FindMethodByName(name);
-        Invariant.Holds(method is not null, $"{service.FullName}/{name}");
-        Invariant.Holds(method.InputType.ClrType == request, $"{method.FullName}");
-        return method;
     }
 }

@@ -69,9 +69,11 @@ internal sealed class ApplyLoop
     private readonly ApplyLoopParts _parts;
     private readonly AsyncSignal _wake = new();
     private readonly AsyncSignal _room = new();
-    private readonly Inbox<Work> _inbox;
+    private readonly Inbox<Message> _inbox;
+    private readonly Inbox<Call> _callers;
     private readonly List<ApplyResult> _results = [];
-    private List<Work> _batch = [];
+    private List<Message> _batch = [];
+    private List<Call> _calls = [];
     private ulong _clockTerm;
     private TaskCompletionSource? _swept;
     private bool _stopping;
@@ -81,7 +83,8 @@ internal sealed class ApplyLoop
     public ApplyLoop(ApplyLoopParts parts)
     {
         _parts = parts;
-        _inbox = new Inbox<Work>(LoopLimits.ApplyWorkCapacity, _wake);
+        _inbox = new Inbox<Message>(LoopLimits.ApplyWorkCapacity, _wake);
+        _callers = new Inbox<Call>(LoopLimits.ApplyWorkCapacity, _wake);
     }
 
     /// <summary>Raised on the loop after entries were applied; the argument is the index of the last.</summary>
@@ -95,21 +98,23 @@ internal sealed class ApplyLoop
     public void Post(Message message)
     {
         Invariant.Holds(message.Type == MessageType.StorageApply);
-        Invariant.Holds(_inbox.TryPost(new Work(message, null, null)) || Volatile.Read(ref _stopping));
+        Invariant.Holds(_inbox.TryPost(message) || Volatile.Read(ref _stopping));
     }
 
-    /// <summary>Does something with the state, between two batches. Any thread.</summary>
+    /// <summary>Does something with the state, between two messages of entries. Any thread.</summary>
     /// <typeparam name="T">What comes of it.</typeparam>
     /// <param name="function">What to do; short, without waiting. If it fails, so does the loop.</param>
     /// <returns>What came of it; cancelled if the loop ended before.</returns>
     public Task<T> CallAsync<T>(Func<StateMachine, T> function)
     {
         var outcome = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (!_inbox.TryPost(new Work(null, state => outcome.SetResult(function(state)), () => outcome.TrySetCanceled())))
+        if (!_callers.TryPost(new Call(state => outcome.SetResult(function(state)), () => outcome.TrySetCanceled())))
         {
             outcome.SetCanceled();
         }
 
+        // The loop may be waiting for room, which perhaps only this call can make.
+        _room.Set();
         return outcome.Task;
     }
 
@@ -152,6 +157,7 @@ internal sealed class ApplyLoop
     public void Stop()
     {
         _inbox.Close();
+        _callers.Close();
         Volatile.Write(ref _stopping, true);
         _wake.Set();
         _room.Set();
@@ -161,12 +167,12 @@ internal sealed class ApplyLoop
     {
         while (true)
         {
-            while (_inbox.Drain(ref _batch))
+            while (AnswerCalls() | _inbox.Drain(ref _batch))
             {
-                foreach (var work in _batch)
+                foreach (var message in _batch)
                 {
                     await WaitForRoomAsync();
-                    Do(work);
+                    Apply(message);
                 }
 
                 _batch.Clear();
@@ -194,18 +200,15 @@ internal sealed class ApplyLoop
     {
         do
         {
-            foreach (var work in _batch)
-            {
-                work.Cancel?.Invoke();
-            }
-
-            _batch.Clear();
+            _calls.ForEach(static call => call.Cancel());
+            _calls.Clear();
         }
-        while (_inbox.Drain(ref _batch));
+        while (_callers.Drain(ref _calls));
         Interlocked.Exchange(ref _swept, null)?.TrySetCanceled();
     }
 
-    /// <summary>Waits while the rows in memory are as many as may be: the disk does not keep up, or hangs.</summary>
+    /// <summary>Waits while the rows in memory are as many as may be: the disk does not keep up, hangs, or is full. Calls are answered meanwhile, since
+    /// salvaging what a failed file leaves is one.</summary>
     private async ValueTask WaitForRoomAsync()
     {
         var room = _parts.RevisionLog.TailRoomBytes;
@@ -217,20 +220,25 @@ internal sealed class ApplyLoop
         while (room <= 0 && !Volatile.Read(ref _stopping))
         {
             await _room.WaitAsync();
+            AnswerCalls();
             room = _parts.RevisionLog.TailRoomBytes;
         }
     }
 
-    private void Do(in Work work)
+    private bool AnswerCalls()
     {
-        if (work.Message is { } message)
+        if (!_callers.Drain(ref _calls))
         {
-            Apply(message);
+            return false;
         }
-        else
+
+        foreach (var call in _calls)
         {
-            work.Action!(_parts.State);
+            call.Action(_parts.State);
         }
+
+        _calls.Clear();
+        return true;
     }
 
     private void Apply(Message message)
@@ -342,6 +350,6 @@ internal sealed class ApplyLoop
         }
     }
 
-    /// <summary>Something to do: entries to apply, or a call, with what tells the caller that it is not done.</summary>
-    private readonly record struct Work(Message? Message, Action<StateMachine>? Action, Action? Cancel);
+    /// <summary>Something to do with the state, and what tells the caller that it is not done.</summary>
+    private readonly record struct Call(Action<StateMachine> Action, Action Cancel);
 }

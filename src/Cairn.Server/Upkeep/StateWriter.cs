@@ -17,9 +17,6 @@ internal sealed class StateWriter
     // The rows after the checkpoint are read at start: so many take well under a second.
     private const long RevisionsPerCheckpoint = 100_000;
 
-    // With fewer keys, reading the rows is as quick as reading a checkpoint.
-    private const long KeysForCheckpoint = 10_000;
-
     private readonly NodeRuntime _node;
     private readonly ManifestStore _manifests;
     private readonly ManifestIdentity _identity;
@@ -88,15 +85,9 @@ internal sealed class StateWriter
         _node.Logger.StateWritten(WrittenIndex, _node.Time.GetElapsedTime(began));
     }
 
-    private bool IsCheckpointDue(ReadView view)
-    {
-        if (view.LiveKeys < KeysForCheckpoint)
-        {
-            return false;
-        }
-
-        return IsCheckpointStale || view.Revision - CheckpointRevision >= Math.Max(RevisionsPerCheckpoint, view.LiveKeys / 4);
-    }
+    /// <summary>However few the keys are: only tombstones older than the checkpoint can be dropped by the cleaner.</summary>
+    private bool IsCheckpointDue(ReadView view) =>
+        IsCheckpointStale || view.Revision - CheckpointRevision >= Math.Max(RevisionsPerCheckpoint, view.LiveKeys / 4);
 
     private async Task<CheckpointFile> WriteCheckpointAsync(ReadView view)
     {

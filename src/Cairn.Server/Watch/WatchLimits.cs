@@ -4,9 +4,9 @@ namespace Cairn.Server.Watch;
 internal static class WatchLimits
 {
     /// <summary>Revisions that the ring of recent changes holds: a few hundred milliseconds at full write rate, seconds to hours else.</summary>
-    public const int RingRevisionsCapacity = 16_384;
+    public const int RingRevisionsCapacity = 8192;
 
-    /// <summary>Bytes of rows that the ring holds: 16 384 ordinary rows fit many times over, forty of the largest.</summary>
+    /// <summary>Bytes of rows that the ring holds: 8192 ordinary rows fit many times over, forty of the largest.</summary>
     public const long RingBytesMax = 64 * 1024 * 1024;
 
     /// <summary>Answers to requests that may wait for a client that does not read; the next request waits beyond that.</summary>

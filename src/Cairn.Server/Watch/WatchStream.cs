@@ -26,9 +26,9 @@ public sealed class WatchStream : IDisposable
     private readonly Queue<Watcher> _queue = new();
     private readonly Queue<WatchDelivery> _control = new();
     private readonly Dictionary<long, Watcher> _watchers = [];
+    private readonly WatchIds _ids = new();
     private readonly WatcherFeed _feed;
     private readonly CancellationTokenRegistration _cancellation;
-    private long _nextId;
     private long _progressTarget = -1;
     private bool _progressDue;
     private NodeError _ended;
@@ -324,19 +324,7 @@ public sealed class WatchStream : IDisposable
     {
         lock (_lock)
         {
-            id = wanted;
-            if (wanted != 0)
-            {
-                return !_watchers.ContainsKey(wanted);
-            }
-
-            while (_watchers.ContainsKey(_nextId))
-            {
-                _nextId++;
-            }
-
-            id = _nextId++;
-            return true;
+            return _ids.TryAssign(wanted, _watchers.Keys, out id);
         }
     }
 

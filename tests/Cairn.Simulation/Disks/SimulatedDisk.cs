@@ -96,6 +96,9 @@ public sealed class SimulatedDisk : IDisk
     /// <param name="count">How often.</param>
     public void Fail(string operation, string path, int errno, int count = 1) => _failures.Add(new PlannedFailure(operation, path, errno) { Left = count });
 
+    /// <summary>Forgets all failures that were planned.</summary>
+    public void FailNoMore() => _failures.Clear();
+
     /// <summary>Flips one bit of what is on the platter.</summary>
     /// <param name="path">The file.</param>
     /// <param name="bit">Which one, from the start of the file.</param>

@@ -114,7 +114,7 @@ public sealed class GrpcServerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_method_of_the_descriptor_that_nobody_bound_is_unimplemented_and_counted()
+    public async Task A_method_that_is_named_as_absent_is_unimplemented_and_counted()
     {
         using var exchange = new GrpcExchange();
         GrpcServer server = Server(static _ => new PutResponse());
@@ -164,12 +164,12 @@ public sealed class GrpcServerTests : IDisposable
     [Fact]
     public async Task A_stop_of_the_server_ends_streams_as_unavailable_so_that_clients_go_elsewhere()
     {
-        var binder = new ServiceBinder(WatchReflection.Descriptor.Services[0]).Streaming<WatchRequest>("Watch", static async call =>
+        var binder = new ServiceBinder("etcdserverpb.Watch").BothStream("Watch", static async call =>
         {
             await call.ReadAsync(WatchRequest.Parser, call.Cancelled);
             return GrpcStatus.Ok;
         });
-        var server = new GrpcServer(binder.Methods(), _limits, NullLogger.Instance);
+        var server = new GrpcServer(binder.Methods, _limits, NullLogger.Instance);
         using var exchange = new GrpcExchange();
         Task serving = Serve(exchange, "/etcdserverpb.Watch/Watch", server);
 
@@ -184,7 +184,7 @@ public sealed class GrpcServerTests : IDisposable
     public async Task A_stream_reads_messages_one_by_one_until_the_client_ends_its_side()
     {
         var seen = new List<long>();
-        var binder = new ServiceBinder(LeaseReflection.Descriptor.Services[0]).Streaming<LeaseKeepAliveRequest>("LeaseKeepAlive", async call =>
+        var binder = new ServiceBinder("etcdserverpb.Lease").BothStream("LeaseKeepAlive", async call =>
         {
             while (await call.ReadAsync(LeaseKeepAliveRequest.Parser, call.Cancelled) is { } request)
             {
@@ -194,7 +194,7 @@ public sealed class GrpcServerTests : IDisposable
 
             return call.ReadFailure;
         });
-        var server = new GrpcServer(binder.Methods(), _limits, NullLogger.Instance);
+        var server = new GrpcServer(binder.Methods, _limits, NullLogger.Instance);
         using var exchange = new GrpcExchange();
         await exchange.SendAsync(new LeaseKeepAliveRequest { ID = 1 }, last: false);
         await exchange.SendAsync(new LeaseKeepAliveRequest { ID = 2 });
@@ -210,7 +210,9 @@ public sealed class GrpcServerTests : IDisposable
 
     private GrpcServer Server(Func<PutRequest, Outcome<PutResponse>> handle)
     {
-        var binder = new ServiceBinder(KvReflection.Descriptor.Services[0]).Unary<PutRequest, PutResponse>("Put", (request, _) => ValueTask.FromResult(handle(request)));
-        return new GrpcServer(binder.Methods(), _limits, NullLogger.Instance);
+        var binder = new ServiceBinder("etcdserverpb.KV")
+            .Unary("Put", PutRequest.Parser, (request, _) => ValueTask.FromResult(handle(request)))
+            .Absent("Txn");
+        return new GrpcServer(binder.Methods, _limits, NullLogger.Instance);
     }
 }

@@ -82,6 +82,29 @@ public sealed class FailingDiskTests
     });
 
     [Fact]
+    public void Rows_that_memory_cannot_hold_any_more_wait_for_the_disk_and_go_on_with_it() => SingleNodeWorld.Run(async world =>
+    {
+        await using var node = await world.StartAsync();
+        await node.PutAsync("a", "1");
+
+        // The log has room in the segment that it made before; the rows have none, and fill their memory.
+        world.Disk.Fail("pwrite", "member/store", Errno.NoSpace, count: int.MaxValue);
+        var value = new string('x', 1_000_000);
+        var writes = Enumerable.Range(0, 36).Select(i => node.PutAsync($"key-{i}", value)).ToList();
+        await world.PassAsync(TimeSpan.FromSeconds(3));
+        writes.Add(node.PutAsync("key-36", value));
+        await world.PassAsync(TimeSpan.FromSeconds(3));
+
+        Assert.Contains(writes, static write => !write.IsCompleted);
+        world.Disk.FailNoMore();
+        await world.PassAsync(TimeSpan.FromSeconds(3));
+
+        Assert.All(writes, static write => Assert.True(write.IsCompletedSuccessfully));
+        Assert.Equal(value, await node.GetAsync("key-36"));
+        Assert.Null(node.Look().Impairment);
+    });
+
+    [Fact]
     public void A_failed_sync_of_the_log_is_not_trusted_and_nothing_acknowledged_is_lost() => SingleNodeWorld.Run(async world =>
     {
         var node = await world.StartAsync();
