@@ -33,6 +33,7 @@ internal sealed class RaftLoop
     private int _ticks;
     private ulong _appliedTerm;
     private ulong _appliedIndex;
+    private long _keptBytes;
     private long _lastWriteFailed;
     private bool _stopping;
 
@@ -206,6 +207,7 @@ internal sealed class RaftLoop
         Invariant.Holds(last.Index > _appliedIndex);
         _appliedIndex = last.Index;
         _appliedTerm = last.Term;
+        _keptBytes += BytesOf(message.Entries.Span);
         foreach (var response in message.Responses)
         {
             Deliver(response);
@@ -251,16 +253,55 @@ internal sealed class RaftLoop
         }
     }
 
-    /// <summary>Forgets applied entries that only a peer far behind would need.</summary>
+    /// <summary>Forgets applied entries: alone, all of them serve nobody; else the oldest, beyond what is kept for peers that are behind.</summary>
     private void CompactLog()
     {
-        // Peers may be a little behind; alone, the entries serve nobody.
-        var keep = _parts.Facts.IsOnlyVoter ? 0 : LoopLimits.CatchUpEntries;
-        var upTo = Math.Min(_appliedIndex, _parts.Log.LastIndex);
-        if (upTo > keep && upTo - keep >= _parts.Log.FirstIndex + LoopLimits.CompactLogEveryEntries)
+        var log = _parts.Log;
+        var first = log.FirstIndex;
+        var last = Math.Min(_appliedIndex, log.LastIndex);
+        if (last < first + LoopLimits.CompactLogEveryEntries)
         {
-            _parts.Log.Compact(upTo - keep);
+            return;
         }
+
+        var upTo = _parts.Facts.IsOnlyVoter ? last : FindExcess(first, last);
+        if (upTo >= first + LoopLimits.CompactLogEveryEntries || (upTo >= first && upTo == last))
+        {
+            _keptBytes -= BytesOf(first, upTo);
+            log.Compact(upTo);
+        }
+    }
+
+    /// <summary>Finds the last entry that has to go, in steps, so that each entry is looked at once.</summary>
+    private ulong FindExcess(ulong first, ulong last)
+    {
+        var excess = _keptBytes - LoopLimits.CatchUpBytesMax;
+        var upTo = last - first >= LoopLimits.CatchUpEntriesMax ? last - LoopLimits.CatchUpEntriesMax : first - 1;
+        while (excess > 0 && upTo + LoopLimits.CompactLogEveryEntries <= last)
+        {
+            excess -= BytesOf(upTo + 1, upTo + LoopLimits.CompactLogEveryEntries);
+            upTo += LoopLimits.CompactLogEveryEntries;
+        }
+
+        return upTo;
+    }
+
+    private long BytesOf(ulong first, ulong last)
+    {
+        var found = _parts.Log.TryGetEntries(first, last + 1, ulong.MaxValue, out var entries);
+        Invariant.Holds(found == Raft.LogResult.Found);
+        return BytesOf(entries.Span);
+    }
+
+    private static long BytesOf(ReadOnlySpan<Entry> entries)
+    {
+        var bytes = 0L;
+        foreach (ref readonly var entry in entries)
+        {
+            bytes += entry.Data.Length;
+        }
+
+        return bytes;
     }
 
     private void OnTick()

@@ -1,0 +1,58 @@
+using Cairn.Client;
+using Cairn.EndToEnd.Harness;
+
+namespace Cairn.EndToEnd.Cluster;
+
+/// <summary>One member of a cluster on the loopback interface.</summary>
+/// <param name="name">Its name.</param>
+/// <param name="dataDirectory">Where its data is.</param>
+internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncDisposable
+{
+    private readonly int[] _ports = Ports.Free(2);
+    private ProgramRun? _run;
+
+    /// <summary>Its name.</summary>
+    public string Name => name;
+
+    /// <summary>The endpoint for clients.</summary>
+    public string Endpoint => $"127.0.0.1:{_ports[0]}";
+
+    /// <summary>The URL for peers.</summary>
+    public string PeerUrl => $"http://127.0.0.1:{_ports[1]}";
+
+    /// <summary>The running program.</summary>
+    public ProgramRun Run => _run ?? throw new InvalidOperationException($"{name} is not started");
+
+    /// <summary>Starts the program without waiting for it.</summary>
+    /// <param name="members">The members that it is told of.</param>
+    /// <param name="state">Whether they are a new or an existing cluster.</param>
+    public void Launch(IEnumerable<ClusterMember> members, string state = "new") => _run = ProgramRun.Start(ServerBinary.Path,
+    [
+        "--name", name,
+        "--data-dir", dataDirectory,
+        "--listen-client-urls", $"http://{Endpoint}",
+        "--advertise-client-urls", $"http://{Endpoint}",
+        "--listen-peer-urls", PeerUrl,
+        "--initial-advertise-peer-urls", PeerUrl,
+        "--initial-cluster", string.Join(',', members.Select(member => $"{member.Name}={member.PeerUrl}")),
+        "--initial-cluster-state", state,
+    ]);
+
+    /// <summary>Waits until it serves.</summary>
+    public Task ReadyAsync() => Run.LineAsync(static line => line.Contains("ready to serve client requests", StringComparison.Ordinal));
+
+    /// <summary>Ends the program as a power cut does, but for what the system still writes.</summary>
+    public Task KillAsync() => Run.KillAsync();
+
+    /// <summary>Makes a client of this member alone.</summary>
+    public CairnClient Connect() => new(new ClientOptions { Endpoints = [Endpoint], Seed = 1 });
+
+    /// <summary>Ends the program if it runs.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_run is not null)
+        {
+            await _run.DisposeAsync();
+        }
+    }
+}

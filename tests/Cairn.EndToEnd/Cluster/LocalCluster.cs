@@ -1,0 +1,122 @@
+using Cairn.Client;
+using Cairn.EndToEnd.Harness;
+using Xunit;
+
+namespace Cairn.EndToEnd.Cluster;
+
+/// <summary>Three members on the loopback interface.</summary>
+internal sealed class LocalCluster : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly ScratchDirectory _directory = new();
+
+    private LocalCluster() => Members = [.. Enumerable.Range(1, 3).Select(i => new ClusterMember($"m{i}", _directory[$"m{i}"]))];
+
+    /// <summary>The members.</summary>
+    public ClusterMember[] Members { get; }
+
+    /// <summary>Starts all members.</summary>
+    /// <returns>The cluster, of which every member serves.</returns>
+    public static async Task<LocalCluster> StartAsync()
+    {
+        var cluster = new LocalCluster();
+        await cluster.LaunchAsync(cluster.Members);
+        return cluster;
+    }
+
+    /// <summary>Prepares members that are not started.</summary>
+    /// <returns>The cluster.</returns>
+    public static LocalCluster Prepare() => new();
+
+    /// <summary>Starts members in an order and waits until they serve.</summary>
+    /// <param name="members">The members.</param>
+    public async Task LaunchAsync(params ClusterMember[] members)
+    {
+        foreach (var member in members)
+        {
+            member.Launch(Members);
+        }
+
+        await Task.WhenAll(members.Select(static member => member.ReadyAsync()));
+    }
+
+    /// <summary>Makes a client of all members.</summary>
+    public CairnClient Connect() => new(new ClientOptions { Endpoints = [.. Members.Select(static member => member.Endpoint)], Seed = 1 });
+
+    /// <summary>Finds the leader.</summary>
+    public async Task<ClusterMember> LeaderAsync()
+    {
+        await using var client = Members[0].Connect();
+        ulong leader = 0;
+        await UntilAsync(async () => (leader = (await client.Maintenance.StatusAsync(Members[0].Endpoint)).Leader) != 0);
+        foreach (var member in Members)
+        {
+            await using var one = member.Connect();
+            if ((await one.Maintenance.StatusAsync(member.Endpoint)).Header.MemberId == leader)
+            {
+                return member;
+            }
+        }
+
+        throw new InvalidOperationException($"nobody is {leader:x}");
+    }
+
+    /// <summary>Waits until members have the same history up to the newest revision of all.</summary>
+    /// <param name="members">The members.</param>
+    public static async Task AgreeAsync(params ClusterMember[] members)
+    {
+        var clients = members.Select(static member => member.Connect()).ToArray();
+        try
+        {
+            await UntilAsync(async () =>
+            {
+                var hashes = await Task.WhenAll(clients.Zip(members, static (client, member) => client.Maintenance.HashKvAsync(member.Endpoint)));
+                return hashes.Select(static hash => (hash.Hash, hash.HashRevision, hash.CompactRevision)).Distinct().Count() == 1;
+            });
+        }
+        finally
+        {
+            foreach (var client in clients)
+            {
+                await client.DisposeAsync();
+            }
+        }
+    }
+
+    /// <summary>Waits for something; what a member refuses meanwhile does not count.</summary>
+    /// <param name="condition">What to wait for.</param>
+    public static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        var began = TimeProvider.System.GetTimestamp();
+        while (TimeProvider.System.GetElapsedTime(began) < Patience)
+        {
+            try
+            {
+                if (await condition())
+                {
+                    return;
+                }
+            }
+            catch (ClientException)
+            {
+                // Not yet.
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(50));
+        }
+
+        Assert.Fail("waited in vain");
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var member in Members)
+        {
+            await member.DisposeAsync();
+        }
+
+        _directory.Dispose();
+    }
+}
