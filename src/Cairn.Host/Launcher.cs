@@ -28,12 +28,12 @@ internal static class Launcher
         }
 
         TimeProvider time = TimeProvider.System;
-        string? fault = line.Outcome == CommandLineOutcome.Stray ? line.Fault : null;
-        EnvironmentOutcome environment = EnvironmentFlags.Apply(EnvironmentVariables(), line);
+        Configuration configuration = Configuration.Gather(line, EnvironmentVariables(), File.ReadAllText);
+        FlagValues values = configuration.Values;
         LogSink sink;
         try
         {
-            sink = new LogSink(line.Values.Words("log-outputs"));
+            sink = new LogSink(values.Words("log-outputs"));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -43,19 +43,19 @@ internal static class Launcher
 
         using (sink)
         {
-            using var loggers = new ZapLoggerFactory(sink, time, ZapLoggerFactory.LevelOf(line.Values.Text("log-level")), line.Values.Text("log-format") == "console");
+            using var loggers = new ZapLoggerFactory(sink, time, ZapLoggerFactory.LevelOf(values.Text("log-level")), values.Text("log-format") == "console");
             ILogger logger = loggers.CreateLogger("Cairn.Host.Launcher");
             Log.Running(logger, [Environment.ProcessPath ?? "cairn", .. arguments]);
-            fault ??= environment.Fault ?? ProcessOptionsReader.Fault(line.Values);
-            return IsRefused(logger, environment, fault) ? 1 : await StartAsync(line.Values, loggers, logger, time);
+            return IsRefused(logger, configuration) ? 1 : await StartAsync(values, loggers, logger, time);
         }
     }
 
     private static Dictionary<string, string> EnvironmentVariables() => Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
         .ToDictionary(static entry => (string)entry.Key, static entry => (string?)entry.Value ?? "", StringComparer.Ordinal);
 
-    private static bool IsRefused(ILogger logger, EnvironmentOutcome environment, string? fault)
+    private static bool IsRefused(ILogger logger, Configuration configuration)
     {
+        EnvironmentOutcome environment = configuration.Environment;
         if (environment.Conflict is { } conflict)
         {
             Log.VariableShadowed(logger, conflict);
@@ -72,6 +72,17 @@ internal static class Launcher
             Log.VariableUnrecognized(logger, variable);
         }
 
+        if (configuration.File is { } file)
+        {
+            Log.FileLoaded(logger, file);
+        }
+
+        if (configuration.UnknownKeys.Count > 0)
+        {
+            Log.KeysUnknown(logger, configuration.UnknownKeys);
+        }
+
+        string? fault = configuration.Fault ?? ProcessOptionsReader.Fault(configuration.Values);
         if (fault is not null)
         {
             Log.FlagsWrong(logger, fault);

@@ -82,4 +82,10 @@ internal static partial class Log
 
     [LoggerMessage(5025, LogLevel.Information, "serving peer traffic")]
     public static partial void ServingPeers(ILogger logger, string address);
+
+    [LoggerMessage(5026, LogLevel.Information, "loaded server configuration, other configuration command line flags and environment variables will be ignored if provided")]
+    public static partial void FileLoaded(ILogger logger, string path);
+
+    [LoggerMessage(5027, LogLevel.Warning, "the configuration file has keys that are no flags; they are ignored")]
+    public static partial void KeysUnknown(ILogger logger, IReadOnlyList<string> keys);
 }

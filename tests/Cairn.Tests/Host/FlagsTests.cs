@@ -180,6 +180,7 @@ public sealed class FlagsTests
     [InlineData("0", 0)]
     [InlineData("-2s", -20_000_000)]
     [InlineData("10us", 100)]
+    [InlineData("600000000000ns", 6_000_000_000)]
     public void Durations_are_read_as_go_writes_them(string text, long ticks)
     {
         Assert.True(GoDuration.TryParse(text, out TimeSpan duration));
