@@ -26,6 +26,7 @@ internal sealed class NodeRuntime
 
     private readonly TaskCompletionSource<Exception?> _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly AsyncSignal _versionWake = new();
     private readonly IDisposable _lock;
     private readonly WriteAheadLog _wal;
     private readonly FoundCluster? _joined;
@@ -36,6 +37,7 @@ internal sealed class NodeRuntime
     private Task _raftLoopTask = Task.CompletedTask;
     private Task _housekeepingTask = Task.CompletedTask;
     private Task _publication = Task.CompletedTask;
+    private Task _versionMonitor = Task.CompletedTask;
     private Exception? _failure;
     private int _stopping;
     private int _removed;
@@ -149,6 +151,7 @@ internal sealed class NodeRuntime
         _raftLoopTask = Guard(RaftLoop.RunAsync(ApplyLoop));
         _housekeepingTask = Guard(Housekeeping.RunAsync());
         _publication = Guard(Publication.RunAsync(this));
+        _versionMonitor = Guard(ClusterVersion.MonitorAsync(this, _versionWake));
         _ticker = Time.CreateTimer(static state => ((NodeRuntime)state!).OnTick(), this, Options.HeartbeatInterval, Options.HeartbeatInterval);
         _progressTicker = Time.CreateTimer(
             static state => ((NodeRuntime)state!).Hub.AnnounceProgress(), this, Options.WatchProgressInterval, Options.WatchProgressInterval);
@@ -295,11 +298,12 @@ internal sealed class NodeRuntime
         await DrainAsync();
         _ticker?.Dispose();
         _progressTicker?.Dispose();
+        _versionWake.Set();
         RaftLoop.Stop();
         Proposals.RefuseAll(NodeError.Stopped);
         Hub.Stop();
         Housekeeping.Stop();
-        await Task.WhenAll(_publication, _housekeepingTask, _raftLoopTask);
+        await Task.WhenAll(_publication, _versionMonitor, _housekeepingTask, _raftLoopTask);
         await Guard(FinishAsync());
 
         ApplyLoop.Stop();

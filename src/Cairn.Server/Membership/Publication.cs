@@ -1,6 +1,5 @@
 using Cairn.Protocol;
 using Cairn.Protocol.Membership;
-using Cairn.State;
 
 namespace Cairn.Server.Membership;
 
@@ -52,14 +51,6 @@ internal static class Publication
         attributes.ClientUrls.AddRange(node.Options.ClientUrls);
         var set = new ClusterMemberAttrSetRequest { MemberID = node.Headers.MemberId, MemberAttributes = attributes };
         var outcome = await node.ProposeOwnAsync(InternalRaftRequest.ClusterMemberAttrSetFieldNumber, set, default);
-        if (outcome.Error != NodeError.None || node.View.Members.ClusterVersion is not null || node.Facts.LeadingTerm == 0)
-        {
-            return outcome.Error == NodeError.None;
-        }
-
-        var parts = node.Options.ServerVersion.Split('.');
-        var version = new ClusterVersionSetRequest { Ver = $"{parts[0]}.{parts[1]}.0" };
-        outcome = await node.ProposeOwnAsync(InternalRaftRequest.ClusterVersionSetFieldNumber, version, default);
-        return outcome is { Error: NodeError.None, Result.Error: StoreError.None };
+        return outcome.Error == NodeError.None && (node.View.Members.ClusterVersion is not null || await ClusterVersion.DecideAsync(node));
     }
 }
