@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Cairn.Simulation;
 
-/// <summary>Runs seeds: "--seed 42" with the members' log lines, "--seeds 1..1000" until one fails. Without either, runs the tests.</summary>
+/// <summary>Runs seeds: "--seed 42" with the members' log lines, "--seeds 1..1000" until one fails, each with "--members 3" or without. Without either, runs the tests.</summary>
 internal static class Program
 {
     public static async Task<int> Main(string[] args)
@@ -10,12 +10,12 @@ internal static class Program
         if (Value(args, "--seeds") is { } range)
         {
             var ends = range.Split("..");
-            return RunMany(Number(ends[0]), Number(ends[^1]), keepGoing: args.Contains("--all"));
+            return RunMany(Number(ends[0]), Number(ends[^1]), Members(args), keepGoing: args.Contains("--all"));
         }
 
         if (Value(args, "--seed") is { } seed)
         {
-            return Report(Simulation.Run(new SimulationOptions { Seed = Number(seed), Log = args.Contains("--log") ? Console.Out : null })) ? 0 : 1;
+            return Report(Simulation.Run(new SimulationOptions { Seed = Number(seed), Members = Members(args), Log = args.Contains("--log") ? Console.Out : null })) ? 0 : 1;
         }
 
         return args.Contains("--server") || args.Contains("--internal-msbuild-node")
@@ -23,12 +23,12 @@ internal static class Program
             : await Xunit.Runner.InProc.SystemConsole.ConsoleRunner.Run(args);
     }
 
-    private static int RunMany(ulong first, ulong last, bool keepGoing)
+    private static int RunMany(ulong first, ulong last, int members, bool keepGoing)
     {
         var failed = 0;
         for (var seed = first; seed <= last; seed++)
         {
-            if (!Report(Simulation.Run(new SimulationOptions { Seed = seed })))
+            if (!Report(Simulation.Run(new SimulationOptions { Seed = seed, Members = members })))
             {
                 failed++;
                 if (!keepGoing)
@@ -48,7 +48,7 @@ internal static class Program
         if (result.Failure is not null)
         {
             Console.WriteLine($"  {result.Failure}");
-            Console.WriteLine($"  replay: dotnet run --project tests/Cairn.Simulation -- --seed {result.Seed} --log");
+            Console.WriteLine($"  replay: dotnet run --project tests/Cairn.Simulation -- --seed {result.Seed} --members {result.Members} --log");
         }
 
         return result.Failure is null;
@@ -59,6 +59,8 @@ internal static class Program
         var at = Array.IndexOf(args, name);
         return at >= 0 && at + 1 < args.Length ? args[at + 1] : null;
     }
+
+    private static int Members(string[] args) => Value(args, "--members") is { } members ? (int)Number(members) : 1;
 
     private static ulong Number(string text) => ulong.Parse(text, CultureInfo.InvariantCulture);
 }

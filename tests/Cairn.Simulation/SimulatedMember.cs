@@ -10,13 +10,15 @@ internal sealed class SimulatedMember
     private readonly World _world;
     private readonly NodeOptions _options;
     private readonly ILoggerFactory _logs;
+    private readonly SimulatedNetwork _network;
     private readonly Prng _prng;
 
-    public SimulatedMember(World world, NodeOptions options, ILoggerFactory logs, Prng prng)
+    public SimulatedMember(World world, NodeOptions options, ILoggerFactory logs, SimulatedNetwork network, Prng prng)
     {
         _world = world;
         _options = options;
         _logs = logs;
+        _network = network;
         _prng = prng;
         Disk = new SimulatedDisk(prng.NextUInt64(), world.Outside.Time) { Crashed = () => Machine!.Die() };
     }
@@ -30,6 +32,9 @@ internal sealed class SimulatedMember
 
     /// <summary>The node, once it has started; null while there is none.</summary>
     public Node? Node { get; private set; }
+
+    /// <summary>Its id; 0 before it has started for the first time.</summary>
+    public ulong MemberId { get; private set; }
 
     public bool IsUp => Machine is { IsAlive: true };
 
@@ -75,8 +80,10 @@ internal sealed class SimulatedMember
                 Time = machine.Time,
                 Seed = _prng.NextUInt64(),
                 LoggerFactory = _logs,
+                Transport = _network.Connect(machine),
             });
             Node = node;
+            MemberId = node.Look().MemberId;
             if (await node.Stopped is { } failure)
             {
                 _world.Fail($"{machine.Name} gave up: {failure}");

@@ -18,6 +18,7 @@ internal sealed class Simulation
     private readonly SimulationOptions _options;
     private readonly World _world;
     private readonly ImmutableArray<SimulatedMember> _members;
+    private readonly SimulatedNetwork _network;
     private readonly Workload _workload;
     private readonly ImmutableArray<Faults> _faults;
 
@@ -27,7 +28,9 @@ internal sealed class Simulation
         _world = new World(options.Seed);
         var prng = new Prng(options.Seed);
         var logs = new LineLog(_world, options.Log);
-        _members = [new SimulatedMember(_world, NodeOptions("m1", prng), logs, new Prng(prng.NextUInt64()))];
+        _network = new SimulatedNetwork(_world, new Prng(prng.NextUInt64()));
+        _members = [.. Enumerable.Range(1, options.Members).Select(i => new SimulatedMember(_world, NodeOptions(i, prng), logs, _network, new Prng(prng.NextUInt64())))];
+        _network.Members = _members;
         _workload = new Workload(_world, _members);
         _faults = [.. _members.Select(member => new Faults(_world, member, new Prng(prng.NextUInt64())))];
     }
@@ -42,15 +45,16 @@ internal sealed class Simulation
         var summary = $"{simulation._world.Steps} steps, {simulation._workload.Answered} answers, "
             + $"{simulation._faults.Sum(faults => faults.Count)} faults, {simulation._members.Sum(member => member.Lives)} lives, "
             + $"revision {simulation._workload.Witness.Next - 1}";
-        return new SimulationResult(options.Seed, simulation._world.Failure, simulation._world.Trace, summary);
+        return new SimulationResult(options.Seed, options.Members, simulation._world.Failure, simulation._world.Trace, summary);
     }
 
-    private static NodeOptions NodeOptions(string name, Prng prng) => new()
+    private NodeOptions NodeOptions(int number, Prng prng) => new()
     {
-        Name = name,
+        Name = $"m{number}",
         SnapshotEntries = prng.Between(10, 300),
         WatchProgressInterval = TimeSpan.FromMilliseconds(prng.Between(200, 3000)),
-        PeerUrls = [$"http://{name}:2380"],
+        PeerUrls = [$"http://m{number}:2380"],
+        InitialCluster = [.. Enumerable.Range(1, _options.Members).Select(i => new InitialMember($"m{i}", [$"http://m{i}:2380"]))],
     };
 
     private void Run()
@@ -66,6 +70,7 @@ internal sealed class Simulation
             faults.Start();
         }
 
+        _network.Start();
         _world.RunFor(_options.Duration);
         MakePeace();
         var rows = ReadAll();
@@ -83,11 +88,13 @@ internal sealed class Simulation
 
         Require(() => _faults.All(faults => faults.HasStopped), "the faults did not end");
         _workload.Link.MayLose = false;
+        _network.MakePeace();
         var answered = _workload.Answered;
         Require(() => _workload.Answered > answered + 50, "in peace, clients are not answered");
         _workload.Stop();
         Require(() => _workload.HasStopped, "clients did not end");
         Require(LeasesHaveEnded, "a lease does not end");
+        Require(MembersHaveSame, "a member does not catch up");
         Require(WatchersHaveAll, "a watcher does not catch up");
     }
 
@@ -100,9 +107,12 @@ internal sealed class Simulation
         return answer is { IsCompleted: true, Result: { Succeeded: true, Value.Count: 0 } };
     }
 
+    private bool MembersHaveSame() =>
+        _members.All(member => member.Node is not null) && _members.Select(member => member.Node!.Look().AppliedIndex).Distinct().Count() == 1;
+
     private bool WatchersHaveAll()
     {
-        var revision = _members[0].Node?.Look().Revision ?? long.MaxValue;
+        var revision = _members.Max(member => member.Node?.Look().Revision ?? long.MaxValue);
         return _workload.History.Watches.TrueForAll(watch => watch.Next > revision);
     }
 
@@ -144,6 +154,7 @@ internal sealed class Simulation
         }
 
         Require(() => _members.All(member => member.Node?.Look().LeaderId > 0), "no leader after the last restart");
+        Require(MembersHaveSame, "a member does not catch up after the last restart");
         Require(ReadAll().SequenceEqual(rows) ? null : "the state is not the same after the last restart");
         var after = _members.Select(Hash).ToList();
         Require(before.SequenceEqual(after) ? null : $"hashes changed from {before[0]} to {after[0]}");

@@ -5,6 +5,9 @@ internal sealed record SimulationOptions
 {
     public required ulong Seed { get; init; }
 
+    /// <summary>Size of the cluster, from 1 to 7.</summary>
+    public int Members { get; init; } = 1;
+
     /// <summary>How long faults happen.</summary>
     public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(40);
 
@@ -14,7 +17,8 @@ internal sealed record SimulationOptions
 
 /// <summary>What a run came to.</summary>
 /// <param name="Seed">Its seed.</param>
+/// <param name="Members">Size of its cluster.</param>
 /// <param name="Failure">What was not as it must be; null if nothing.</param>
 /// <param name="Trace">Digest of everything that happened: equal seeds give equal ones.</param>
 /// <param name="Summary">Counts, for people.</param>
-internal sealed record SimulationResult(ulong Seed, string? Failure, ulong Trace, string Summary);
+internal sealed record SimulationResult(ulong Seed, int Members, string? Failure, ulong Trace, string Summary);

@@ -17,7 +17,7 @@ internal abstract class Client(Workload workload, int number)
     private static readonly NodeError[] LeavingItOpen =
     [
         NodeError.Stopped, NodeError.Timeout, NodeError.TimeoutLeaderFailure, NodeError.TimeoutConnectionLost, NodeError.TimeoutWaitingForApply,
-        NodeError.LeaderChanged, NodeError.NoLeader, NodeError.DeadlineExceeded, NodeError.Canceled, NodeError.NotLeader,
+        NodeError.LeaderChanged, NodeError.NoLeader, NodeError.TimeoutLeaderTransfer, NodeError.DeadlineExceeded, NodeError.Canceled, NodeError.NotLeader,
     ];
 
     private int _values;
@@ -85,6 +85,13 @@ internal abstract class Client(Workload workload, int number)
         }
 
         return end == CallEnd.Answered ? answer.Value : null;
+    }
+
+    /// <summary>Reads a range; the member reads the rows, before they travel.</summary>
+    protected static async ValueTask<Answer<RangeResponse>> RangeAsync(Node node, RangeRequest request)
+    {
+        var answer = await node.RangeAsync(request, default);
+        return answer.Succeeded ? answer.Value.ToMessage() : answer.Error;
     }
 
     /// <summary>The refusal of the last call; none if it was answered, or not at all.</summary>

@@ -56,9 +56,8 @@ internal sealed class KeyClient(Workload workload, int number) : Client(workload
         var (key, end) = PickRange();
         var operation = Begin($"read {key} {end}", isLinearizable: Prng.Chance(4, 5));
         var request = new RangeRequest { Key = Bytes(key), RangeEnd = Bytes(end), Serializable = !operation.IsLinearizable };
-        if (await CallAsync(operation, node => node.RangeAsync(request, default)) is { } answer)
+        if (await CallAsync(operation, node => RangeAsync(node, request)) is { } response)
         {
-            var response = answer.ToMessage();
             Finish(operation, response.Header);
             operation.Readings.Add(new Reading(key, end, operation.Revision, response.Kvs));
             foreach (var row in response.Kvs)
@@ -139,9 +138,8 @@ internal sealed class KeyClient(Workload workload, int number) : Client(workload
         var revision = Math.Max(Workload.Witness.Next - 1 - Prng.Below(60), 1);
         var operation = Begin($"read {key} {end} at {revision}");
         var request = new RangeRequest { Key = Bytes(key), RangeEnd = Bytes(end), Revision = revision };
-        if (await CallAsync(operation, node => node.RangeAsync(request, default)) is { } answer)
+        if (await CallAsync(operation, node => RangeAsync(node, request)) is { } response)
         {
-            var response = answer.ToMessage();
             Finish(operation, response.Header);
             operation.Readings.Add(new Reading(key, end, revision, response.Kvs));
         }

@@ -1,0 +1,129 @@
+using Cairn.Raft;
+using Cairn.Raft.Wire;
+using Cairn.Server.Peers;
+
+namespace Cairn.Simulation;
+
+// The faults that this network injects between members, all decided by the seed:
+//
+//   lost, late   two in a hundred messages are lost; each takes its own time, so that they overtake each other; a few take up to two seconds
+//   repeated     one in a hundred arrives twice, but for proposals: Raft cannot tell a repeated one from a new one, and no stream of members repeats any
+//   partitions   for up to five seconds some links are cut, each direction by itself: one member off, one way only, or any pattern
+//
+// Messages are bytes on the way: nobody shares memory with a peer.
+
+/// <summary>Carries messages between members.</summary>
+internal sealed class SimulatedNetwork(World world, Prng prng)
+{
+    private readonly HashSet<(ulong From, ulong To)> _cut = [];
+    private bool _isPeaceful;
+
+    public IReadOnlyList<SimulatedMember> Members { get; set; } = [];
+
+    /// <summary>Begins to cut links.</summary>
+    public void Start()
+    {
+        if (Members.Count > 1)
+        {
+            world.Outside.Run(() => _ = CutLinksAsync());
+        }
+    }
+
+    /// <summary>From now on, everything arrives, soon.</summary>
+    public void MakePeace()
+    {
+        _isPeaceful = true;
+        _cut.Clear();
+    }
+
+    /// <summary>Gives a process its end of the network.</summary>
+    public IPeerTransport? Connect(Machine machine) => Members.Count > 1 ? new Transport(this, machine) : null;
+
+    private async Task CutLinksAsync()
+    {
+        while (!_isPeaceful)
+        {
+            await DelayAsync(100, 6000);
+            Cut();
+            await DelayAsync(100, 5000);
+            _cut.Clear();
+        }
+    }
+
+    private void Cut()
+    {
+        var ids = Members.Select(member => member.MemberId).Where(id => id != 0).ToList();
+        if (_isPeaceful || ids.Count < 2)
+        {
+            return;
+        }
+
+        var victim = ids[prng.Below(ids.Count)];
+        var kind = prng.Below(4);
+        foreach (var from in ids)
+        {
+            foreach (var to in ids.Where(to => to != from))
+            {
+                var isCut = kind switch
+                {
+                    0 => from == victim || to == victim,
+                    1 => from == victim,
+                    2 => to == victim,
+                    _ => prng.Chance(1, 2),
+                };
+                if (isCut)
+                {
+                    _cut.Add((from, to));
+                }
+            }
+        }
+    }
+
+    private void Send(Message message)
+    {
+        if (!_isPeaceful && prng.Chance(2, 100))
+        {
+            return;
+        }
+
+        var bytes = new byte[MessageWire.Size(message)];
+        MessageWire.Write(message, bytes);
+        var copies = !_isPeaceful && message.Type != MessageType.Prop && prng.Chance(1, 100) ? 2 : 1;
+        for (var i = 0; i < copies; i++)
+        {
+            world.After(Delay(), world.Outside, () => Deliver(message.From, message.To, bytes));
+        }
+    }
+
+    private TimeSpan Delay() => TimeSpan.FromMicroseconds(!_isPeaceful && prng.Chance(1, 50) ? prng.Between(2000, 2_000_000) : prng.Between(100, 3000));
+
+    private void Deliver(ulong from, ulong to, byte[] bytes)
+    {
+        var member = Members.FirstOrDefault(member => member.MemberId == to);
+        if (_cut.Contains((from, to)) || member is not { IsUp: true, Node: { } node })
+        {
+            return;
+        }
+
+        Invariant.Holds(MessageWire.TryRead(bytes, out var message));
+        member.Machine!.Run(() => node.Receive(message!));
+    }
+
+    private Task DelayAsync(long least, long most) => Task.Delay(TimeSpan.FromMilliseconds(prng.Between(least, most)), world.Outside.Time);
+
+    private sealed class Transport(SimulatedNetwork network, Machine machine) : IPeerTransport
+    {
+        public void Send(Message message)
+        {
+            if (machine.IsAlive)
+            {
+                network.Send(message);
+            }
+        }
+
+        public void SetPeers(IReadOnlyList<PeerAddress> peers)
+        {
+            // Ids are addresses here.
+        }
+    }
+}
