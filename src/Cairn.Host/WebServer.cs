@@ -14,6 +14,9 @@ namespace Cairn.Host;
 /// <remarks>Built, bound once, stopped once; by one caller.</remarks>
 internal sealed class WebServer : IAsyncDisposable
 {
+    // As good as never. Kestrel adds this to the time of now, and an infinite one overflows: it then ends each connection that has no call within a second.
+    private static readonly TimeSpan IdlenessMax = TimeSpan.FromDays(3650);
+
     // Kestrel keeps twice this many streams in view and counts in 32 bits; nobody opens a million streams on one connection.
     private const int StreamsPerConnectionMax = 1_000_000;
 
@@ -89,7 +92,7 @@ internal sealed class WebServer : IAsyncDisposable
         limits.MinRequestBodyDataRate = null;
         limits.MinResponseDataRate = null;
         limits.MaxRequestBodySize = null;
-        limits.KeepAliveTimeout = System.Threading.Timeout.InfiniteTimeSpan;
+        limits.KeepAliveTimeout = IdlenessMax;
         limits.Http2.MaxStreamsPerConnection = (int)Math.Clamp(options.ConcurrentStreamsMax, 1, StreamsPerConnectionMax);
 
         // Kestrel takes nothing below a second.
