@@ -15,7 +15,7 @@ namespace Cairn.Bbolt;
 /// it became shorter); a bucket that names another page of rows as its root. Those are for a checksum over the whole file, or for whoever knows what the rows
 /// mean.
 /// </para>
-/// <para>Source: bbolt db.go (meta choice, page size), etcd-formats 1.1.</para>
+/// <para>Source: bbolt db.go (meta choice, page size).</para>
 /// </remarks>
 public sealed class BboltFile
 {

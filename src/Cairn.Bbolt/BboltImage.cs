@@ -12,7 +12,7 @@ namespace Cairn.Bbolt;
 /// marked as not written, both metas name the same root. Nothing here is specific to etcd; it appends no checksum: whoever sends or stores the chunks hashes
 /// them.
 /// </para>
-/// <para>Source: etcd-formats 1.1.</para>
+/// <para>Source: the files that bbolt writes.</para>
 /// </remarks>
 public sealed class BboltImage
 {

@@ -17,7 +17,7 @@ namespace Cairn.Bbolt;
 /// 48: the first element has pos 32 (48 - 16), the second pos 18 (50 - 32); the data is "a1b22", and 53 bytes are used. bbolt always lays the data out
 /// without a gap, in the order of the elements, so each pos follows from what stands before it: that is how a changed count, size or pos is noticed.
 /// </para>
-/// <para>Source: bbolt page.go, node.go (write), bucket.go; etcd-formats 1.1.</para>
+/// <para>Source: bbolt page.go, node.go (write), bucket.go.</para>
 /// </remarks>
 internal static class PageFormat
 {

@@ -38,6 +38,6 @@ internal sealed class HeaderSource(ulong clusterId, ulong memberId)
     /// <summary>Makes a header.</summary>
     /// <param name="revision">Revision to show; 0 where the response shows none.</param>
     /// <returns>A new header, owned by the caller.</returns>
-    /// <remarks>Source of who shows what: etcd-inventory.md 1.0.</remarks>
+    /// <remarks>Source of who shows what: etcd server/etcdserver/api/v3rpc/header.go.</remarks>
     public ResponseHeader Make(long revision) => new() { ClusterId = clusterId, MemberId = memberId, RaftTerm = Term, Revision = revision };
 }

@@ -65,7 +65,7 @@ internal sealed record OpenedNode
 /// whose state it is. A crash in between leaves a directory that counts as empty, and founding begins again, with the log that is there.
 /// </para>
 /// <para>
-/// A directory that belongs to a member but has no log, or one that is shorter than its state, has broken its promises: it is not opened (failures.md, rule 1).
+/// A directory that belongs to a member but has no log, or one that is shorter than its state, has broken its promises: it is not opened (docs/decisions/0004).
 /// </para>
 /// </remarks>
 internal static class NodeStart

@@ -1,7 +1,7 @@
 namespace Cairn.Storage;
 
 /// <summary>A call to the disk failed: which file, what was asked, and what the system answered.</summary>
-/// <remarks>Every errno but EINTR is a failure (failures.md, rule 8): nothing is retried on the same file behind the caller's back.</remarks>
+/// <remarks>Every errno but EINTR is a failure (docs/decisions/0004): nothing is retried on the same file behind the caller's back.</remarks>
 public sealed class DiskException : IOException
 {
     /// <summary>Reports a failure.</summary>

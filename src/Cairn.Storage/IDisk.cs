@@ -125,7 +125,7 @@ public interface IDiskFile : IDisposable
     void SetLength(long length);
 
     /// <summary>Makes everything written so far durable (fdatasync). Runs on a thread of the disk's own: the caller is not blocked.</summary>
-    /// <returns>Completes when durable. After a failure the file must not be trusted again (failures.md, rule 8).</returns>
+    /// <returns>Completes when durable. After a failure the file must not be trusted again (docs/decisions/0004).</returns>
     ValueTask SyncAsync();
 
     /// <summary>One write and one fdatasync, both on a thread of the disk's own: the group commit of a log.</summary>

@@ -6,7 +6,7 @@ using Cairn.Server.Peers;
 namespace Cairn.Host.Peers;
 
 /// <summary>What this member keeps up towards one other: two streams to receive from, and requests while the other receives no stream from here.</summary>
-/// <remarks>Source: etcd server/etcdserver/api/rafthttp/stream.go (streamReader), pipeline.go; spec/etcd-formats.md 4.3.</remarks>
+/// <remarks>Source: etcd server/etcdserver/api/rafthttp/stream.go (streamReader), pipeline.go.</remarks>
 internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, string ownUrls, TimeProvider time, ILogger logger) : IAsyncDisposable
 {
     // As in etcd: parallel requests, so that one that hangs does not hold up the next.

@@ -1,7 +1,7 @@
 namespace Cairn.Host.Peers;
 
 /// <summary>Headers of the peer protocol, and the rules of who may speak to whom.</summary>
-/// <remarks>Source: etcd server/etcdserver/api/rafthttp/http.go, util.go; spec/etcd-formats.md 4.1.</remarks>
+/// <remarks>Source: etcd server/etcdserver/api/rafthttp/http.go, util.go.</remarks>
 internal static class PeerHeaders
 {
     /// <summary>Sender, hexadecimal.</summary>

@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Cairn.Host.Peers;
 
 /// <summary>What is served to the other members, on the peer port.</summary>
-/// <remarks>Thread-safe. Source: etcd server/etcdserver/api/rafthttp/http.go, etcdhttp/peer.go; spec/etcd-formats.md 4.1 and 4.3.</remarks>
+/// <remarks>Thread-safe. Source: etcd server/etcdserver/api/rafthttp/http.go, etcdhttp/peer.go.</remarks>
 internal sealed class PeerPages(Node node, PeerLinks links, TimeProvider time, ILogger logger) : IDisposable
 {
     private const string StreamPath = "/raft/stream/";

@@ -6,7 +6,7 @@ using System.Text;
 namespace Cairn.Server.Membership;
 
 /// <summary>Computes ids as etcd does, so that the same flags give the same cluster.</summary>
-/// <remarks>Source: etcd server/etcdserver/api/membership/member.go, cluster.go; spec etcd-formats.md 4.4.</remarks>
+/// <remarks>Source: etcd server/etcdserver/api/membership/member.go, cluster.go.</remarks>
 internal static class ClusterIds
 {
     /// <summary>Computes the id of a member.</summary>

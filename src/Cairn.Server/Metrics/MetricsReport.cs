@@ -1,6 +1,6 @@
 namespace Cairn.Server.Metrics;
 
-/// <summary>Puts counters and gauges together under etcd's names. Source: spec etcd-inventory.md 5.</summary>
+/// <summary>Puts counters and gauges together under etcd's names. Source: etcd /metrics.</summary>
 internal static class MetricsReport
 {
     /// <summary>Collects.</summary>

@@ -1,7 +1,7 @@
 namespace Cairn.Server.Metrics;
 
 /// <summary>What the loops count; gauges are read from the node when somebody asks.</summary>
-/// <remarks>Names and buckets: spec etcd-inventory.md 5, so that dashboards and alerts made for etcd go on working.</remarks>
+/// <remarks>Names and buckets are etcd's, so that dashboards and alerts made for etcd go on working.</remarks>
 internal sealed class ServerMetrics
 {
     /// <summary>Seconds from handing a batch to the log until it is durable.</summary>

@@ -9,7 +9,7 @@ using Google.Protobuf;
 namespace Cairn.Server.Requests;
 
 /// <summary>What other members ask of this one, because it leads.</summary>
-/// <remarks>Source: etcd server/lease/leasehttp/http.go, server/etcdserver/api/etcdhttp/peer.go; spec etcd-formats.md 4.1.</remarks>
+/// <remarks>Source: etcd server/lease/leasehttp/http.go, server/etcdserver/api/etcdhttp/peer.go.</remarks>
 /// <param name="node">The node.</param>
 /// <param name="leases">Requests on leases.</param>
 /// <param name="members">Requests on the membership.</param>

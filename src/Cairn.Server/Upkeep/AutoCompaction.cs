@@ -5,7 +5,7 @@ namespace Cairn.Server.Upkeep;
 /// <summary>Compacts history without being asked: what is older than a window, or more than a number of revisions.</summary>
 /// <remarks>
 /// As etcd: a window is measured in tenths (at most six minutes each), and compacted every window, or every hour if that is less; a number of revisions is
-/// looked at every five minutes. Beyond etcd: what a registered watcher still has to read is kept. Source: etcd server/etcdserver/api/v3compactor; failures.md, F22.
+/// looked at every five minutes. Beyond etcd: what a registered watcher still has to read is kept. Source: etcd server/etcdserver/api/v3compactor.
 /// </remarks>
 /// <param name="node">The node.</param>
 internal sealed class AutoCompaction(NodeRuntime node)

@@ -6,7 +6,6 @@ namespace Cairn.Server.Upkeep;
 /// <remarks>
 /// What counts is what lives and is retained, not the size of files: garbage is the cleaner's. The alarm is replicated, so every member refuses. It is cleared
 /// by the member that raised it, after use was below <see cref="ClearBelow"/> for three seconds: who disarms by hand, as with etcd, can do it before.
-/// Source: failures.md, F16.
 /// </remarks>
 /// <param name="node">The node.</param>
 internal sealed class SpaceQuota(NodeRuntime node)

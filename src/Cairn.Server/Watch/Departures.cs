@@ -2,7 +2,7 @@ namespace Cairn.Server.Watch;
 
 /// <summary>Remembers, for a while, up to where streams that ended had been served: their clients may come back and go on from there.</summary>
 /// <param name="time">Measures the while.</param>
-/// <remarks>Any thread. Source: failures.md, F22.</remarks>
+/// <remarks>Any thread.</remarks>
 internal sealed class Departures(TimeProvider time)
 {
     // More streams than this that end within the while are remembered together: the oldest revision of them counts for all.

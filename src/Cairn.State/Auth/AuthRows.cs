@@ -4,7 +4,7 @@ using Google.Protobuf;
 namespace Cairn.State.Auth;
 
 /// <summary>Users and roles as etcd stores them (authpb).</summary>
-/// <remarks>Source: etcd api/authpb/auth.proto; spec/etcd-formats.md 1.2.</remarks>
+/// <remarks>Source: etcd api/authpb/auth.proto.</remarks>
 public static class AuthRows
 {
     /// <summary>Makes the row of a user; its options are there even if empty, as etcd writes them.</summary>

@@ -10,7 +10,7 @@ namespace Cairn.State.Entries;
 /// <summary>Reads what a normal entry asks for, in any of the forms that etcd ever wrote.</summary>
 /// <remarks>
 /// Beside InternalRaftRequest there are requests of the v2 API, bare or inside its field 2: etcd 3.5 publishes a member's attributes and the cluster
-/// version so. They are told apart by field 2, which is text in one and a message in the other. Source: spec/etcd-formats.md 3.1;
+/// version so. They are told apart by field 2, which is text in one and a message in the other. Source: etcd
 /// etcd server/etcdserver/apply_v2.go.
 /// </remarks>
 internal static class EntryDecoder

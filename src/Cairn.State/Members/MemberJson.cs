@@ -13,11 +13,11 @@ namespace Cairn.State.Members;
 ///   {"id":1,"peerURLs":null,"isPromote":true}
 /// </code>
 /// <para>Ids are unsigned 64-bit numbers; names of fields are matched as Go does, without regard to case; unknown ones are passed over.</para>
-/// <para>Source: etcd server/etcdserver/api/membership/member.go; spec/etcd-formats.md 3.3.</para>
+/// <para>Source: etcd server/etcdserver/api/membership/member.go.</para>
 /// </remarks>
 public static class MemberJson
 {
-    private static readonly JsonWriterOptions _options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Encodes a member.</summary>
     /// <param name="member">The member.</param>
@@ -120,7 +120,7 @@ public static class MemberJson
     private static byte[] Encode(MemberRecord member, bool isPromotion)
     {
         var buffer = new ArrayBufferWriter<byte>();
-        using var writer = new Utf8JsonWriter(buffer, _options);
+        using var writer = new Utf8JsonWriter(buffer, Options);
         writer.WriteStartObject();
         writer.WriteNumber("id", member.Id);
         WriteStrings(writer, "peerURLs", member.PeerUrls);

@@ -13,7 +13,7 @@ namespace Cairn.State.Mvcc;
 /// <para>
 /// One rule is etcd's accident, kept to be equal: if no key exists at the revision, every row that the compaction itself kept is fed.
 /// </para>
-/// <para>Any one thread. Source: etcd server/storage/mvcc/hash.go; spec/etcd-formats.md 1.5.</para>
+/// <para>Any one thread. Source: etcd server/storage/mvcc/hash.go.</para>
 /// </remarks>
 public sealed class HashCursor
 {

@@ -12,7 +12,7 @@ internal readonly record struct RowFields(long CreateRevision, long ModRevision,
 /// <code>
 ///   0a len key · 10 create_revision · 18 mod_revision · 20 version · 2a len value · 30 lease
 /// </code>
-/// <para>Source: etcd api/mvccpb/kv.proto; spec/etcd-formats.md 1.2, 1.3.</para>
+/// <para>Source: etcd api/mvccpb/kv.proto.</para>
 /// </remarks>
 internal static class RowCodec
 {

@@ -5,7 +5,6 @@ using Cairn.Storage.Revisions;
 namespace Cairn.Storage.Manifest;
 
 /// <summary>Who this data directory is.</summary>
-/// <remarks>Source: failures.md, rules 2 and 4.</remarks>
 public sealed record ManifestIdentity
 {
     /// <summary>The cluster, or 0 before it is founded or joined.</summary>

@@ -1,7 +1,6 @@
 namespace Cairn.Storage.Manifest;
 
 /// <summary>The files were written by a later version, in a format that this one does not know. Nothing is wrong with them, and nothing was changed.</summary>
-/// <remarks>Source: failures.md, F33.</remarks>
 public sealed class UnknownFormatException : Exception
 {
     /// <summary>Reports a format.</summary>

@@ -181,7 +181,7 @@ public sealed class RevisionLog : IDisposable
     /// </summary>
     /// <param name="lookup">Asks the owner of the index, as it is now.</param>
     /// <param name="mover">Tells the owner the new place.</param>
-    /// <remarks>Source: failures.md, rule 8.</remarks>
+    /// <remarks>Source: docs/decisions/0004.</remarks>
     public void Salvage(RecordLookup lookup, RecordMover mover)
     {
         ArgumentNullException.ThrowIfNull(lookup);

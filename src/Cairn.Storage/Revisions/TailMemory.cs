@@ -3,7 +3,7 @@ namespace Cairn.Storage.Revisions;
 /// <summary>The buffers that hold the newest records. The oldest is used again once the disk has its bytes for sure.</summary>
 /// <remarks>
 /// Owned by the appender; not thread-safe. Synced, not only written, is what lets a buffer go: after a failed sync the file proves nothing, and these bytes are
-/// the only copy (failures.md, rule 8). If the disk does not keep up, buffers are added rather than the appender stopped in the middle of an entry; the caller
+/// the only copy (docs/decisions/0004). If the disk does not keep up, buffers are added rather than the appender stopped in the middle of an entry; the caller
 /// bounds that by <see cref="RevisionLog.TailRoomBytes"/>, and the surplus goes when the disk has caught up.
 /// </remarks>
 internal sealed class TailMemory

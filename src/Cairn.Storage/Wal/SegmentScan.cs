@@ -19,7 +19,7 @@ namespace Cairn.Storage.Wal;
 /// etcd ends batches with a state only when the state changed, and says nowhere where a batch begins. For what it wrote, its own rule is kept (a broken record
 /// in the last segment is torn if one of its sectors is all zero, or if the file ends first), and made stricter where the records behind prove a sync.
 /// </para>
-/// <para>Source: etcd server/storage/wal/decoder.go; failures.md, F09.</para>
+/// <para>Source: etcd server/storage/wal/decoder.go; docs/decisions/0001.</para>
 /// </remarks>
 internal ref struct SegmentScan
 {

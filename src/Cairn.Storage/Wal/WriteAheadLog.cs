@@ -11,7 +11,7 @@ namespace Cairn.Storage.Wal;
 /// opening a log after a crash concludes (<see cref="SegmentScan"/>).
 /// </para>
 /// <para>
-/// A failed write or sync is not repeated on the same file (failures.md, rule 8): the segment is abandoned at the end of its last good batch, the batch is
+/// A failed write or sync is not repeated on the same file (docs/decisions/0004): the segment is abandoned at the end of its last good batch, the batch is
 /// written again, from memory, to a new segment whose checksum chain continues from there, and the call completes after the sync of that one. If that fails
 /// too, the call fails; a later call begins with a new segment again, so a full disk heals when there is room. After a failed sync of the directory nothing
 /// heals: the names on disk are unknown.

@@ -4,7 +4,7 @@ using Cairn.Simulation.Histories;
 namespace Cairn.Simulation.Invariants;
 
 /// <summary>Nothing acknowledged is lost: every write that was answered happened, whole, at the revision of its answer, and there alone.</summary>
-/// <remarks>Source: design.md 1, promise 2; Raft, "Leader Completeness" and "State Machine Safety".</remarks>
+/// <remarks>Source: the Raft paper, "Leader Completeness" and "State Machine Safety".</remarks>
 internal static class AcknowledgedWrites
 {
     public static string? Check(Chronicle chronicle, History history)

@@ -6,7 +6,7 @@ namespace Cairn.Simulation.Invariants;
 /// <summary>A lease may live longer than its time to live, never shorter; without renewals it ends.</summary>
 /// <remarks>
 /// Time counts from the moment at which the client asked for the last renewal that was acknowledged: the earliest at which it can have been processed. It is
-/// taken as short as the fastest clock makes it. Source: design.md 6; issues etcd 15247 and 13932.
+/// taken as short as the fastest clock makes it. Source: etcd issues 15247 and 13932.
 /// </remarks>
 internal static class LeasePromises
 {

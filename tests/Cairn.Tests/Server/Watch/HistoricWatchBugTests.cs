@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Cairn.Tests.Server.Watch;
 
-/// <summary>What etcd got wrong once, each as a test (spec etcd-inventory.md 6.3, numbers 25 to 36).</summary>
+/// <summary>What etcd got wrong once, each as a test (the numbers are those of its issues).</summary>
 public sealed class HistoricWatchBugTests
 {
     private readonly WatchBench _bench = new();
