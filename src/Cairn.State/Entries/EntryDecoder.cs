@@ -11,7 +11,7 @@ namespace Cairn.State.Entries;
 /// <remarks>
 /// Beside InternalRaftRequest there are requests of the v2 API, bare or inside its field 2: etcd 3.5 publishes a member's attributes and the cluster
 /// version so. They are told apart by field 2, which is text in one and a message in the other. Source: etcd
-/// etcd server/etcdserver/apply_v2.go.
+/// server/etcdserver/apply_v2.go.
 /// </remarks>
 internal static class EntryDecoder
 {
