@@ -21,6 +21,7 @@ internal sealed class WebServer : IAsyncDisposable
     private const int StreamsPerConnectionMax = 1_000_000;
 
     private readonly KestrelServerOptions _options;
+    private readonly Dictionary<EndPoint, SharedPort> _ports = [];
     private readonly SharedPortListenerFactory _listeners;
     private readonly SocketTransportFactory _sockets;
     private readonly ILoggerFactory _loggers;
@@ -45,7 +46,7 @@ internal sealed class WebServer : IAsyncDisposable
         _options = Configure(options, loggers);
     }
 
-    /// <summary>Adds a listener.</summary>
+    /// <summary>Adds a listener. Two URLs of one address, http and https, share it; the role of the first counts.</summary>
     /// <param name="url">Where.</param>
     /// <param name="protocols">HTTP/1.1, HTTP/2, or both on one port.</param>
     /// <param name="role">What is served.</param>
@@ -53,7 +54,23 @@ internal sealed class WebServer : IAsyncDisposable
     public void Add(EtcdUrl url, HttpProtocols protocols, ListenerRole role, ServerCertificates? certificates)
     {
         Invariant.Holds(!url.IsSecure || certificates is not null);
-        var port = new SharedPort(ListenAddress.Of(url), _sockets, _time, url.IsSecure ? certificates : null);
+        EndPoint address = ListenAddress.Of(url);
+        bool known = _ports.TryGetValue(address, out SharedPort? port);
+        port ??= _ports[address] = new SharedPort(address, _sockets, _time);
+        if (url.IsSecure)
+        {
+            port.AllowTls(certificates!); // Checked above.
+        }
+        else
+        {
+            port.AllowPlain();
+        }
+
+        if (known)
+        {
+            return;
+        }
+
         if (protocols.HasFlag(HttpProtocols.Http2))
         {
             Listen(new PortHalf(port, Preface.Http2), HttpProtocols.Http2, role);

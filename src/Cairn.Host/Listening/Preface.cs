@@ -13,6 +13,9 @@ internal enum Preface
 
     /// <summary>Anything else; HTTP/1.1 will accept or refuse it.</summary>
     Http1,
+
+    /// <summary>A handshake of TLS.</summary>
+    Tls,
 }
 
 /// <summary>Tells HTTP/2 with prior knowledge from HTTP/1.1 by the first bytes that a client sends.</summary>
@@ -21,8 +24,16 @@ internal static class PrefaceJudge
 {
     private static ReadOnlySpan<byte> Opening => "PRI "u8;
 
+    /// <summary>Tells a handshake of TLS from anything in the clear, by the first byte; consumes nothing.</summary>
+    /// <remarks>Source: RFC 8446, 5.1: a record of type handshake. No method of HTTP opens with it.</remarks>
+    public static Preface JudgeTls(ReadOnlySequence<byte> bytes)
+    {
+        const byte handshake = 0x16;
+        return bytes.IsEmpty ? Preface.Undecided : bytes.FirstSpan[0] == handshake ? Preface.Tls : Preface.Http1;
+    }
+
     /// <summary>Judges by what has arrived so far; consumes nothing.</summary>
-    public static Preface Judge(in ReadOnlySequence<byte> bytes)
+    public static Preface Judge(ReadOnlySequence<byte> bytes)
     {
         Span<byte> head = stackalloc byte[Opening.Length];
         int length = (int)Math.Min(bytes.Length, head.Length);

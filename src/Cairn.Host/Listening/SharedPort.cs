@@ -16,7 +16,7 @@ namespace Cairn.Host.Listening;
 /// Each connection waits for its handshake and its first bytes on its own, so a slow one holds up nobody. One that stays silent is closed after <see cref="SilenceMax"/>, and
 /// when too many are silent the one that has been so longest is closed first: a flood of silent connections cannot keep others out. Thread-safe.
 /// </remarks>
-internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory sockets, TimeProvider time, ServerCertificates? certificates)
+internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory sockets, TimeProvider time)
 {
     /// <summary>How long a connection may stay silent: pools open connections ahead of use, so this is generous.</summary>
     public static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(60);
@@ -32,11 +32,19 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
     private readonly Channel<ConnectionContext> _http1 = Channel.CreateBounded<ConnectionContext>(HandOverCapacity);
     private readonly Channel<ConnectionContext> _http2 = Channel.CreateBounded<ConnectionContext>(HandOverCapacity);
     private readonly HashSet<Preface> _served = [];
+    private ServerCertificates? _certificates;
+    private bool _plain;
     private Task<IConnectionListener>? _binding;
     private IConnectionListener? _listener;
 
     /// <summary>The address: as configured, and as bound once bound.</summary>
     public EndPoint EndPoint => _listener?.EndPoint ?? endPoint;
+
+    /// <summary>Takes connections with TLS. Called before binding; both kinds can be taken on one address.</summary>
+    public void AllowTls(ServerCertificates certificates) => _certificates = certificates;
+
+    /// <summary>Takes connections without TLS. Called before binding.</summary>
+    public void AllowPlain() => _plain = true;
 
     /// <summary>Binds the address on the first call; each half calls once.</summary>
     /// <exception cref="IOException">The address cannot be bound.</exception>
@@ -108,12 +116,12 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
         LinkedListNode<CancellationTokenSource> place = Enter(patience);
         try
         {
-            if (certificates is not null)
+            if (_certificates is not null && (!_plain || await PeekAsync(connection.Transport.Input, PrefaceJudge.JudgeTls, patience.Token) == Preface.Tls))
             {
-                await TlsSession.OpenAsync(connection, certificates, patience.Token);
+                await TlsSession.OpenAsync(connection, _certificates, patience.Token);
             }
 
-            Preface protocol = await PeekAsync(connection.Transport.Input, patience.Token);
+            Preface protocol = await PeekAsync(connection.Transport.Input, PrefaceJudge.Judge, patience.Token);
             connection.Features.Get<TlsSession>()?.Name(protocol == Preface.Http2 ? SslApplicationProtocol.Http2 : SslApplicationProtocol.Http11);
             return protocol;
         }
@@ -124,13 +132,14 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
     }
 
     /// <summary>Reads until the protocol is clear and leaves every byte to whoever reads next.</summary>
-    internal static async Task<Preface> PeekAsync(System.IO.Pipelines.PipeReader input, CancellationToken cancelled)
+    internal static async Task<Preface> PeekAsync(
+        System.IO.Pipelines.PipeReader input, Func<System.Buffers.ReadOnlySequence<byte>, Preface> judge, CancellationToken cancelled)
     {
         long examined = 0;
         while (true)
         {
             System.IO.Pipelines.ReadResult read = await input.ReadAsync(cancelled);
-            Preface protocol = PrefaceJudge.Judge(read.Buffer);
+            Preface protocol = judge(read.Buffer);
             if (protocol == Preface.Undecided && !read.IsCompleted)
             {
                 examined = read.Buffer.Length;
@@ -140,7 +149,7 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
 
             // The pipe does not let a byte be un-examined; what came with this read stays unexamined, so that the next read returns at once.
             input.AdvanceTo(read.Buffer.Start, read.Buffer.GetPosition(examined));
-            return protocol == Preface.Http2 ? Preface.Http2 : Preface.Http1;
+            return protocol == Preface.Undecided ? Preface.Http1 : protocol;
         }
     }
 

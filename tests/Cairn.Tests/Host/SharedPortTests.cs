@@ -27,7 +27,7 @@ public sealed class SharedPortTests
     public async Task Peeking_leaves_every_byte_to_the_next_reader_even_when_they_trickle_in(string text, string protocol)
     {
         var pipe = new Pipe();
-        Task<Preface> peeking = SharedPort.PeekAsync(pipe.Reader, TestContext.Current.CancellationToken);
+        Task<Preface> peeking = SharedPort.PeekAsync(pipe.Reader, PrefaceJudge.Judge, TestContext.Current.CancellationToken);
         foreach (byte value in Encoding.ASCII.GetBytes(text))
         {
             await pipe.Writer.WriteAsync(new[] { value }, TestContext.Current.CancellationToken);
@@ -40,12 +40,24 @@ public sealed class SharedPortTests
     }
 
     [Fact]
+    public async Task A_handshake_of_tls_is_told_from_plain_bytes_and_left_unread()
+    {
+        var pipe = new Pipe();
+        await pipe.Writer.WriteAsync(new byte[] { 0x16, 3, 1 }, TestContext.Current.CancellationToken);
+
+        Assert.Equal(Preface.Tls, await SharedPort.PeekAsync(pipe.Reader, PrefaceJudge.JudgeTls, TestContext.Current.CancellationToken));
+        Assert.True(pipe.Reader.TryRead(out ReadResult read));
+        Assert.Equal(3, read.Buffer.Length);
+        Assert.Equal(Preface.Http1, PrefaceJudge.JudgeTls(new ReadOnlySequence<byte>("GET"u8.ToArray())));
+    }
+
+    [Fact]
     public async Task The_next_read_after_a_peek_returns_at_once()
     {
         var pipe = new Pipe();
         await pipe.Writer.WriteAsync("GET "u8.ToArray(), TestContext.Current.CancellationToken);
 
-        await SharedPort.PeekAsync(pipe.Reader, TestContext.Current.CancellationToken);
+        await SharedPort.PeekAsync(pipe.Reader, PrefaceJudge.Judge, TestContext.Current.CancellationToken);
 
         Assert.True(pipe.Reader.TryRead(out ReadResult read));
         Assert.Equal(4, read.Buffer.Length);
@@ -58,6 +70,6 @@ public sealed class SharedPortTests
         await pipe.Writer.WriteAsync("PR"u8.ToArray(), TestContext.Current.CancellationToken);
         await pipe.Writer.CompleteAsync();
 
-        Assert.Equal(Preface.Http1, await SharedPort.PeekAsync(pipe.Reader, TestContext.Current.CancellationToken));
+        Assert.Equal(Preface.Http1, await SharedPort.PeekAsync(pipe.Reader, PrefaceJudge.Judge, TestContext.Current.CancellationToken));
     }
 }
