@@ -147,7 +147,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
     {
         var health = new HealthPages(FactsOf(node));
         var access = new AccessRules(options.Origins, options.HostNames);
-        var pages = new WebPages(node, health, new MetricsPage(node, grpc, health), access, options.Gateway ? new JsonGateway(grpc) : null);
+        var pages = new WebPages(node, health, new MetricsPage(node, grpc, health), access, options.Gateway ? new JsonGateway(grpc, options.ConcurrentStreamsMax) : null);
         bool splits = options.ListenClientHttpUrls.Count > 0;
         var client = new ListenerRole(ServesGrpc: true, pages.ServeClientAsync);
         foreach (EtcdUrl url in options.ListenClientUrls)

@@ -19,11 +19,16 @@ internal sealed class JsonGateway
     private const int JsonExpansion = 2;
 
     private readonly GrpcServer _grpc;
+    private readonly SemaphoreSlim? _slots;
 
     /// <param name="grpc">Who carries out the calls.</param>
-    public JsonGateway(GrpcServer grpc)
+    /// <param name="concurrentCallsMax">
+    /// Most calls at a time; further ones wait. etcd's gateway reaches the server over one connection, whose limit of streams therefore bounds all of its calls.
+    /// </param>
+    public JsonGateway(GrpcServer grpc, long concurrentCallsMax = long.MaxValue)
     {
         _grpc = grpc;
+        _slots = concurrentCallsMax < int.MaxValue ? new SemaphoreSlim((int)Math.Max(1, concurrentCallsMax)) : null;
     }
 
     private long BodyBytesMax => (long)JsonExpansion * _grpc.Limits.MessageBytesMax;
@@ -42,15 +47,40 @@ internal sealed class JsonGateway
         {
             await RefuseAsync(features, 405, "Method Not Allowed\n"u8.ToArray());
         }
-        else if (method.IsClientStreaming || method.IsServerStreaming)
+        else if (_slots is null)
         {
-            await ServeStreamAsync(features, method);
+            await CallAsync(features, method);
         }
         else
         {
-            await ServeUnaryAsync(features, method);
+            await CallInTurnAsync(_slots, features, method);
         }
     }
+
+    private async Task CallInTurnAsync(SemaphoreSlim slots, IFeatureCollection features, MethodDescriptor method)
+    {
+        try
+        {
+            await slots.WaitAsync(features.GetRequiredFeature<IHttpRequestLifetimeFeature>().RequestAborted);
+        }
+        catch (OperationCanceledException)
+        {
+            // The client did not wait for its turn.
+            return;
+        }
+
+        try
+        {
+            await CallAsync(features, method);
+        }
+        finally
+        {
+            slots.Release();
+        }
+    }
+
+    private Task CallAsync(IFeatureCollection features, MethodDescriptor method) =>
+        method.IsClientStreaming || method.IsServerStreaming ? ServeStreamAsync(features, method) : ServeUnaryAsync(features, method);
 
     private static async Task RefuseAsync(IFeatureCollection features, int status, byte[] text)
     {
