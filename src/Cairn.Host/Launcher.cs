@@ -101,6 +101,12 @@ internal static class Launcher
             Log.FlagsWithoutEffect(logger, notNeeded, absent);
         }
 
+        if (values.Number("bootstrap-defrag-threshold-megabytes") is var threshold and > 0)
+        {
+            // Space is given back while the member serves, so at start there is never any to be freed.
+            Log.DefragmentationSkipped(logger, threshold);
+        }
+
         foreach (string warning in options.Warnings)
         {
             Log.Warn(logger, warning);

@@ -88,4 +88,7 @@ internal static partial class Log
 
     [LoggerMessage(5027, LogLevel.Warning, "the configuration file has keys that are no flags; they are ignored")]
     public static partial void KeysUnknown(ILogger logger, IReadOnlyList<string> keys);
+
+    [LoggerMessage(5028, LogLevel.Information, "Skipping defragmentation")]
+    public static partial void DefragmentationSkipped(ILogger logger, long bootstrapDefragThresholdMegabytes);
 }

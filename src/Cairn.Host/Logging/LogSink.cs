@@ -14,8 +14,8 @@ internal sealed class LogSink : IDisposable
         {
             _streams.Add(output switch
             {
-                "stdout" => Console.OpenStandardOutput(),
-                "default" or "stderr" or "systemd/journal" => Console.OpenStandardError(),
+                "stdout" => StandardStream.Output,
+                "default" or "stderr" or "systemd/journal" => StandardStream.Error,
                 _ => new FileStream(output, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0),
             });
         }
