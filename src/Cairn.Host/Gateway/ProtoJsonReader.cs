@@ -61,9 +61,14 @@ internal static class ProtoJsonReader
 
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var field = FindField(message.Descriptor, reader.GetString() ?? "");
+            var name = reader.GetString() ?? "";
+            var field = FindField(message.Descriptor, name);
             reader.Read();
-            if (field is null)
+            if (field is null && reader.TokenType == JsonTokenType.StartObject && IsOneofName(message.Descriptor, name))
+            {
+                ReadMessage(ref reader, message);
+            }
+            else if (field is null)
             {
                 reader.Skip();
             }
@@ -91,6 +96,20 @@ internal static class ProtoJsonReader
         }
 
         return null;
+    }
+
+    /// <summary>Go programs that marshal the generated structs wrap the choice of a oneof in its name: <c>{"Request":{"request_put":…}}</c>.</summary>
+    private static bool IsOneofName(MessageDescriptor descriptor, string name)
+    {
+        foreach (var oneof in descriptor.Oneofs)
+        {
+            if (string.Equals(oneof.Name.Replace("_", "", StringComparison.Ordinal), name, StringComparison.OrdinalIgnoreCase))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private static void ReadField(ref Utf8JsonReader reader, FieldDescriptor field, IMessage message)

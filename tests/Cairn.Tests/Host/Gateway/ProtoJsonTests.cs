@@ -77,6 +77,16 @@ public sealed class ProtoJsonTests
     }
 
     [Fact]
+    public void The_choice_of_a_oneof_may_be_wrapped_in_its_name()
+    {
+        const string Json = """{"compare":[{"TargetUnion":{"create_revision":7}}],"success":[{"Request":{"request_put":{"key":"YQ=="}}}]}""";
+        var txn = (TxnRequest)ProtoJsonReader.Read(Encoding.UTF8.GetBytes(Json), TxnRequest.Descriptor);
+
+        Assert.Equal(7, txn.Compare[0].CreateRevision);
+        Assert.Equal("a", txn.Success[0].RequestPut.Key.ToStringUtf8());
+    }
+
+    [Fact]
     public void Names_are_told_apart_by_case()
     {
         var grant = (LeaseGrantRequest)ProtoJsonReader.Read("""{"ttl":5,"TTL":"9"}"""u8, LeaseGrantRequest.Descriptor);
