@@ -32,17 +32,7 @@ public sealed class RealDisk : IDisk, IDisposable
     public RealDisk(string root)
     {
         _root = Path.GetFullPath(root);
-        for (var missing = new Stack<string>([_root]); missing.TryPeek(out var path);)
-        {
-            if (KindOf(path, path) == DirectoryKind || TryMakeDirectory(path))
-            {
-                missing.Pop();
-            }
-            else
-            {
-                missing.Push(Path.GetDirectoryName(path) ?? throw Error(path, "mkdir"));
-            }
-        }
+        MakeWithParents(_root);
     }
 
     /// <inheritdoc/>
@@ -237,8 +227,24 @@ public sealed class RealDisk : IDisk, IDisposable
         _ => throw Invariant.Unreachable($"open intent {intent}"),
     };
 
-    private static bool TryMakeDirectory(string path) =>
-        LinuxCalls.MakeDirectory(path, PrivateDirectory) == 0 || (LastError == Errno.NotFound ? false : throw Error(path, "mkdir"));
+    /// <summary>Each directory is tried once: where one cannot be made although its parent is there, as below /proc, that is the error.</summary>
+    private static void MakeWithParents(string path)
+    {
+        if (KindOf(path, path) == DirectoryKind)
+        {
+            return;
+        }
+
+        if (Path.GetDirectoryName(path) is { } parent)
+        {
+            MakeWithParents(parent);
+        }
+
+        if (LinuxCalls.MakeDirectory(path, PrivateDirectory) != 0 && !(LastError == Errno.Exists && KindOf(path, path) == DirectoryKind))
+        {
+            throw Error(path, "mkdir");
+        }
+    }
 
     // Zero for nothing there. File.Exists would answer "no" for a directory that may not be searched, and an existing store would look empty.
     private static unsafe int KindOf(string path, string full)

@@ -70,6 +70,15 @@ public sealed class RealDiskTests : IDisposable
     }
 
     [Fact]
+    public void A_directory_that_cannot_be_made_although_its_parent_is_there_is_an_error()
+    {
+        // Below /proc the parent exists and mkdir says that it does not.
+        var error = Assert.Throws<DiskException>(() => new RealDisk("/proc/nothing-can-be-made-here"));
+
+        Assert.Equal(("/proc/nothing-can-be-made-here", "mkdir"), (error.Path, error.Operation));
+    }
+
+    [Fact]
     public async Task A_file_that_failed_once_is_refused_from_then_on()
     {
         // Given a file whose writes fail, because it was opened for reading,
