@@ -1,6 +1,7 @@
 using Cairn.Protocol;
 using Cairn.State.Alarms;
 using Cairn.State.Auth;
+using Cairn.State.Healing;
 using Cairn.State.Lease;
 using Cairn.State.Members;
 using Cairn.State.Mvcc;
@@ -42,6 +43,9 @@ public sealed class ReadView
 
     /// <summary>The members, the cluster version, a downgrade.</summary>
     public required MemberTable Members { get; init; }
+
+    /// <summary>What the cluster is meant to be, and what healing does to keep it so.</summary>
+    public required HealingTable Healing { get; init; }
 
     /// <summary>Number of keys that exist.</summary>
     public required long LiveKeys { get; init; }

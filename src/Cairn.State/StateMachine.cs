@@ -179,13 +179,23 @@ public sealed class StateMachine
     {
         var change = MemberChange.Parse(entry.Data.Span)
             ?? throw new CorruptionException("wal", (long)entry.Index, "the entry of this index is no membership change that this version understands");
-        var error = _parts.Members.Validate(change, _options.LearnersMax);
+        var error = _parts.Members.Validate(change, LearnersMaxFor(change));
         if (error == StoreError.None)
         {
+            _parts.Healing = _parts.Healing.With(change, _parts.Members);
             _parts.Members = _parts.Members.With(change);
         }
 
         return Done(change.RequestId, error, _parts.Events.Count, null, new MembersChanged(change, error));
+    }
+
+    /// <summary>What healing adds has its own limit, one at a time, and takes no place of those that users may add.</summary>
+    private int LearnersMaxFor(MemberChange change)
+    {
+        var healing = _parts.Healing.Current?.NewMember;
+        return change.MemberId == healing ? int.MaxValue
+            : healing is { } id && _parts.Members.Find(id) is { IsLearner: true } ? _options.LearnersMax + 1
+            : _options.LearnersMax;
     }
 
     private ApplyResult ApplyRequest(in CommittedEntry entry, int start)
@@ -206,6 +216,7 @@ public sealed class StateMachine
         Auth = _parts.Auth,
         Alarms = _parts.Alarms,
         Members = _parts.Members,
+        Healing = _parts.Healing,
         LiveKeys = _parts.Keys.LiveKeys,
         CompactionHashes = _parts.Sweep.Hashes,
     };

@@ -1,5 +1,6 @@
 using Cairn.State.Alarms;
 using Cairn.State.Auth;
+using Cairn.State.Healing;
 using Cairn.State.Lease;
 using Cairn.State.Members;
 using Cairn.State.Mvcc;
@@ -35,6 +36,8 @@ internal sealed class StateParts
 
     public MemberTable Members { get; set; } = MemberTable.Empty;
 
+    public HealingTable Healing { get; set; } = HealingTable.Empty;
+
     public AppliedPosition Applied { get; set; }
 
     public void AssertInvariants()
@@ -43,6 +46,7 @@ internal sealed class StateParts
         Leases.AssertInvariants();
         Members.AssertInvariants();
         Auth.AssertInvariants();
+        Healing.AssertInvariants();
         Invariant.Holds(Sweep.Finished <= Keys.CompactedRevision);
     }
 }

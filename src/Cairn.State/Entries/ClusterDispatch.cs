@@ -3,11 +3,11 @@ using Cairn.State.Members;
 
 namespace Cairn.State.Entries;
 
-/// <summary>Applies what members publish of themselves and of the cluster's version. Never refused.</summary>
+/// <summary>Applies what members publish of themselves and of the cluster's version, and what healing records. Never refused.</summary>
 /// <remarks>Source: etcd server/etcdserver/apply/apply.go (applierMembership).</remarks>
 internal static class ClusterDispatch
 {
-    public static bool TryApply(StateParts parts, InternalRaftRequest request, out RequestOutcome outcome)
+    public static bool TryApply(StateParts parts, InternalRaftRequest request, ulong index, out RequestOutcome outcome)
     {
         outcome = new RequestOutcome(StoreError.None, Effect: new ClusterChanged());
         if (request.ClusterMemberAttrSet is { } attributes)
@@ -26,6 +26,12 @@ internal static class ClusterDispatch
         if (request.DowngradeInfoSet is { } downgrade)
         {
             parts.Members = parts.Members with { Downgrade = downgrade.Enabled ? new DowngradeJob(downgrade.Ver) : null };
+            return true;
+        }
+
+        if (request.Healing is { } healing)
+        {
+            parts.Healing = parts.Healing.With(healing, parts.Members, index);
             return true;
         }
 

@@ -78,7 +78,7 @@ internal static class RequestDispatch
 
         return request.LeaseGrant is not null || request.LeaseRevoke is not null || request.LeaseCheckpoint is not null
             ? ApplyLease(parts, request, identity)
-            : ClusterDispatch.TryApply(parts, request, out var outcome) ? outcome : AuthDispatch.Apply(parts, request, identity, index);
+            : ClusterDispatch.TryApply(parts, request, index, out var outcome) ? outcome : AuthDispatch.Apply(parts, request, identity, index);
     }
 
     private static RequestOutcome Txn(StateParts parts, TxnRequest request, AuthIdentity identity)

@@ -3,8 +3,10 @@ using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Cairn.Protocol;
+using Cairn.Protocol.Healing;
 using Cairn.State.Alarms;
 using Cairn.State.Auth;
+using Cairn.State.Healing;
 using Cairn.State.Lease;
 using Cairn.State.Members;
 using Cairn.State.Mvcc;
@@ -18,6 +20,7 @@ namespace Cairn.State.Persistence;
 /// <code>
 ///   1 format   2 revision   3 compacted+1   5 index   6 term   7 lease{1 id 2 ttl 3 remaining}   8 alarm{1 member 2 kind}
 ///   9 member (etcd's JSON)   10 removed id   11 cluster version   12 downgrade target   13 auth{1 on 2 revision}   14 authpb.User   15 authpb.Role
+///   16 cairn.HealingState, once a size was set
 /// </code>
 /// </remarks>
 internal sealed record SmallState
@@ -38,6 +41,8 @@ internal sealed record SmallState
 
     public AuthTables Auth { get; private set; } = AuthTables.Empty;
 
+    public HealingTable Healing { get; private set; } = HealingTable.Empty;
+
     public static byte[] Encode(StateParts parts)
     {
         var buffer = new ArrayBufferWriter<byte>();
@@ -50,6 +55,11 @@ internal sealed record SmallState
         EncodeLeases(writer, parts.Leases);
         EncodeMembers(writer, parts.Alarms, parts.Members);
         EncodeAuth(writer, parts.Auth);
+        if (parts.Healing.IsCounting)
+        {
+            writer.Bytes(16, parts.Healing.ToMessage().ToByteArray());
+        }
+
         return buffer.WrittenSpan.ToArray();
     }
 
@@ -191,6 +201,7 @@ internal sealed record SmallState
                 13 => TakeAuth(Numbers(bytes)),
                 14 => TakeUser(AuthRows.Read(User.Parser.ParseFrom(bytes))),
                 15 => TakeRole(AuthRows.Read(Role.Parser.ParseFrom(bytes))),
+                16 => Take(HealingTable.Read(HealingState.Parser.ParseFrom(bytes))),
                 _ => true,
             };
         }
@@ -223,6 +234,12 @@ internal sealed record SmallState
     private bool Take(MemberTable members)
     {
         Members = members;
+        return true;
+    }
+
+    private bool Take(HealingTable healing)
+    {
+        Healing = healing;
         return true;
     }
 

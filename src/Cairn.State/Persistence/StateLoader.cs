@@ -66,6 +66,7 @@ internal sealed class StateLoader
         {
             Alarms = _small.Alarms,
             Members = _small.Members,
+            Healing = _small.Healing,
             Auth = _small.Auth,
             Applied = _small.Applied,
         };

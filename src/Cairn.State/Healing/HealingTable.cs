@@ -1,0 +1,186 @@
+using System.Collections.Immutable;
+using Cairn.Protocol.Healing;
+using Cairn.State.Members;
+
+namespace Cairn.State.Healing;
+
+/// <summary>How many members the cluster is meant to have, which places are vacant, who was sent away, and what healing does and did. Immutable.</summary>
+/// <remarks>
+/// <para>
+/// Counting begins with the first size that is set. From then on, changes of the membership that healing did not make move it:
+/// </para>
+/// <code>
+///   a user adds a member       + 1; or, at the peer URLs of a vacant place, that place is filled
+///   a started member leaves    its place becomes vacant
+///   an unstarted one leaves    - 1; or the place that it filled is vacant again
+///   a member is evicted        - 1, and no place of its is left
+/// </code>
+/// <para>So a stop hook that removes a member and a start script that adds it again leave the size alone, however often.</para>
+/// </remarks>
+public sealed record HealingTable
+{
+    // Enough to look back a while, and little in a manifest.
+    private const int FinishedMax = 64;
+
+    /// <summary>Nothing is known: no size was set.</summary>
+    public static HealingTable Empty { get; } = new();
+
+    /// <summary>Members, learners included, that the cluster is meant to have; 0 before it was first set.</summary>
+    public int TargetSize { get; init; }
+
+    /// <summary>Places that removed members left, oldest first.</summary>
+    public ImmutableArray<VacantPlace> Vacancies { get; init; } = [];
+
+    /// <summary>Ids of the members sent away for good, ascending.</summary>
+    public ImmutableArray<ulong> Evicted { get; init; } = [];
+
+    /// <summary>The heal under way; null if there is none.</summary>
+    public HealRecord? Current { get; init; }
+
+    /// <summary>The newest heals that ended, oldest first.</summary>
+    public ImmutableArray<HealRecord> Finished { get; init; } = [];
+
+    /// <summary>Whether sizes are counted.</summary>
+    public bool IsCounting => TargetSize > 0;
+
+    /// <summary>Finds the vacant place of a removed member.</summary>
+    /// <param name="memberId">The removed member.</param>
+    /// <returns>The place; null if it left none, or somebody took it.</returns>
+    public VacantPlace? FindVacancy(ulong memberId) => Vacancies.FirstOrDefault(place => place.MemberId == memberId && place.FilledBy == 0);
+
+    /// <summary>Reads what a manifest kept.</summary>
+    /// <param name="state">The message.</param>
+    /// <returns>The table.</returns>
+    public static HealingTable Read(HealingState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return new HealingTable
+        {
+            TargetSize = (int)state.TargetSize,
+            Vacancies = [.. state.Vacancies.Select(place => new VacantPlace(place.MemberId, place.Name, [.. place.PeerUrls], place.FilledBy))],
+            Evicted = [.. state.Evicted],
+            Current = state.Current is { } current ? HealRecord.Read(current) : null,
+            Finished = [.. state.Finished.Select(HealRecord.Read)],
+        };
+    }
+
+    /// <summary>Makes the message that a manifest keeps.</summary>
+    /// <returns>A new one.</returns>
+    public HealingState ToMessage()
+    {
+        var state = new HealingState { TargetSize = (uint)TargetSize, Current = Current?.ToMessage() };
+        foreach (var place in Vacancies)
+        {
+            var vacancy = new Vacancy { MemberId = place.MemberId, Name = place.Name, FilledBy = place.FilledBy };
+            vacancy.PeerUrls.AddRange(place.PeerUrls);
+            state.Vacancies.Add(vacancy);
+        }
+
+        state.Evicted.AddRange(Evicted);
+        state.Finished.AddRange(Finished.Select(record => record.ToMessage()));
+        return state;
+    }
+
+    /// <summary>Applies a request. One that does not fit any more changes nothing: whoever proposed it looks at the table.</summary>
+    internal HealingTable With(HealingRequest request, MemberTable members, ulong index) => request switch
+    {
+        { SetTargetSize: { Size: > 0 } set } => set.IfUnset && IsCounting ? this : this with { TargetSize = (int)set.Size },
+        { Evict: { } evict } => WithEvicted(evict.MemberId, members),
+        { Begin: { } begin } => Current is null && IsCounting ? this with { Current = HealRecord.Read(begin) with { Id = index } } : this,
+        { End: { Outcome: not HealOutcome.UnderWay } end } => Current?.Id == end.HealId ? WithEnd(Current, end, members) : this,
+        { Note: { Outcome: not HealOutcome.UnderWay } note } => IsCounting ? WithFinished(HealRecord.Read(note) with { Id = index }) : this,
+        _ => this,
+    };
+
+    /// <summary>Follows a change of the membership that was made.</summary>
+    internal HealingTable With(MemberChange change, MemberTable before)
+    {
+        if (!IsCounting)
+        {
+            return this;
+        }
+
+        return change.Kind switch
+        {
+            MemberChangeKind.Add => WithAdded(change),
+            MemberChangeKind.Remove => WithRemoved(before.Find(change.MemberId)!), // It was there: the change was made.
+            _ => this,
+        };
+    }
+
+    internal void AssertInvariants()
+    {
+        Invariant.Holds(IsCounting || (Vacancies.IsEmpty && Evicted.IsEmpty && Current is null));
+        Invariant.Holds(Finished.Length <= FinishedMax && Finished.All(record => record.Outcome != HealOutcome.UnderWay));
+        Invariant.Holds(Current is null or { Id: > 0, Outcome: HealOutcome.UnderWay });
+        Invariant.Holds(!Vacancies.Any(place => Evicted.Contains(place.MemberId)));
+    }
+
+    private HealingTable WithAdded(MemberChange change)
+    {
+        var urls = change.Member?.PeerUrls ?? [];
+        var isHealing = Current?.NewMember == change.MemberId;
+        var place = Vacancies.FirstOrDefault(
+            place => place.FilledBy == 0 && (isHealing ? place.MemberId == Current!.OldMember : place.PeerUrls.Any(urls.Contains)));
+        if (place is not null)
+        {
+            return this with { Vacancies = Vacancies.Replace(place, place with { FilledBy = change.MemberId }) };
+        }
+
+        return isHealing ? this : this with { TargetSize = TargetSize + 1 };
+    }
+
+    private HealingTable WithRemoved(MemberRecord member)
+    {
+        var filled = Vacancies.FirstOrDefault(place => place.FilledBy == member.Id);
+        var isStarted = member.Name.Length > 0;
+        if (filled is not null && !isStarted)
+        {
+            return this with { Vacancies = Vacancies.Replace(filled, filled with { FilledBy = 0 }) };
+        }
+
+        var rest = this with { Vacancies = filled is null ? Vacancies : Vacancies.Remove(filled) };
+        if (Evicted.Contains(member.Id))
+        {
+            return rest;
+        }
+
+        return isStarted
+            ? rest with { Vacancies = rest.Vacancies.Add(new VacantPlace(member.Id, member.Name, member.PeerUrls)) }
+            : rest with { TargetSize = Smaller() };
+    }
+
+    private HealingTable WithEvicted(ulong id, MemberTable members)
+    {
+        var place = Vacancies.FirstOrDefault(place => place.MemberId == id);
+        if (!IsCounting || Evicted.Contains(id) || (place is null && members.Find(id) is null))
+        {
+            return this;
+        }
+
+        return this with
+        {
+            // A place that somebody else took is his: the size stays.
+            TargetSize = place is { FilledBy: not 0 } ? TargetSize : Smaller(),
+            Vacancies = place is null ? Vacancies : Vacancies.Remove(place),
+            Evicted = [.. Evicted.Add(id).Order()],
+        };
+    }
+
+    private HealingTable WithEnd(HealRecord current, EndHeal end, MemberTable members)
+    {
+        var ended = WithFinished(current with { Outcome = end.Outcome, Result = end.Result, EndedAtMs = end.AtUnixMs });
+
+        // Who took a place and started holds it by himself: the place is not vacant any more, whatever becomes of its old holder.
+        return ended with { Current = null, Vacancies = Vacancies.RemoveAll(place => members.Find(place.FilledBy) is { Name.Length: > 0 }) };
+    }
+
+    private HealingTable WithFinished(HealRecord record)
+    {
+        var finished = Finished.Add(record);
+        return this with { Finished = finished.Length > FinishedMax ? finished.RemoveAt(0) : finished };
+    }
+
+    // Nobody means a cluster to have no members.
+    private int Smaller() => Math.Max(TargetSize - 1, 1);
+}

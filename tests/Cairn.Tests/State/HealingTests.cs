@@ -1,0 +1,267 @@
+using System.Buffers;
+using Cairn.Protocol;
+using Cairn.Protocol.Healing;
+using Cairn.State;
+using Cairn.State.Healing;
+using Cairn.State.Members;
+using Cairn.State.Persistence;
+using Xunit;
+
+namespace Cairn.Tests.State;
+
+/// <summary>What the cluster is meant to be, as the log changes it.</summary>
+public sealed class HealingTests
+{
+    private const ulong AddNode = 0;
+    private const ulong RemoveNode = 1;
+    private const ulong AddLearnerNode = 3;
+
+    private readonly Machine _machine = new();
+
+    public HealingTests()
+    {
+        for (var id = 1UL; id <= 3; id++)
+        {
+            Start(id);
+        }
+    }
+
+    private HealingTable Table => _machine.View.Healing;
+
+    [Fact]
+    public void Nothing_is_counted_before_a_size_was_set()
+    {
+        Remove(3);
+        Record(new HealingRequest { Begin = new HealEvent { Kind = HealKind.ReplaceWiped } });
+        Record(new HealingRequest { Evict = new EvictMember { MemberId = 2 } });
+
+        Assert.False(Table.IsCounting);
+        Assert.Empty(Table.Vacancies);
+        Assert.Null(Table.Current);
+        Assert.Empty(Table.Evicted);
+    }
+
+    [Fact]
+    public void A_first_size_does_not_replace_one_that_was_set()
+    {
+        SetSize(3);
+        Record(new HealingRequest { SetTargetSize = new SetTargetSize { Size = 7, IfUnset = true } });
+        Assert.Equal(3, Table.TargetSize);
+
+        Record(new HealingRequest { SetTargetSize = new SetTargetSize { Size = 5 } });
+        Assert.Equal(5, Table.TargetSize);
+    }
+
+    [Fact]
+    public void A_member_that_a_user_adds_makes_the_cluster_larger_and_one_that_never_started_leaves_no_trace()
+    {
+        SetSize(3);
+        Add(4);
+        Assert.Equal(4, Table.TargetSize);
+
+        Remove(4);
+        Assert.Equal(3, Table.TargetSize);
+        Assert.Empty(Table.Vacancies);
+
+        AddLearner(5);
+        Assert.Equal(4, Table.TargetSize);
+    }
+
+    [Fact]
+    public void A_stop_hook_that_removes_and_a_start_script_that_adds_leave_the_size_alone()
+    {
+        SetSize(3);
+        for (var round = 0UL; round < 5; round++)
+        {
+            var (old, next) = (round == 0 ? 3 : 9 + round, 10 + round);
+            Remove(old);
+            Assert.Equal((3, old), (Table.TargetSize, Table.FindVacancy(old)!.MemberId));
+            Start(next, url: 3);
+            Assert.Equal(3, Table.TargetSize);
+            Assert.Null(Table.FindVacancy(old));
+        }
+
+        Assert.Single(Table.Vacancies);
+    }
+
+    [Fact]
+    public void A_script_that_gives_up_before_it_started_what_it_added_leaves_the_place_vacant()
+    {
+        SetSize(3);
+        Remove(3);
+        Add(10, url: 3);
+        Remove(10);
+
+        Assert.Equal(3, Table.TargetSize);
+        Assert.NotNull(Table.FindVacancy(3));
+    }
+
+    [Fact]
+    public void An_eviction_makes_the_cluster_smaller_once_whether_before_the_removal_or_after()
+    {
+        SetSize(3);
+        Remove(3);
+        Evict(3);
+        Evict(3);
+        Assert.Equal(2, Table.TargetSize);
+        Assert.Empty(Table.Vacancies);
+
+        Evict(2);
+        Remove(2);
+        Assert.Equal(1, Table.TargetSize);
+        Assert.Empty(Table.Vacancies);
+        Assert.Equal([2UL, 3UL], Table.Evicted);
+    }
+
+    [Fact]
+    public void Evicting_who_was_replaced_or_never_was_changes_no_size()
+    {
+        SetSize(3);
+        Remove(3);
+        Start(10, url: 3);
+        Evict(3);
+        Evict(77);
+
+        Assert.Equal(3, Table.TargetSize);
+        Assert.Equal([3UL], Table.Evicted);
+    }
+
+    [Fact]
+    public void A_heal_replaces_a_member_and_leaves_the_size_alone()
+    {
+        SetSize(3);
+        var id = Begin(HealKind.ReplaceWiped, old: 3, next: 10);
+        Remove(3);
+        AddLearner(10, url: 3);
+        Publish(10);
+        Assert.Equal((3, 10UL), (Table.TargetSize, Table.Vacancies.Single().FilledBy));
+        End(id, HealOutcome.Healed);
+
+        Assert.Null(Table.Current);
+        Assert.Empty(Table.Vacancies);
+        Assert.Equal((3, id, HealOutcome.Healed), (Table.TargetSize, Table.Finished[^1].Id, Table.Finished[^1].Outcome));
+    }
+
+    [Fact]
+    public void A_heal_that_is_given_up_half_way_leaves_a_place_that_can_be_taken()
+    {
+        SetSize(3);
+        var id = Begin(HealKind.ReplaceWiped, old: 3, next: 10);
+        Remove(3);
+        End(id, HealOutcome.GivenUp);
+
+        Assert.Equal(3, Table.TargetSize);
+        Assert.NotNull(Table.FindVacancy(3));
+    }
+
+    [Fact]
+    public void There_is_one_heal_at_a_time_and_only_its_own_end_ends_it()
+    {
+        SetSize(3);
+        var first = Begin(HealKind.ReplaceWiped, old: 3, next: 10);
+        Begin(HealKind.ReplaceWiped, old: 2, next: 11);
+        Assert.Equal((first, 3UL), (Table.Current!.Id, Table.Current.OldMember));
+
+        End(first + 1, HealOutcome.Healed);
+        Assert.NotNull(Table.Current);
+    }
+
+    [Fact]
+    public void What_healing_adds_does_not_count_against_the_limit_of_learners()
+    {
+        SetSize(3);
+        Assert.Equal(StoreError.None, AddLearner(20));
+        Begin(HealKind.TakeInRemoved, old: 0, next: 10);
+
+        Assert.Equal(StoreError.None, AddLearner(10));
+        Assert.Equal(StoreError.TooManyLearners, AddLearner(21));
+        Remove(20);
+        Assert.Equal(StoreError.None, AddLearner(22));
+    }
+
+    [Fact]
+    public void Heals_of_one_step_are_noted_and_the_log_is_bounded()
+    {
+        SetSize(3);
+        for (var i = 0; i < 100; i++)
+        {
+            Record(new HealingRequest { Note = new HealEvent { Kind = HealKind.ClearUnstarted, Name = $"{i}", Outcome = HealOutcome.Healed } });
+        }
+
+        Assert.Equal(64, Table.Finished.Length);
+        Assert.Equal("99", Table.Finished[^1].Name);
+        Assert.Equal(_machine.State.Applied.Index, Table.Finished[^1].Id);
+    }
+
+    [Fact]
+    public async Task All_of_it_survives_a_restart()
+    {
+        SetSize(3);
+        Remove(3);
+        Evict(2);
+        var id = Begin(HealKind.TakeInRemoved, old: 3, next: 10);
+        End(id, HealOutcome.GivenUp);
+        Begin(HealKind.TakeInRemoved, old: 3, next: 11);
+        var before = Table.ToMessage();
+
+        await _machine.ReopenAsync(checkpoint: null);
+
+        Assert.Equal(before, Table.ToMessage());
+        Assert.Equal((2, 11UL), (Table.TargetSize, Table.Current!.NewMember));
+    }
+
+    private void SetSize(uint size) => Record(new HealingRequest { SetTargetSize = new SetTargetSize { Size = size, IfUnset = true } });
+
+    private void Evict(ulong id) => Record(new HealingRequest { Evict = new EvictMember { MemberId = id } });
+
+    private ulong Begin(HealKind kind, ulong old, ulong next)
+    {
+        Record(new HealingRequest { Begin = new HealEvent { Kind = kind, OldMember = old, NewMember = next, PeerUrls = { Url(old) } } });
+        return _machine.State.Applied.Index;
+    }
+
+    private void End(ulong id, HealOutcome outcome) => Record(new HealingRequest { End = new EndHeal { HealId = id, Outcome = outcome, Result = "so" } });
+
+    private void Record(HealingRequest request)
+    {
+        Assert.Equal(StoreError.None, _machine.Apply(new InternalRaftRequest { Healing = request }).Error);
+        _machine.State.AssertInvariants();
+    }
+
+    private void Start(ulong id, ulong? url = null)
+    {
+        Add(id, url);
+        Publish(id);
+    }
+
+    private void Publish(ulong id)
+    {
+        var attributes = new Cairn.Protocol.Membership.Attributes { Name = $"m{id}", ClientUrls = { "http://c" } };
+        _machine.Apply(new InternalRaftRequest
+        {
+            ClusterMemberAttrSet = new Cairn.Protocol.Membership.ClusterMemberAttrSetRequest { MemberID = id, MemberAttributes = attributes },
+        });
+    }
+
+    private StoreError Add(ulong id, ulong? url = null) => Change(AddNode, id, new MemberRecord { Id = id, PeerUrls = [Url(url ?? id)] });
+
+    private StoreError AddLearner(ulong id, ulong? url = null) =>
+        Change(AddLearnerNode, id, new MemberRecord { Id = id, PeerUrls = [Url(url ?? id)], IsLearner = true });
+
+    private void Remove(ulong id) => Assert.Equal(StoreError.None, Change(RemoveNode, id, null));
+
+    private StoreError Change(ulong type, ulong id, MemberRecord? member)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        var writer = new WireWriter(buffer);
+        writer.Number(1, 77);
+        writer.Number(2, type);
+        writer.Number(3, id);
+        writer.Bytes(4, member is null ? [] : MemberJson.Encode(member));
+        var error = _machine.ApplyRaw(buffer.WrittenSpan.ToArray(), EntryKind.ConfChange).Error;
+        _machine.State.AssertInvariants();
+        return error;
+    }
+
+    private static string Url(ulong id) => $"http://m{id}:2380";
+}
