@@ -1,16 +1,22 @@
 using System.Collections;
+using Cairn.Host.Commands;
 using Cairn.Host.Flags;
 using Cairn.Host.Logging;
 
 namespace Cairn.Host;
 
-/// <summary>Reads the command line and the environment, and starts what they ask for. Exit status: 2 for a wrong flag, 1 for what prevents the start.</summary>
+/// <summary>Reads the command line and the environment, and starts what they ask for: a server, or a command. Exit status: 2 for a wrong flag, 1 for what prevents the start.</summary>
 internal static class Launcher
 {
     /// <summary>Runs the process.</summary>
     /// <returns>The exit status.</returns>
     public static async Task<int> RunAsync(string[] arguments)
     {
+        if (SubCommands.IsNamedBy(arguments))
+        {
+            return await SubCommands.RunAsync(arguments);
+        }
+
         var line = CommandLine.Parse(arguments);
         switch (line.Outcome)
         {

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Cairn.Storage;
 
 /// <summary>CRC-32C (Castagnoli), as Go's hash/crc32 and every format of this store have it: initial and final value inverted.</summary>
-internal static class Crc32C
+public static class Crc32C
 {
     /// <summary>Continues a checksum.</summary>
     /// <param name="crc">Checksum of what came before; 0 at the start.</param>

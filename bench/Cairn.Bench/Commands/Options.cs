@@ -22,7 +22,7 @@ internal static class Options
         Description = description,
         CustomParser = static result =>
         {
-            if (GoDuration.TryParse(result.Tokens[0].Value, out var duration))
+            if (GoDuration.TryParse(result.Tokens[0].Value, out var duration) && duration >= TimeSpan.Zero)
             {
                 return duration;
             }

@@ -12,6 +12,9 @@ internal static class HelpText
           cairn [flags]
             Start a server. Without flags it serves clients on http://localhost:2379 and keeps its data in ./default.etcd.
 
+          cairn COMMAND [options]
+            Snapshots and files: snapshot. 'cairn COMMAND --help' explains each.
+
           cairn --version
             Show the version.
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Cairn.Host.Flags;
+namespace Cairn;
 
 /// <summary>Durations as Go writes them: 300ms, 1.5h, 2h45m.</summary>
 /// <remarks>Source: https://pkg.go.dev/time#ParseDuration.</remarks>
