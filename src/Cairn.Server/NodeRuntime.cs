@@ -48,6 +48,8 @@ internal sealed class NodeRuntime
     {
         Options = opened.Options;
         World = opened.World;
+        Process = opened.Process;
+        Memory = opened.Memory;
         State = opened.State;
         RevisionLog = opened.RevisionLog;
         Logger = opened.World.LoggerFactory.CreateLogger("cairn.server");
@@ -73,6 +75,12 @@ internal sealed class NodeRuntime
 
     /// <summary>What the node touches of the world.</summary>
     public NodeWorld World { get; }
+
+    /// <summary>What tells this data directory and this process from all others.</summary>
+    public ProcessIdentity Process { get; }
+
+    /// <summary>What this member remembers for itself.</summary>
+    public MemberMemory Memory { get; }
 
     /// <summary>Source of time.</summary>
     public TimeProvider Time => World.Time;

@@ -30,6 +30,12 @@ internal sealed record OpenedNode
     /// <summary>Who the data directory is.</summary>
     public required ManifestIdentity Identity { get; init; }
 
+    /// <summary>What tells this data directory and this process from all others.</summary>
+    public required ProcessIdentity Process { get; init; }
+
+    /// <summary>What this member remembers for itself.</summary>
+    public required MemberMemory Memory { get; init; }
+
     /// <summary>The segments.</summary>
     public required RevisionLog RevisionLog { get; init; }
 
@@ -112,6 +118,8 @@ internal static class NodeStart
                 Lock = held,
                 Manifests = manifests,
                 Identity = identity,
+                Process = new ProcessIdentity(identity.Incarnation, identity.StartCounter, new Prng(~world.Seed).NextUInt64() | 1),
+                Memory = MemberMemory.Read(manifests.Newest!.MemberState.Span),
                 RevisionLog = revisions,
                 State = state,
                 CheckpointRevision = checkpointRevision,

@@ -3,7 +3,7 @@ using Cairn.Protocol.Membership;
 
 namespace Cairn.Server.Membership;
 
-/// <summary>Tells the cluster this member's name and client URLs, and, on the leader, decides the cluster version. Repeats until it succeeds.</summary>
+/// <summary>Tells the cluster this member's name, client URLs and incarnation, and, on the leader, decides the cluster version. Repeats until it succeeds.</summary>
 /// <remarks>Source: etcd server/etcdserver/server.go (publishV3, monitorClusterVersions).</remarks>
 internal static class Publication
 {
@@ -37,6 +37,7 @@ internal static class Publication
             && self is not null
             && self.Name == node.Options.Name
             && self.ClientUrls.SequenceEqual(node.Options.ClientUrls)
+            && self.Incarnation != 0
             && (members.ClusterVersion is not null || node.Facts.LeadingTerm == 0);
     }
 
@@ -49,7 +50,12 @@ internal static class Publication
 
         var attributes = new Attributes { Name = node.Options.Name };
         attributes.ClientUrls.AddRange(node.Options.ClientUrls);
-        var set = new ClusterMemberAttrSetRequest { MemberID = node.Headers.MemberId, MemberAttributes = attributes };
+        var set = new ClusterMemberAttrSetRequest
+        {
+            MemberID = node.Headers.MemberId,
+            MemberAttributes = attributes,
+            CairnIncarnation = node.Process.Incarnation,
+        };
         var outcome = await node.ProposeOwnAsync(InternalRaftRequest.ClusterMemberAttrSetFieldNumber, set, default);
         return outcome.Error == NodeError.None && (node.View.Members.ClusterVersion is not null || await ClusterVersion.DecideAsync(node));
     }

@@ -121,5 +121,6 @@ internal sealed class StateWriter
         Segments = capture.Log,
         Checkpoint = _checkpoint,
         SmallState = capture.SmallState,
+        MemberState = _node.Memory.Encode(),
     };
 }

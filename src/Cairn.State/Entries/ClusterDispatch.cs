@@ -13,7 +13,8 @@ internal static class ClusterDispatch
         if (request.ClusterMemberAttrSet is { } attributes)
         {
             var published = attributes.MemberAttributes;
-            parts.Members = parts.Members.WithAttributes(attributes.MemberID, published?.Name ?? "", [.. published?.ClientUrls ?? []]);
+            parts.Members = parts.Members.WithAttributes(
+                attributes.MemberID, published?.Name ?? "", [.. published?.ClientUrls ?? []], attributes.CairnIncarnation);
             return true;
         }
 

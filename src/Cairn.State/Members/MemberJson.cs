@@ -11,8 +11,9 @@ namespace Cairn.State.Members;
 /// <code>
 ///   {"id":1,"peerURLs":["http://h:2380"],"isLearner":true,"name":"a","clientURLs":["http://h:2379"]}
 ///   {"id":1,"peerURLs":null,"isPromote":true}
+///   {"id":1,"peerURLs":["http://h:2380"],"cairnIncarnation":17}
 /// </code>
-/// <para>Ids are unsigned 64-bit numbers; names of fields are matched as Go does, without regard to case; unknown ones are passed over.</para>
+/// <para>The last field is not etcd's, which passes over it. Ids are unsigned 64-bit numbers; names of fields are matched as Go does, without regard to case; unknown ones are passed over.</para>
 /// <para>Source: etcd server/etcdserver/api/membership/member.go.</para>
 /// </remarks>
 public static class MemberJson
@@ -100,6 +101,9 @@ public static class MemberJson
                 case "ISLEARNER":
                     read = read with { IsLearner = value.ValueKind == JsonValueKind.True };
                     break;
+                case "CAIRNINCARNATION" when value.ValueKind == JsonValueKind.Number && value.TryGetUInt64(out var incarnation):
+                    read = read with { Incarnation = incarnation };
+                    break;
                 case "ISPROMOTE":
                     isPromotion = value.ValueKind == JsonValueKind.True;
                     break;
@@ -137,6 +141,11 @@ public static class MemberJson
         if (member.ClientUrls.Length > 0)
         {
             WriteStrings(writer, "clientURLs", member.ClientUrls);
+        }
+
+        if (member.Incarnation != 0)
+        {
+            writer.WriteNumber("cairnIncarnation", member.Incarnation);
         }
 
         if (isPromotion)

@@ -20,6 +20,9 @@ public sealed record MemberRecord
     /// <summary>Whether it receives the log without a vote.</summary>
     public bool IsLearner { get; init; }
 
+    /// <summary>Incarnation of the data directory that holds this member's promises; 0 while none is recorded. Never changes once it is.</summary>
+    public ulong Incarnation { get; init; }
+
     /// <summary>Compares contents.</summary>
     /// <param name="other">Another record.</param>
     /// <returns>Whether all fields are equal.</returns>
@@ -28,6 +31,7 @@ public sealed record MemberRecord
         && Id == other.Id
         && Name == other.Name
         && IsLearner == other.IsLearner
+        && Incarnation == other.Incarnation
         && PeerUrls.AsSpan().SequenceEqual(other.PeerUrls.AsSpan())
         && ClientUrls.AsSpan().SequenceEqual(other.ClientUrls.AsSpan());
 
@@ -108,8 +112,10 @@ public sealed record MemberTable
     };
 
     /// <summary>Takes over what a member published of itself; unknown and removed members are passed over.</summary>
-    internal MemberTable WithAttributes(ulong id, string name, ImmutableArray<string> clientUrls) =>
-        Find(id) is { } member ? Replaced(member with { Name = name, ClientUrls = clientUrls }) : this;
+    /// <remarks>The first incarnation stays: whoever has another one under this id did not make its promises.</remarks>
+    internal MemberTable WithAttributes(ulong id, string name, ImmutableArray<string> clientUrls, ulong incarnation) => Find(id) is { } member
+        ? Replaced(member with { Name = name, ClientUrls = clientUrls, Incarnation = member.Incarnation != 0 ? member.Incarnation : incarnation })
+        : this;
 
     internal void AssertInvariants()
     {

@@ -121,6 +121,7 @@ public sealed class MemberTests
         Change(AddNode, 1, """{"id":1,"peerURLs":["http://a:2380"],"name":"a","clientURLs":["http://a:2379"]}""");
         Change(AddLearnerNode, 2, """{"id":2,"peerURLs":["http://b:2380"],"isLearner":true}""");
         Change(AddNode, 3, """{"id":3,"peerURLs":["http://c:2380"]}""");
+        Change(AddNode, 4, """{"id":4,"peerURLs":["http://d:2380"],"cairnIncarnation":17}""");
         Change(RemoveNode, 3, "");
         _machine.Apply(new InternalRaftRequest { DowngradeInfoSet = new DowngradeInfoSetRequest { Enabled = true, Ver = "3.5.0" } });
         var before = _machine.View.Members;
@@ -131,6 +132,22 @@ public sealed class MemberTests
         Assert.Equal(before.Members.AsEnumerable(), after.Members);
         Assert.Equal(before.Removed.AsEnumerable(), after.Removed);
         Assert.Equal(new DowngradeJob("3.5.0"), after.Downgrade);
+    }
+
+    [Fact]
+    public void The_first_incarnation_of_a_member_stays_whatever_it_publishes_later()
+    {
+        Change(AddNode, 26, """{"id":26,"peerURLs":["http://a:2380"]}""");
+        Change(AddNode, 27, """{"id":27,"peerURLs":["http://b:2380"],"cairnIncarnation":18446744073709551615}""");
+
+        foreach (var incarnation in new ulong[] { 0, 17, 18 })
+        {
+            var set = new ClusterMemberAttrSetRequest { MemberID = 26, MemberAttributes = new Attributes { Name = "n" }, CairnIncarnation = incarnation };
+            _machine.Apply(new InternalRaftRequest { ClusterMemberAttrSet = set });
+        }
+
+        Assert.Equal(17UL, _machine.View.Members.Find(26)!.Incarnation);
+        Assert.Equal(ulong.MaxValue, _machine.View.Members.Find(27)!.Incarnation);
     }
 
     [Fact]

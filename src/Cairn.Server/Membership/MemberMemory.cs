@@ -1,0 +1,73 @@
+using Cairn.Protocol.Peers;
+using Google.Protobuf;
+
+namespace Cairn.Server.Membership;
+
+/// <summary>What a member remembers for itself beside the replicated state; part of each manifest. Thread-safe.</summary>
+internal sealed class MemberMemory
+{
+    private volatile FoundingRecord? _founding;
+    private volatile string _fenced = "";
+    private volatile bool _isEvicted;
+
+    private MemberMemory(RememberedState state)
+    {
+        _founding = state.Founding;
+        _fenced = state.Fenced;
+        _isEvicted = state.IsEvicted;
+        Marks = new MemberMarks(state.Marks.Select(mark => KeyValuePair.Create(mark.MemberId, new PeerMark
+        {
+            Process = new ProcessIdentity(mark.Incarnation, mark.StartCounter, mark.Nonce),
+            Term = mark.Term,
+            Index = mark.Index,
+            CommittedIndex = mark.CommittedIndex,
+        })));
+    }
+
+    /// <summary>What other members were seen to have promised.</summary>
+    public MemberMarks Marks { get; }
+
+    /// <summary>Who founded the cluster; null if this member joined it later, or has none yet.</summary>
+    public FoundingRecord? Founding
+    {
+        get => _founding;
+        set => _founding = value;
+    }
+
+    /// <summary>Why this data directory must not speak for its member; empty if it may.</summary>
+    public string Fenced
+    {
+        get => _fenced;
+        set => _fenced = value;
+    }
+
+    /// <summary>Whether the member was removed for good.</summary>
+    public bool IsEvicted
+    {
+        get => _isEvicted;
+        set => _isEvicted = value;
+    }
+
+    /// <summary>Reads what <see cref="Encode"/> wrote.</summary>
+    /// <param name="bytes">From a manifest, which has verified them; empty for a new directory.</param>
+    /// <returns>The memory.</returns>
+    public static MemberMemory Read(ReadOnlySpan<byte> bytes) => new(RememberedState.Parser.ParseFrom(bytes));
+
+    /// <summary>Writes all of it.</summary>
+    /// <returns>Bytes for a manifest.</returns>
+    public byte[] Encode()
+    {
+        var state = new RememberedState { Founding = Founding, Fenced = Fenced, IsEvicted = IsEvicted };
+        state.Marks.AddRange(Marks.All.Select(pair => new Protocol.Peers.PeerMark
+        {
+            MemberId = pair.Key,
+            Incarnation = pair.Value.Process.Incarnation,
+            StartCounter = pair.Value.Process.StartCounter,
+            Nonce = pair.Value.Process.Nonce,
+            Term = pair.Value.Term,
+            Index = pair.Value.Index,
+            CommittedIndex = pair.Value.CommittedIndex,
+        }));
+        return state.ToByteArray();
+    }
+}

@@ -1,0 +1,124 @@
+using Cairn.Server.Membership;
+using Xunit;
+
+namespace Cairn.Tests.Server.Membership;
+
+public sealed class MemberMarksTests
+{
+    private const ulong Peer = 7;
+    private static readonly ProcessIdentity First = new(Incarnation: 11, StartCounter: 3, Nonce: 100);
+    private static readonly ProcessIdentity Next = new(Incarnation: 11, StartCounter: 4, Nonce: 200);
+
+    private readonly MemberMarks _marks = new([]);
+
+    [Fact]
+    public void Who_is_seen_for_the_first_time_is_accepted_and_remembered()
+    {
+        Assert.Equal(JudgementKind.Accepted, Judge(First));
+        Assert.Equal(First, _marks.All[Peer].Process);
+    }
+
+    [Fact]
+    public void A_member_without_a_recorded_incarnation_may_show_none_as_etcd_does() => Assert.Equal(JudgementKind.Accepted, Judge(null));
+
+    [Fact]
+    public void A_member_that_had_an_incarnation_must_show_it()
+    {
+        Assert.Equal(JudgementKind.Refused, Judge(null, recorded: 11));
+        Judge(First);
+        Assert.Equal(JudgementKind.Refused, Judge(null));
+    }
+
+    [Fact]
+    public void A_wiped_disk_is_refused()
+    {
+        Assert.Equal(JudgementKind.Refused, Judge(First with { Incarnation = 12 }, recorded: 11));
+        Judge(First);
+        Assert.Equal(JudgementKind.Refused, Judge(First with { Incarnation = 12 }));
+    }
+
+    [Fact]
+    public void An_older_start_is_refused()
+    {
+        Judge(Next);
+
+        Assert.Equal(JudgementKind.Refused, Judge(First));
+    }
+
+    [Fact]
+    public void A_second_process_of_one_start_is_refused()
+    {
+        Judge(First);
+
+        Assert.Equal(JudgementKind.Refused, Judge(First with { Nonce = 101 }));
+        Assert.Equal(JudgementKind.Accepted, Judge(First));
+    }
+
+    [Fact]
+    public void A_later_start_waits_while_the_process_before_is_alive()
+    {
+        Judge(First);
+
+        Assert.Equal(JudgementKind.Deferred, Judge(Next, isOtherAlive: true));
+        Assert.Equal(First, _marks.All[Peer].Process);
+        Assert.Equal(JudgementKind.Accepted, Judge(Next));
+        Assert.Equal(JudgementKind.Refused, Judge(First));
+    }
+
+    [Theory]
+    [InlineData(5, 100, true)] // All that was promised.
+    [InlineData(6, 90, true)] // A later leader cut off what was not committed.
+    [InlineData(6, 79, false)] // What is committed is never cut off.
+    [InlineData(5, 99, false)] // Within a term nothing is.
+    [InlineData(4, 200, false)] // A vote or an acknowledgement of term 5 is forgotten.
+    public void A_log_behind_what_was_acknowledged_is_refused(ulong term, ulong lastIndex, bool isAccepted)
+    {
+        Judge(First);
+        _marks.Promised(Peer, term: 5, index: 80);
+        _marks.Committed(term: 5, committed: 90);
+        _marks.Promised(Peer, term: 5, index: 100);
+        _marks.Committed(term: 6, committed: 100);
+
+        Assert.Equal(isAccepted, Judge(Next, end: new LogEnd(term, term, lastIndex)) == JudgementKind.Accepted);
+    }
+
+    [Fact]
+    public void Marks_of_a_member_never_fall()
+    {
+        Judge(First);
+        _marks.Promised(Peer, term: 5, index: 80);
+        _marks.Committed(term: 5, committed: 100);
+        _marks.Promised(Peer, term: 5, index: 70);
+        _marks.Promised(Peer, term: 4, index: 300);
+        Judge(Next, end: new LogEnd(5, 5, 80));
+
+        Assert.Equal(new PeerMark { Process = Next, Term = 5, Index = 80, CommittedIndex = 80 }, _marks.All[Peer]);
+    }
+
+    [Fact]
+    public void A_member_that_was_never_accepted_leaves_no_mark()
+    {
+        _marks.Promised(Peer, term: 5, index: 80);
+
+        Assert.Empty(_marks.All);
+    }
+
+    [Fact]
+    public void All_of_it_is_remembered()
+    {
+        var memory = MemberMemory.Read([]);
+        memory.Fenced = "because";
+        memory.Marks.Judge(Peer, 0, First, default, isOtherAlive: false);
+        memory.Marks.Promised(Peer, term: 5, index: 80);
+        memory.Marks.Committed(term: 5, committed: 70);
+
+        var read = MemberMemory.Read(memory.Encode());
+
+        Assert.Equal("because", read.Fenced);
+        Assert.Equal(memory.Marks.All, read.Marks.All);
+        Assert.Null(read.Founding);
+    }
+
+    private JudgementKind Judge(ProcessIdentity? shown, ulong recorded = 0, LogEnd end = default, bool isOtherAlive = false) =>
+        _marks.Judge(Peer, recorded, shown, end, isOtherAlive).Verdict;
+}
