@@ -15,7 +15,7 @@ internal sealed class StateWriter
     private const int ChunkBytes = 256 * 1024;
 
     // The rows after the checkpoint are read at start: so many take well under a second.
-    private const long RevisionsPerCheckpoint = 100_000;
+    private const long RevisionsPerCheckpoint = 250_000;
 
     private readonly NodeRuntime _node;
     private readonly ManifestStore _manifests;
