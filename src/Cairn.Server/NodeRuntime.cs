@@ -62,6 +62,7 @@ internal sealed class NodeRuntime
         Ids = new RequestIds(opened.MemberId, Time.GetUtcNow());
         Proposals = new ProposalTable(Time);
         ReadRounds = new ReadRounds(Ids, Time, _requestTimeout, Metrics);
+        Confirmation = new Confirmation(this);
         Gate.Open(Facts.Applied);
         Leases = new LeaseClock(Time, Options.HeartbeatInterval, Options.ElectionTimeout);
         Hub = new WatchHub(new WatchHistory(State), Headers, opened.World.Seed, Options.RequestBytesMax, Time) { OnDamage = Fail };
@@ -111,6 +112,9 @@ internal sealed class NodeRuntime
 
     /// <summary>Reads that wait for a confirmation.</summary>
     public ReadRounds ReadRounds { get; }
+
+    /// <summary>What a linearizable read waits for.</summary>
+    public Confirmation Confirmation { get; }
 
     /// <summary>Readers that wait for an index.</summary>
     public AppliedGate Gate { get; } = new();
@@ -239,19 +243,6 @@ internal sealed class NodeRuntime
         var response = (T)result.ToResponse()!; // Every request that is proposed this way has a response.
         Headers.Complete(HeaderOf(response));
         return response;
-    }
-
-    /// <summary>Waits until the newest view holds everything that was acknowledged before the call.</summary>
-    /// <param name="context">Who asks.</param>
-    /// <returns>None, or why that cannot be known.</returns>
-    public ValueTask<NodeError> ConfirmReadAsync(RequestContext context)
-    {
-        if (IsStopping)
-        {
-            return new(NodeError.Stopped);
-        }
-
-        return Facts.ReadsAreLocal ? new(NodeError.None) : AskForReadAsync(context);
     }
 
     /// <summary>Tells whether a request may be served at all.</summary>
@@ -443,25 +434,6 @@ internal sealed class NodeRuntime
             },
             (Proposals, proposal));
         return await proposal.WaitAsync();
-    }
-
-    private async ValueTask<NodeError> AskForReadAsync(RequestContext context)
-    {
-        var round = ReadRounds.JoinAsync();
-        RaftLoop.Wake();
-        if (await Patience.WaitAsync(round, Timeout.InfiniteTimeSpan, Time, context.Cancelled) == WaitOutcome.Cancelled)
-        {
-            return NodeError.Canceled;
-        }
-
-        var (error, index) = await round;
-        if (error == NodeError.None
-            && await Patience.WaitAsync(Gate.WaitAsync(index), Timeout.InfiniteTimeSpan, Time, context.Cancelled) == WaitOutcome.Cancelled)
-        {
-            return IsStopping ? NodeError.Stopped : NodeError.Canceled;
-        }
-
-        return error;
     }
 
     private RaftLoop MakeRaftLoop(OpenedNode opened) => new(new RaftLoopParts

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Cairn.State.Lease;
 
 namespace Cairn.Server.Leases;
 
@@ -7,6 +8,9 @@ internal enum RenewOutcome
 {
     /// <summary>It has its full time again.</summary>
     Renewed,
+
+    /// <summary>It has its full time again here, but the log says how idle it was: that must be taken back before anybody is told.</summary>
+    Checkpointed,
 
     /// <summary>There is no such lease.</summary>
     Gone,
@@ -31,12 +35,26 @@ internal enum RenewOutcome
 /// revocation; a renewal that comes now waits; the entry is applied, the lease is gone, and the waiter is told so. Were the proposal refused, the waiter
 /// would try again, and find the lease as it was.
 /// </para>
-/// <para>Any thread; one lock, no callbacks. Sources: etcd server/lease/lessor.go; issues etcd 15247, 20615, 13932.</para>
+/// <para>
+/// A new leader gives everyone the full time, so with leaders that change often nobody would ever end. Therefore a lease that was not renewed for half of its
+/// time is checkpointed: the log says how long it has left, again every second or eighth of that, and the next leader begins there. A renewal of such a lease
+/// is acknowledged only when the log has taken that back.
+/// </para>
+/// <para>Any thread; one lock, no callbacks. Sources: etcd server/lease/lessor.go; issues etcd 15247, 20615, 13932, 9395.</para>
 /// </remarks>
 internal sealed class LeaseClock
 {
     /// <summary>Most leases revoked in a second, as etcd: each is an entry of the log, and other proposals want their turn.</summary>
     internal const int ExpiriesPerSecondMax = 1000;
+
+    /// <summary>Most leases in one checkpoint, as etcd: an entry of some kilobytes.</summary>
+    internal const int CheckpointLeasesMax = 1000;
+
+    // As etcd: what an alarm or a permission refused is tried again after a while.
+    private static readonly TimeSpan RetryRefusedAfter = TimeSpan.FromSeconds(3);
+
+    // The log knows seconds, so there is nothing to say more often.
+    private static readonly TimeSpan CheckpointStepMin = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
     private readonly TimeProvider _time;
@@ -44,6 +62,7 @@ internal sealed class LeaseClock
     private readonly TimeSpan _electionTimeout;
     private readonly Dictionary<long, LeaseTimer> _leases = [];
     private readonly PriorityQueue<LeaseTimer, TimeSpan> _byDeadline = new();
+    private readonly PriorityQueue<LeaseTimer, TimeSpan> _byIdleness = new();
     private long _lastTick;
     private TimeSpan _now;
     private TimeSpan _grace;
@@ -76,8 +95,8 @@ internal sealed class LeaseClock
 
     /// <summary>Begins to keep time: this member leads, and has applied an entry of its own term. Every lease has its full time again.</summary>
     /// <param name="term">The term in which it leads.</param>
-    /// <param name="leases">All leases: id and time that they get.</param>
-    public void Begin(ulong term, IEnumerable<(long Id, TimeSpan Ttl)> leases)
+    /// <param name="leases">All leases.</param>
+    public void Begin(ulong term, IEnumerable<LeaseInfo> leases)
     {
         lock (_lock)
         {
@@ -85,9 +104,10 @@ internal sealed class LeaseClock
             Clear_NeedsLock();
             _term = term;
             _lastTick = _time.GetTimestamp();
-            foreach (var (id, ttl) in leases)
+            _grace = TimeSpan.Zero;
+            foreach (var lease in leases)
             {
-                Add_NeedsLock(id, ttl, _electionTimeout);
+                Add_NeedsLock(lease, _electionTimeout);
             }
         }
     }
@@ -102,15 +122,50 @@ internal sealed class LeaseClock
     }
 
     /// <summary>Begins a lease that was just granted. The apply loop only.</summary>
-    /// <param name="id">Its id.</param>
-    /// <param name="ttl">Its time to live.</param>
-    public void Granted(long id, TimeSpan ttl)
+    /// <param name="lease">It.</param>
+    public void Granted(LeaseInfo lease)
     {
         lock (_lock)
         {
             if (_term != 0)
             {
-                Add_NeedsLock(id, ttl, TimeSpan.Zero);
+                Add_NeedsLock(lease, TimeSpan.Zero);
+            }
+        }
+    }
+
+    /// <summary>Learns that somebody's revocation is in the log: who renews waits for the outcome. The raft loop only, on the leader.</summary>
+    /// <param name="id">Its id.</param>
+    public void RevocationBegun(long id)
+    {
+        lock (_lock)
+        {
+            if (_leases.TryGetValue(id, out var lease))
+            {
+                lease.Revocation ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+        }
+    }
+
+    /// <summary>Learns that the state machine refused a revocation: an alarm or a permission forbids it now. The apply loop only.</summary>
+    /// <param name="id">Its id.</param>
+    public void RevocationRefused(long id) => KeepOn(id, RetryRefusedAfter);
+
+    /// <summary>Learns what the log says of idleness. The apply loop only.</summary>
+    /// <param name="lease">The lease as it is now.</param>
+    public void Checkpointed(LeaseInfo lease)
+    {
+        lock (_lock)
+        {
+            if (!_leases.TryGetValue(lease.Id, out var timer))
+            {
+                return;
+            }
+
+            timer.IsCheckpointed = lease.RemainingTtl > 0;
+            if (timer is { IsCheckpointed: true, CheckpointsUnderWay: > 0 })
+            {
+                timer.CheckpointsUnderWay--;
             }
         }
     }
@@ -131,32 +186,32 @@ internal sealed class LeaseClock
         waiters?.SetResult();
     }
 
-    /// <summary>Takes back a revocation that was decided but could not be proposed: the lease is judged again at a later tick.</summary>
+    /// <summary>Takes back a revocation that was decided but could not be proposed: the lease is judged again at a later tick. The raft loop only.</summary>
     /// <param name="id">Its id.</param>
-    public void NotRevoked(long id)
+    public void NotRevoked(long id) => KeepOn(id, TimeSpan.Zero);
+
+    /// <summary>Takes back a checkpoint that was decided but could not be proposed. The raft loop only.</summary>
+    /// <param name="id">The lease.</param>
+    public void NotCheckpointed(long id)
     {
-        TaskCompletionSource? waiters = null;
         lock (_lock)
         {
-            if (_leases.TryGetValue(id, out var lease) && lease.Revocation is not null)
+            if (_leases.TryGetValue(id, out var lease))
             {
-                waiters = lease.Revocation;
-                lease.Revocation = null;
-                _byDeadline.Enqueue(lease, lease.Deadline);
+                lease.CheckpointsUnderWay--;
             }
         }
-
-        waiters?.SetResult();
     }
 
     /// <summary>Lets time pass and hands out what has ended. The raft loop only, at each tick.</summary>
     /// <param name="leadsInTerm">Term in which this member leads now; 0 if it does not.</param>
+    /// <param name="unheard">How long ago a quorum was last heard; zero for a member that is alone.</param>
     /// <param name="ended">Receives the ids to revoke; each is handed out once, until <see cref="Revoked"/> or <see cref="NotRevoked"/>.</param>
-    public void Tick(ulong leadsInTerm, List<long> ended)
+    public void Tick(ulong leadsInTerm, TimeSpan unheard, List<long> ended)
     {
         lock (_lock)
         {
-            var counted = Measure_NeedsLock();
+            var counted = Measure_NeedsLock(unheard);
             if (_term != 0 && leadsInTerm != _term)
             {
                 Clear_NeedsLock();
@@ -174,6 +229,22 @@ internal sealed class LeaseClock
                 lease.Revocation = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                 ended.Add(lease.Id);
                 _credit--;
+            }
+        }
+    }
+
+    /// <summary>Hands out what was idle for so long that the next leader should know. The raft loop only, after <see cref="Tick"/>.</summary>
+    /// <param name="idle">Receives the leases with the time that they have left; each is under way until <see cref="Checkpointed"/> or <see cref="NotCheckpointed"/>.</param>
+    public void TakeIdle(List<LeaseInfo> idle)
+    {
+        lock (_lock)
+        {
+            while (idle.Count < CheckpointLeasesMax && TryTakeIdle_NeedsLock(out var lease))
+            {
+                lease.CheckpointsUnderWay++;
+                var left = lease.Deadline - _now;
+                idle.Add(new LeaseInfo(lease.Id, (long)lease.Ttl.TotalSeconds, (long)Math.Ceiling(left.TotalSeconds)));
+                _byIdleness.Enqueue(lease, _now + StepOf(left));
             }
         }
     }
@@ -208,7 +279,7 @@ internal sealed class LeaseClock
             // The queue learns of the later deadline when the earlier one comes up.
             lease.Deadline = Max(lease.Deadline, Latest_NeedsLock() + lease.Ttl);
             ttl = lease.Ttl;
-            return RenewOutcome.Renewed;
+            return lease.MayBeCheckpointed ? RenewOutcome.Checkpointed : RenewOutcome.Renewed;
         }
     }
 
@@ -231,16 +302,37 @@ internal sealed class LeaseClock
         return false;
     }
 
-    /// <summary>Whether this member keeps the time of leases.</summary>
-    public bool IsPrimary
+    /// <summary>Whether a lease is known here, and nobody is about to revoke it.</summary>
+    /// <param name="id">Its id.</param>
+    /// <returns>False if only the log can tell.</returns>
+    public bool IsAlive(long id)
     {
-        get
+        lock (_lock)
         {
-            lock (_lock)
+            return _leases.TryGetValue(id, out var lease) && lease.Revocation is null;
+        }
+    }
+
+    /// <summary>After how much more idleness the log is told again: often enough for leaders that last for seconds, and some dozens of times at most.</summary>
+    private static TimeSpan StepOf(TimeSpan left) => Max(left / 8, CheckpointStepMin);
+
+    private void KeepOn(long id, TimeSpan pause)
+    {
+        TaskCompletionSource? waiters = null;
+        lock (_lock)
+        {
+            if (_leases.TryGetValue(id, out var lease) && lease.Revocation is not null)
             {
-                return _term != 0;
+                waiters = lease.Revocation;
+                lease.Revocation = null;
+                if (!lease.HasDeadlineQueued)
+                {
+                    Queue_NeedsLock(lease, Max(lease.Deadline, _now + pause));
+                }
             }
         }
+
+        waiters?.SetResult();
     }
 
     private static TimeSpan Max(TimeSpan left, TimeSpan right) => left > right ? left : right;
@@ -253,14 +345,14 @@ internal sealed class LeaseClock
     }
 
     /// <summary>Measures what passed since the last tick, as far as it counts.</summary>
-    private TimeSpan Measure_NeedsLock()
+    private TimeSpan Measure_NeedsLock(TimeSpan unheard)
     {
         var timestamp = _time.GetTimestamp();
         var elapsed = _time.GetElapsedTime(_lastTick, timestamp);
         _lastTick = timestamp;
-        if (elapsed > _gap)
+        if (elapsed > _gap || unheard > _gap)
         {
-            if (elapsed >= _electionTimeout)
+            if (elapsed >= _electionTimeout || unheard >= _electionTimeout)
             {
                 _grace = _electionTimeout;
             }
@@ -284,7 +376,8 @@ internal sealed class LeaseClock
         while (_byDeadline.TryPeek(out ended, out var deadline) && deadline <= _now)
         {
             _byDeadline.Dequeue();
-            if (!_leases.TryGetValue(ended.Id, out var current) || !ReferenceEquals(current, ended) || ended.Revocation is not null)
+            ended.HasDeadlineQueued = false;
+            if (!IsKept_NeedsLock(ended) || ended.Revocation is not null)
             {
                 continue;
             }
@@ -294,18 +387,64 @@ internal sealed class LeaseClock
                 return true;
             }
 
-            _byDeadline.Enqueue(ended, ended.Deadline);
+            Queue_NeedsLock(ended, ended.Deadline);
         }
 
         ended = null;
         return false;
     }
 
-    private void Add_NeedsLock(long id, TimeSpan ttl, TimeSpan extra)
+    private bool TryTakeIdle_NeedsLock([NotNullWhen(true)] out LeaseTimer? idle)
     {
-        var lease = new LeaseTimer(id, ttl) { Deadline = Latest_NeedsLock() + ttl + extra };
-        _leases[id] = lease;
-        _byDeadline.Enqueue(lease, lease.Deadline);
+        while (_byIdleness.TryPeek(out idle, out var when) && when <= _now)
+        {
+            _byIdleness.Dequeue();
+            var left = idle.Deadline - _now;
+            if (!IsKept_NeedsLock(idle))
+            {
+                continue;
+            }
+
+            if (left > idle.Ttl / 2)
+            {
+                // Renewed since; the queue learns of it now.
+                _byIdleness.Enqueue(idle, idle.Deadline - (idle.Ttl / 2));
+            }
+            else if (left <= TimeSpan.Zero || idle.Revocation is not null)
+            {
+                // It has ended; or is kept on after all, and then idle again after half of its time at the earliest.
+                _byIdleness.Enqueue(idle, _now + (idle.Ttl / 2));
+            }
+            else
+            {
+                return true;
+            }
+        }
+
+        idle = null;
+        return false;
+    }
+
+    private bool IsKept_NeedsLock(LeaseTimer lease) => _leases.TryGetValue(lease.Id, out var current) && ReferenceEquals(current, lease);
+
+    private void Add_NeedsLock(LeaseInfo info, TimeSpan extra)
+    {
+        var left = TimeSpan.FromSeconds(info.RemainingTtl > 0 ? info.RemainingTtl : info.GrantedTtl);
+        var lease = new LeaseTimer(info.Id, TimeSpan.FromSeconds(info.GrantedTtl))
+        {
+            Deadline = Latest_NeedsLock() + left + extra,
+            IsCheckpointed = info.RemainingTtl > 0,
+        };
+        _leases[info.Id] = lease;
+        Queue_NeedsLock(lease, lease.Deadline);
+        _byIdleness.Enqueue(lease, lease.Deadline - (lease.IsCheckpointed ? left - StepOf(left) : lease.Ttl / 2));
+    }
+
+    private void Queue_NeedsLock(LeaseTimer lease, TimeSpan when)
+    {
+        Invariant.Holds(!lease.HasDeadlineQueued);
+        lease.HasDeadlineQueued = true;
+        _byDeadline.Enqueue(lease, when);
     }
 
     private void Clear_NeedsLock()
@@ -318,6 +457,7 @@ internal sealed class LeaseClock
 
         _leases.Clear();
         _byDeadline.Clear();
+        _byIdleness.Clear();
         _term = 0;
         _credit = 0;
     }

@@ -16,4 +16,16 @@ internal sealed class LeaseTimer(long id, TimeSpan ttl)
 
     /// <summary>Set while its revocation has been decided but not applied: who wants to renew it waits for the outcome.</summary>
     public TaskCompletionSource? Revocation { get; set; }
+
+    /// <summary>Whether the queue of deadlines has it; once at most.</summary>
+    public bool HasDeadlineQueued { get; set; }
+
+    /// <summary>Whether the state says how idle it was.</summary>
+    public bool IsCheckpointed { get; set; }
+
+    /// <summary>Checkpoints of its idleness that are proposed and not applied.</summary>
+    public int CheckpointsUnderWay { get; set; }
+
+    /// <summary>Whether the next leader could begin with less than its full time.</summary>
+    public bool MayBeCheckpointed => IsCheckpointed || CheckpointsUnderWay > 0;
 }

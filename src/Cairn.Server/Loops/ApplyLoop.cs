@@ -53,7 +53,7 @@ internal sealed record ApplyLoopParts
 /// <summary>Sole writer of the state: applies what is committed, shows it to readers, tells those who wait, and passes the changes on.</summary>
 /// <remarks>
 /// <para>
-/// Order after a batch, which is what makes an acknowledgement mean something: publish the view; open the gate for readers; tell the lease clock; append to the
+/// Order after a batch, which is what makes an acknowledgement mean something: publish the view; tell the lease clock; open the gate for readers; append to the
 /// ring of watchers; only then complete the proposals. So whoever was told of a write finds it, whoever was told of a revocation cannot renew.
 /// </para>
 /// <para>Nothing here waits for the disk: rows go into memory, and from there to the segments by somebody else.</para>
@@ -251,9 +251,9 @@ internal sealed class ApplyLoop
 
         _parts.State.Publish();
         var last = entries[^1];
+        TellClock(entries);
         _parts.Facts.Applied = last.Index;
         _parts.Gate.Open(last.Index);
-        TellClock(last.Term);
         TellWatchers();
         TellProposers();
         _results.Clear();
@@ -289,35 +289,47 @@ internal sealed class ApplyLoop
         }
     }
 
-    private void TellClock(ulong lastTerm)
+    private void TellClock(ReadOnlySpan<Entry> entries)
     {
-        foreach (var result in _results)
+        for (var i = 0; i < entries.Length; i++)
         {
-            switch (result.Effect)
-            {
-                case LeaseGranted granted:
-                    _parts.Metrics.LeasesGranted.Add();
-                    _parts.Leases.Granted(granted.Lease.Id, TimeSpan.FromSeconds(granted.Lease.GrantedTtl));
-                    break;
-                case LeaseRevoked revoked:
-                    _parts.Metrics.LeasesRevoked.Add();
-                    _parts.Leases.Revoked(revoked.Id);
-                    break;
-                default:
-                    break;
-            }
+            TellClock(entries[i], _results[i]);
         }
 
         // An entry of the term in which this member leads has been applied: every lease of earlier terms is known, and the time of all begins anew.
         var leads = _parts.Facts.LeadingTerm;
-        if (leads != 0 && leads == lastTerm && leads != _clockTerm)
+        if (leads != 0 && leads == entries[^1].Term && leads != _clockTerm)
         {
             _clockTerm = leads;
-            var leases = _parts.State.View.Leases.List();
-            _parts.Leases.Begin(leads, leases.Select(lease => (lease.Id, TimeSpan.FromSeconds(TimeLeft(lease)))));
+            _parts.Leases.Begin(leads, _parts.State.View.Leases.List());
         }
+    }
 
-        static long TimeLeft(State.Lease.LeaseInfo lease) => lease.RemainingTtl > 0 ? lease.RemainingTtl : lease.GrantedTtl;
+    private void TellClock(in Entry entry, in ApplyResult result)
+    {
+        switch (result.Effect)
+        {
+            case LeaseGranted granted:
+                _parts.Metrics.LeasesGranted.Add();
+                _parts.Leases.Granted(granted.Lease);
+                break;
+            case LeaseRevoked revoked:
+                _parts.Metrics.LeasesRevoked.Add();
+                _parts.Leases.Revoked(revoked.Id);
+                break;
+            case LeasesCheckpointed checkpointed:
+                foreach (var lease in checkpointed.Leases)
+                {
+                    _parts.Leases.Checkpointed(lease);
+                }
+
+                break;
+            case null when result.Error != StoreError.None && LeaseRevocation.TryRead(entry.Data.Span, out var kept):
+                _parts.Leases.RevocationRefused(kept);
+                break;
+            default:
+                break;
+        }
     }
 
     private void TellWatchers()

@@ -25,7 +25,8 @@ internal sealed class RaftLoop
     private readonly WalWriter _writer;
     private readonly ProposalIntake _intake;
     private readonly List<Message> _responses = [];
-    private readonly List<long> _ended = [];
+    private readonly QuorumContact _contact;
+    private readonly LeaseExpiry _leases;
     private List<RaftCompletion> _completionBatch = [];
     private List<Proposal> _proposalBatch = [];
     private List<Message> _messageBatch = [];
@@ -47,6 +48,8 @@ internal sealed class RaftLoop
         _messages = new Inbox<Message>(LoopLimits.PeerMessagesCapacity, _wake);
         _writer = new WalWriter(parts.Wal, parts.Log, _completions, parts.Metrics, parts.Time);
         _intake = new ProposalIntake(parts);
+        _contact = new QuorumContact(parts.Time);
+        _leases = new LeaseExpiry(parts, _contact);
         _appliedIndex = parts.Facts.Applied;
     }
 
@@ -307,33 +310,10 @@ internal sealed class RaftLoop
     private void OnTick()
     {
         _parts.Core.Tick();
-        ExpireLeases();
+        _leases.OnTick();
         RetryWrite();
         _intake.Expire();
         _intake.ProposeHeld();
-    }
-
-    private void ExpireLeases()
-    {
-        _ended.Clear();
-        _parts.Leases.Tick(_parts.Facts.LeadingTerm, _ended);
-        foreach (var lease in _ended)
-        {
-            // Decided and proposed in one turn, in the term in which this member leads: a follower would forward it, so only a leader comes here.
-            var header = new Protocol.RequestHeader { ID = _parts.Ids.Next() };
-            var data = ProposalEncoding.Encode(
-                Protocol.InternalRaftRequest.LeaseRevokeFieldNumber,
-                new Protocol.LeaseRevokeRequest { ID = lease },
-                header);
-            if (_parts.Core.Propose(data) == RaftError.None)
-            {
-                _parts.Metrics.LeasesExpired.Add();
-            }
-            else
-            {
-                _parts.Leases.NotRevoked(lease);
-            }
-        }
     }
 
     private void RetryWrite()
@@ -355,6 +335,7 @@ internal sealed class RaftLoop
         {
             var error = _parts.Core.Step(message);
             Invariant.Holds(error != RaftError.LogLost, $"the leader {message.From} saw acknowledgements that this log does not hold");
+            _leases.Observe(message, error);
         }
 
         _messageBatch.Clear();
@@ -438,6 +419,11 @@ internal sealed class RaftLoop
         {
             facts.ReadsAreLocal = false;
             _parts.Leases.Cease();
+        }
+
+        if (leads && facts.LeadingTerm != term)
+        {
+            _contact.Forget();
         }
 
         facts.LeadingTerm = leads ? term : 0;

@@ -29,7 +29,7 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
         {
             foreach (var proposal in batch)
             {
-                proposal.IsAccepted = true;
+                Accept(proposal);
             }
 
             return;
@@ -63,6 +63,12 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
 
         var limit = Patience + (2 * parts.Options.ElectionTimeout);
         parts.Metrics.ProposalsFailed.Add(parts.Proposals.Expire(limit, JudgeTimeout));
+    }
+
+    private void Accept(Proposal proposal)
+    {
+        proposal.IsAccepted = true;
+        LeaseExpiry.NoteRevocation(parts, proposal.Data);
     }
 
     /// <summary>Says why a proposal ran out of time, as far as can be known.</summary>
@@ -108,7 +114,7 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
         var error = proposal.Change is { } change ? parts.Core.ProposeConfChange(change) : parts.Core.Propose(proposal.Data);
         if (error == RaftError.None)
         {
-            proposal.IsAccepted = true;
+            Accept(proposal);
         }
         else if (parts.Core.BasicStatus is { Transferee: 0, SoftState.Role: RaftRole.Leader })
         {

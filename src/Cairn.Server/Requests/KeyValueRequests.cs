@@ -38,7 +38,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
 
         if (refusal == NodeError.None && !request.Serializable)
         {
-            refusal = await node.ConfirmReadAsync(context);
+            refusal = await node.Confirmation.ReadAsync(context);
         }
 
         if (refusal != NodeError.None)
@@ -152,7 +152,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
 
     private async ValueTask<Answer<RangeAnswer>> ConfirmedRangeAsync(RangeRequest request, RequestContext context)
     {
-        var refusal = await node.ConfirmReadAsync(context);
+        var refusal = await node.Confirmation.ReadAsync(context);
         return refusal == NodeError.None ? Range(request) : refusal;
     }
 
@@ -178,7 +178,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
 
     private async ValueTask<Answer<TxnResponse>> ReadOnlyTxnAsync(TxnRequest request, RequestContext context)
     {
-        var refusal = RequestValidation.IsSerializable(request) ? NodeError.None : await node.ConfirmReadAsync(context);
+        var refusal = RequestValidation.IsSerializable(request) ? NodeError.None : await node.Confirmation.ReadAsync(context);
         if (refusal != NodeError.None)
         {
             return refusal;

@@ -52,8 +52,17 @@ internal sealed class LeaseRequests(NodeRuntime node)
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer; TTL 0 if the lease is gone.</returns>
-    public ValueTask<Answer<LeaseKeepAliveResponse>> KeepAliveAsync(LeaseKeepAliveRequest request, RequestContext context) =>
-        MustForward(context) ? ForwardKeepAliveAsync(request, context) : KeepAliveHereAsync(request, context);
+    public async ValueTask<Answer<LeaseKeepAliveResponse>> KeepAliveAsync(LeaseKeepAliveRequest request, RequestContext context)
+    {
+        if (MustForward(context))
+        {
+            return await ForwardKeepAliveAsync(request, context);
+        }
+
+        var answer = await KeepAliveHereAsync(request, context);
+        var hasMoved = answer.Error is NodeError.NoLeader or NodeError.LeaderChanged && MustForward(context);
+        return hasMoved ? await ForwardKeepAliveAsync(request, context) : answer;
+    }
 
     /// <summary>Tells how long a lease has left, here or from the leader.</summary>
     /// <param name="request">The request.</param>
@@ -62,16 +71,16 @@ internal sealed class LeaseRequests(NodeRuntime node)
     public ValueTask<Answer<LeaseTimeToLiveResponse>> TimeToLiveAsync(LeaseTimeToLiveRequest request, RequestContext context) =>
         MustForward(context) ? ForwardTimeToLiveAsync(request, context) : TimeToLiveHereAsync(request, context);
 
-    /// <summary>Renews a lease, from memory: no disk is asked, and nothing goes through the log.</summary>
+    /// <summary>Renews a lease, from memory: no disk is asked, and nothing goes through the log but what takes a checkpoint back.</summary>
+    /// <remarks>Whoever is told of a renewal had asked before a successor of this leader could have begun to count: the lease has its time from then on.</remarks>
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer; TTL 0 if the lease is gone.</returns>
     public async ValueTask<Answer<LeaseKeepAliveResponse>> KeepAliveHereAsync(LeaseKeepAliveRequest request, RequestContext context)
     {
-        var mayWait = true;
         while (true)
         {
-            var refusal = await ProveLeadershipAsync(context);
+            var (refusal, index) = await ProveLeadershipAsync(context);
             if (refusal != NodeError.None)
             {
                 return refusal;
@@ -85,16 +94,20 @@ internal sealed class LeaseRequests(NodeRuntime node)
                     node.Metrics.LeasesRenewed.Add();
                     response.TTL = (long)ttl.TotalSeconds;
                     return response;
+                case RenewOutcome.Checkpointed:
+                    refusal = await TakeBackCheckpointAsync(request.ID, context);
+                    break;
                 case RenewOutcome.BeingRevoked:
                     refusal = await UntilAsync(revocation!, Timeout.InfiniteTimeSpan, context);
                     break;
-                case RenewOutcome.Gone when !mayWait:
+                case var _ when node.Facts.Applied < index:
+                    // Granted or elected just now, and not applied yet.
+                    refusal = await UntilAsync(node.Gate.WaitAsync(index), ApplyWait, context);
+                    break;
+                case RenewOutcome.Gone:
                     return response;
                 default:
-                    // Granted or elected just now, and not applied yet.
-                    refusal = mayWait ? await CatchUpAsync(context) : NodeError.NoLeader;
-                    mayWait = false;
-                    break;
+                    return NodeError.LeaderChanged;
             }
 
             if (refusal != NodeError.None)
@@ -104,21 +117,25 @@ internal sealed class LeaseRequests(NodeRuntime node)
         }
     }
 
-    /// <summary>Tells how long a lease has left.</summary>
+    /// <summary>Tells how long a lease has left: from memory, unless it is unknown, or its keys are wanted.</summary>
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer; TTL -1 if the lease is gone.</returns>
     public async ValueTask<Answer<LeaseTimeToLiveResponse>> TimeToLiveHereAsync(LeaseTimeToLiveRequest request, RequestContext context)
     {
-        var refusal = await ProveLeadershipAsync(context);
-        if (refusal == NodeError.None)
-        {
-            refusal = await CatchUpAsync(context);
-        }
-
+        var (refusal, index) = await ProveLeadershipAsync(context);
         if (refusal != NodeError.None)
         {
             return refusal;
+        }
+
+        if (node.Facts.Applied < index && (request.Keys || !node.Leases.IsAlive(request.ID)))
+        {
+            refusal = await UntilAsync(node.Gate.WaitAsync(index), ApplyWait, context);
+            if (refusal != NodeError.None)
+            {
+                return refusal;
+            }
         }
 
         var response = new LeaseTimeToLiveResponse { Header = node.Headers.Make(node.View.Revision), ID = request.ID, TTL = -1 };
@@ -208,26 +225,22 @@ internal sealed class LeaseRequests(NodeRuntime node)
     }
 
     /// <summary>Makes sure that this member leads now: the time of leases is the leader's.</summary>
-    private async ValueTask<NodeError> ProveLeadershipAsync(RequestContext context)
+    private async ValueTask<(NodeError Error, ulong Index)> ProveLeadershipAsync(RequestContext context)
     {
         var refusal = node.JudgeRequest(context);
         if (refusal != NodeError.None)
         {
-            return refusal;
+            return (refusal, 0);
         }
 
-        if (node.Facts.LeadingTerm == 0)
-        {
-            return NodeError.NoLeader;
-        }
-
-        return await node.ConfirmReadAsync(context);
+        return node.Facts.LeadingTerm == 0 ? (NodeError.NoLeader, 0) : await node.Confirmation.LeadershipAsync(context);
     }
 
-    private async ValueTask<NodeError> CatchUpAsync(RequestContext context)
+    /// <summary>Has the log forget how idle a lease was.</summary>
+    private async ValueTask<NodeError> TakeBackCheckpointAsync(long id, RequestContext context)
     {
-        var committed = node.Facts.Committed;
-        return node.Facts.Applied >= committed ? NodeError.None : await UntilAsync(node.Gate.WaitAsync(committed), ApplyWait, context);
+        var request = new LeaseCheckpointRequest { Checkpoints = { new LeaseCheckpoint { ID = id } } };
+        return (await node.ProposeOwnAsync(InternalRaftRequest.LeaseCheckpointFieldNumber, request, context)).Error;
     }
 
     private async ValueTask<NodeError> UntilAsync(Task task, TimeSpan limit, RequestContext context) =>

@@ -123,7 +123,7 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<DowngradeResponse>> DowngradeAsync(DowngradeRequest request, RequestContext context)
     {
-        var refusal = await node.ConfirmReadAsync(context);
+        var refusal = await node.Confirmation.ReadAsync(context);
         if (refusal == NodeError.None)
         {
             refusal = DowngradeRules.Judge(request, node.View.Members, out _);

@@ -25,7 +25,7 @@ internal sealed class MemberRequests(NodeRuntime node)
         var refusal = node.JudgeRequest(context);
         if (refusal == NodeError.None && request.Linearizable)
         {
-            refusal = await node.ConfirmReadAsync(context);
+            refusal = await node.Confirmation.ReadAsync(context);
         }
 
         if (refusal != NodeError.None)

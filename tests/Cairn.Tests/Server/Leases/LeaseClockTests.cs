@@ -1,4 +1,5 @@
 using Cairn.Server.Leases;
+using Cairn.State.Lease;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
 
@@ -19,7 +20,7 @@ public sealed class LeaseClockTests
     public void A_lease_ends_after_its_time_and_not_before()
     {
         _clock.Begin(Term, []);
-        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        _clock.Granted(Lease(1, 2));
 
         Assert.Empty(Pass(TimeSpan.FromSeconds(1.9)));
         Assert.Equal([1], Pass(TimeSpan.FromSeconds(0.1)));
@@ -31,14 +32,14 @@ public sealed class LeaseClockTests
     {
         _clock.Begin(Term, []);
         _time.Stall(Tick * 0.9);
-        _clock.Granted(1, TimeSpan.FromSeconds(2));
-        _clock.Granted(2, TimeSpan.FromSeconds(1));
+        _clock.Granted(Lease(1, 2));
+        _clock.Granted(Lease(2, 1));
         _time.Stall(Tick * 0.1);
-        _clock.Tick(Term, []);
+        _clock.Tick(Term, TimeSpan.Zero, []);
         _time.Stall(Tick * 0.9);
         _clock.Renew(2, out _, out _);
         _time.Stall(Tick * 0.1);
-        _clock.Tick(Term, []);
+        _clock.Tick(Term, TimeSpan.Zero, []);
 
         Assert.Empty(Pass(TimeSpan.FromSeconds(0.9)));
         Assert.Equal([2], Pass(TimeSpan.FromSeconds(0.1)));
@@ -50,7 +51,7 @@ public sealed class LeaseClockTests
     public void A_renewed_lease_has_its_full_time_again()
     {
         _clock.Begin(Term, []);
-        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        _clock.Granted(Lease(1, 2));
         Pass(TimeSpan.FromSeconds(1.5));
 
         Assert.Equal(RenewOutcome.Renewed, _clock.Renew(1, out var ttl, out _));
@@ -63,7 +64,7 @@ public sealed class LeaseClockTests
     public void Time_in_which_the_loop_was_held_up_does_not_count()
     {
         _clock.Begin(Term, []);
-        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        _clock.Granted(Lease(1, 2));
         Pass(TimeSpan.FromSeconds(1));
         _time.Stall(TimeSpan.FromSeconds(300));
 
@@ -76,7 +77,7 @@ public sealed class LeaseClockTests
     public void After_a_long_stall_everyone_has_an_election_timeout_to_be_heard()
     {
         _clock.Begin(Term, []);
-        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        _clock.Granted(Lease(1, 2));
         Pass(TimeSpan.FromSeconds(1.9));
         _time.Stall(TimeSpan.FromSeconds(30));
 
@@ -88,10 +89,10 @@ public sealed class LeaseClockTests
     public void A_new_leader_gives_every_lease_its_full_time()
     {
         _clock.Begin(Term, []);
-        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        _clock.Granted(Lease(1, 2));
         Pass(TimeSpan.FromSeconds(1.9));
         _clock.Cease();
-        _clock.Begin(Term + 2, [(1, TimeSpan.FromSeconds(2))]);
+        _clock.Begin(Term + 2, [Lease(1, 2)]);
 
         Assert.Empty(Pass(TimeSpan.FromSeconds(2), Term + 2));
         Assert.Equal([1], Pass(TimeSpan.FromSeconds(1.1), Term + 2));
@@ -101,7 +102,7 @@ public sealed class LeaseClockTests
     public void Etcd_15247_who_does_not_lead_any_more_ends_nothing_and_renews_nothing()
     {
         _clock.Begin(Term, []);
-        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        _clock.Granted(Lease(1, 2));
 
         Assert.Empty(Pass(TimeSpan.FromSeconds(10), leadsInTerm: 0));
         Assert.Equal(RenewOutcome.NotPrimary, _clock.Renew(1, out _, out _));
@@ -111,7 +112,7 @@ public sealed class LeaseClockTests
     public void Who_leads_in_a_later_term_ends_nothing_on_the_clock_of_an_earlier_one()
     {
         _clock.Begin(Term, []);
-        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        _clock.Granted(Lease(1, 2));
 
         Assert.Empty(Pass(TimeSpan.FromSeconds(10), Term + 1));
     }
@@ -120,7 +121,7 @@ public sealed class LeaseClockTests
     public void Etcd_20615_a_renewal_waits_for_the_revocation_under_way_and_finds_the_lease_gone()
     {
         _clock.Begin(Term, []);
-        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        _clock.Granted(Lease(1, 2));
         Assert.Equal([1], Pass(TimeSpan.FromSeconds(2)));
 
         Assert.Equal(RenewOutcome.BeingRevoked, _clock.Renew(1, out _, out var revocation));
@@ -135,7 +136,7 @@ public sealed class LeaseClockTests
     public void A_revocation_that_could_not_be_proposed_leaves_the_lease_to_be_renewed()
     {
         _clock.Begin(Term, []);
-        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        _clock.Granted(Lease(1, 2));
         Pass(TimeSpan.FromSeconds(2));
         _clock.Renew(1, out _, out var revocation);
         _clock.NotRevoked(1);
@@ -149,7 +150,7 @@ public sealed class LeaseClockTests
     public void A_revocation_that_could_not_be_proposed_is_decided_again()
     {
         _clock.Begin(Term, []);
-        _clock.Granted(1, TimeSpan.FromSeconds(2));
+        _clock.Granted(Lease(1, 2));
         Assert.Equal([1], Pass(TimeSpan.FromSeconds(2)));
         _clock.NotRevoked(1);
 
@@ -162,7 +163,7 @@ public sealed class LeaseClockTests
         _clock.Begin(Term, []);
         for (var id = 1; id <= 5000; id++)
         {
-            _clock.Granted(id, TimeSpan.FromSeconds(2));
+            _clock.Granted(Lease(id, 2));
         }
 
         Assert.InRange(Pass(TimeSpan.FromSeconds(2)).Count, 1, 1000);
@@ -183,20 +184,153 @@ public sealed class LeaseClockTests
     public void The_longest_lease_does_not_overflow()
     {
         _clock.Begin(Term, []);
-        _clock.Granted(1, TimeSpan.FromSeconds(9_000_000_000));
+        _clock.Granted(Lease(1, 9_000_000_000));
 
         Assert.Equal(RenewOutcome.Renewed, _clock.Renew(1, out _, out _));
         Assert.True(_clock.TryGetRemaining(1, out var remaining));
         Assert.Equal(9_000_000_000, remaining.TotalSeconds);
     }
 
-    private List<long> Pass(TimeSpan span, ulong leadsInTerm = Term)
+    [Fact]
+    public void Time_without_a_quorum_does_not_count()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(Lease(1, 2));
+        Pass(TimeSpan.FromSeconds(1.5));
+        Assert.Empty(Pass(TimeSpan.FromSeconds(0.9), unheard: Tick * 3));
+
+        Assert.Empty(Pass(TimeSpan.FromSeconds(0.4)));
+        Assert.Equal([1], Pass(TimeSpan.FromSeconds(0.1)));
+    }
+
+    [Fact]
+    public void After_a_long_time_without_a_quorum_everyone_has_an_election_timeout_to_be_heard()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(Lease(1, 2));
+        Pass(TimeSpan.FromSeconds(1.9));
+        Assert.Empty(Pass(Tick, unheard: ElectionTimeout));
+
+        Assert.Empty(Pass(ElectionTimeout));
+        Assert.Equal([1], Pass(Tick * 2));
+    }
+
+    [Fact]
+    public void A_renewal_waits_for_the_revocation_that_somebody_asked_for_and_goes_on_if_it_was_refused()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(Lease(1, 2));
+        _clock.RevocationBegun(1);
+
+        Assert.Equal(RenewOutcome.BeingRevoked, _clock.Renew(1, out _, out var outcome));
+        Assert.False(_clock.IsAlive(1));
+        _clock.RevocationRefused(1);
+
+        Assert.True(outcome!.IsCompleted);
+        Assert.Equal(RenewOutcome.Renewed, _clock.Renew(1, out _, out _));
+        Assert.Equal([1], Pass(TimeSpan.FromSeconds(10)));
+    }
+
+    [Fact]
+    public void An_expiry_that_the_state_machine_refused_is_proposed_again_after_three_seconds()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(Lease(1, 2));
+        Assert.Equal([1], Pass(TimeSpan.FromSeconds(2)));
+        _clock.RevocationRefused(1);
+
+        Assert.Empty(Pass(TimeSpan.FromSeconds(2.9)));
+        Assert.Equal([1], Pass(Tick));
+    }
+
+    [Fact]
+    public void A_lease_idle_for_half_of_its_time_is_checkpointed_and_then_every_second()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(Lease(1, 16));
+        var left = new List<long>();
+        for (var second = 0; second < 16; second++)
+        {
+            Pass(TimeSpan.FromSeconds(1));
+            left.AddRange(TakeIdle().Select(static lease => lease.RemainingTtl));
+        }
+
+        Assert.Equal([8, 7, 6, 5, 4, 3, 2, 1], left);
+    }
+
+    [Fact]
+    public void An_hour_of_idleness_is_told_some_dozens_of_times()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(Lease(1, 3600));
+        var told = 0;
+        for (var second = 0; second < 3600; second++)
+        {
+            Pass(TimeSpan.FromSeconds(1));
+            told += TakeIdle().Count;
+        }
+
+        Assert.InRange(told, 20, 60);
+    }
+
+    [Fact]
+    public void A_lease_that_is_renewed_in_time_is_never_checkpointed()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(Lease(1, 15));
+        for (var i = 0; i < 20; i++)
+        {
+            Pass(TimeSpan.FromSeconds(5));
+            Assert.Empty(TakeIdle());
+            Assert.Equal(RenewOutcome.Renewed, _clock.Renew(1, out _, out _));
+        }
+    }
+
+    [Fact]
+    public void A_renewal_is_not_acknowledged_before_the_log_forgets_the_checkpoint()
+    {
+        _clock.Begin(Term, []);
+        _clock.Granted(Lease(1, 16));
+        Pass(TimeSpan.FromSeconds(8));
+        var idle = Assert.Single(TakeIdle());
+
+        Assert.Equal(RenewOutcome.Checkpointed, _clock.Renew(1, out _, out _));
+        _clock.Checkpointed(idle);
+        Assert.Equal(RenewOutcome.Checkpointed, _clock.Renew(1, out _, out _));
+        _clock.Checkpointed(Lease(1, 16));
+        Assert.Equal(RenewOutcome.Renewed, _clock.Renew(1, out _, out _));
+    }
+
+    [Fact]
+    public void A_new_leader_begins_at_the_checkpoint_and_does_not_raise_it()
+    {
+        _clock.Begin(Term, [Lease(1, 16) with { RemainingTtl = 4 }, Lease(2, 16)]);
+
+        Assert.Equal(RenewOutcome.Checkpointed, _clock.Renew(1, out _, out _));
+        _clock.Begin(Term + 2, [Lease(1, 16) with { RemainingTtl = 4 }, Lease(2, 16)]);
+        Assert.Empty(Pass(TimeSpan.FromSeconds(1.9), Term + 2));
+        Assert.Empty(TakeIdle());
+        Pass(Tick, Term + 2);
+        Assert.Equal([Lease(1, 16) with { RemainingTtl = 3 }], TakeIdle());
+        Assert.Equal([1], Pass(TimeSpan.FromSeconds(3), Term + 2));
+    }
+
+    private static LeaseInfo Lease(long id, long ttl) => new(id, ttl, 0);
+
+    private List<LeaseInfo> TakeIdle()
+    {
+        var idle = new List<LeaseInfo>();
+        _clock.TakeIdle(idle);
+        return idle;
+    }
+
+    private List<long> Pass(TimeSpan span, ulong leadsInTerm = Term, TimeSpan unheard = default)
     {
         var ended = new List<long>();
         for (var passed = TimeSpan.Zero; passed < span; passed += Tick)
         {
             _time.Stall(Tick);
-            _clock.Tick(leadsInTerm, ended);
+            _clock.Tick(leadsInTerm, unheard, ended);
         }
 
         return ended;

@@ -93,7 +93,7 @@ public sealed class ClusterTests
         var old = world.FindLeader();
         var lease = await world.Nodes[old]!.GrantAsync(10);
         await world.Nodes[old]!.PutAsync("session", "1", lease);
-        await Task.Delay(TimeSpan.FromSeconds(8), world.Time);
+        await Task.Delay(TimeSpan.FromSeconds(4), world.Time);
         world.Cut(old, isCut: true);
         await world.UntilAsync(() => world.FindLeader() is >= 0 and var next && next != old);
         var next = world.Nodes[world.FindLeader()]!;

@@ -112,6 +112,9 @@ public sealed class ClusterWorld
         return -1;
     }
 
+    /// <summary>Lets time pass.</summary>
+    public Task PassAsync(TimeSpan span) => Task.Delay(span, Time);
+
     /// <summary>Waits for something, a minute at most.</summary>
     public async Task UntilAsync(Func<bool> condition)
     {

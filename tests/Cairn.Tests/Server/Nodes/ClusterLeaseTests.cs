@@ -1,0 +1,88 @@
+using Cairn.Protocol;
+using Cairn.Server;
+using Cairn.Tests.Server.Simulated;
+using Xunit;
+using static Cairn.Tests.Server.Simulated.NodeRequests;
+
+namespace Cairn.Tests.Server.Nodes;
+
+/// <summary>Leases while leaders come and go.</summary>
+public sealed class ClusterLeaseTests
+{
+    [Fact]
+    public void A_leader_without_a_quorum_lets_nobody_pay_for_that_time() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var lease = await world.Nodes[leader]!.GrantAsync(2);
+        await world.PassAsync(TimeSpan.FromSeconds(1.8));
+        world.Cut(leader, isCut: true);
+        await world.PassAsync(TimeSpan.FromSeconds(0.8));
+        world.Cut(leader, isCut: false);
+        await world.UntilAsync(() => world.FindLeader() >= 0);
+
+        Assert.Equal(2, await world.Nodes[world.FindLeader()]!.RenewAsync(lease));
+    });
+
+    [Fact]
+    public void Leases_of_living_clients_live_and_others_end_while_one_leader_follows_another() => ClusterWorld.Run(3, async world =>
+    {
+        var (living, dead) = (await world.Nodes[world.FindLeader()]!.GrantAsync(12), await world.Nodes[world.FindLeader()]!.GrantAsync(12));
+        await world.Nodes[world.FindLeader()]!.PutAsync("living", "1", living);
+        await world.Nodes[world.FindLeader()]!.PutAsync("dead", "1", dead);
+        await RenewForAsync(world, living, TimeSpan.FromSeconds(7));
+        for (var i = 0; i < 6; i++)
+        {
+            var old = world.FindLeader();
+            await world.StopAsync(old);
+            await world.UntilAsync(() => world.FindLeader() is >= 0 and var next && next != old);
+            await world.StartAsync(old);
+            await RenewForAsync(world, living, TimeSpan.FromSeconds(3));
+        }
+
+        var node = world.Nodes[world.FindLeader()]!;
+        Assert.Null(await node.GetAsync("dead"));
+        Assert.Equal("1", await node.GetAsync("living"));
+        Assert.Equal(12, await node.RenewAsync(living));
+    });
+
+    [Fact]
+    public void Renewals_are_answered_while_every_disk_of_the_cluster_hangs() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.Nodes[world.FindLeader()]!;
+        var lease = await leader.GrantAsync(15);
+        await leader.PutAsync("session", "1", lease);
+        foreach (var disk in world.Disks)
+        {
+            disk.HoldSyncs = true;
+        }
+
+        var write = leader.PutAsync(new PutRequest { Key = Bytes("a") }, Anyone).AsTask();
+        for (var i = 0; i < 8; i++)
+        {
+            await world.PassAsync(TimeSpan.FromSeconds(5));
+            Assert.Equal(15, await leader.RenewAsync(lease));
+            Assert.Equal(15, (await leader.LeaseTimeToLiveAsync(new LeaseTimeToLiveRequest { ID = lease }, Anyone)).Value!.TTL);
+            Assert.Equal("1", await leader.GetAsync("session"));
+        }
+
+        foreach (var disk in world.Disks)
+        {
+            disk.HoldSyncs = false;
+            disk.ReleaseSyncs();
+        }
+
+        await write;
+        Assert.Equal(NodeError.None, (await leader.PutAsync(new PutRequest { Key = Bytes("b") }, Anyone)).Error);
+    });
+
+    private static async Task RenewForAsync(ClusterWorld world, long lease, TimeSpan span)
+    {
+        for (var passed = TimeSpan.Zero; passed < span; passed += TimeSpan.FromSeconds(1))
+        {
+            await world.UntilAsync(() => world.FindLeader() >= 0);
+            var answer = await world.Nodes[world.FindLeader()]!.LeaseKeepAliveAsync(new LeaseKeepAliveRequest { ID = lease }, Anyone);
+            Assert.True(answer.Error != NodeError.None || answer.Value!.TTL > 0, "a lease of a living client was lost");
+            await world.PassAsync(TimeSpan.FromSeconds(1));
+        }
+    }
+}
