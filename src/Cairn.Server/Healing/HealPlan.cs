@@ -1,0 +1,94 @@
+using System.Collections.Immutable;
+using Cairn.State.Healing;
+
+namespace Cairn.Server.Healing;
+
+/// <summary>Decides what healing does next. A pure function of what the leader knows.</summary>
+/// <remarks>
+/// One step at a time: carry it out, look again. Order: the heal under way comes first, since it is the only thing that may be half done; then members that lost
+/// their disk, since they count and cannot vote; then removed ones that want to come back; then members that never started. A step is taken only if its
+/// configuration keeps a live quorum; what cannot be decided for sure is waited for, and said.
+/// </remarks>
+internal static class HealPlan
+{
+    /// <summary>Decides.</summary>
+    /// <param name="view">What the leader knows.</param>
+    /// <param name="policy">What it may do.</param>
+    /// <param name="now">The moment, of the clock that the view's moments are of.</param>
+    /// <returns>One step or none, with what is waited for.</returns>
+    public static HealDecision Next(ClusterView view, HealPolicy policy, TimeSpan now)
+    {
+        if (policy.Mode == HealMode.Off)
+        {
+            return HealDecision.Nothing;
+        }
+
+        var foreign = view.Sights.Where(sight => !sight.IsCairn).ToList();
+        if (!view.Healing.IsCounting)
+        {
+            return foreign.Count == 0
+                ? new HealDecision(new HealStep.SetTargetSize(view.Members.Members.Length), [])
+                : Choose(view, policy, now, [.. foreign.Select(ForeignText)]);
+        }
+
+        if (view.Healing.Current is { } current)
+        {
+            var decision = HealUnderWay.Continue(current, view, policy, now);
+            return decision.Step is null || !view.IsChangePending ? decision : decision with { Step = null };
+        }
+
+        return Choose(view, policy, now, [.. foreign.Select(ForeignText)]);
+    }
+
+    /// <summary>How long to leave alone what was just tended.</summary>
+    /// <param name="view">What the leader knows.</param>
+    /// <param name="policy">The shortest and the longest.</param>
+    /// <returns>The pause.</returns>
+    internal static TimeSpan PauseOf(ClusterView view, HealPolicy policy)
+    {
+        // Ten pauses, doubled with each heal that came to nothing: 10 s, 20 s, 40 s, ... with the usual pause.
+        var doubled = view.GivenUpInARow == 0 ? policy.Pause : policy.Pause * (10 * Math.Pow(2, Math.Min(view.GivenUpInARow - 1, 16)));
+        return doubled < policy.PauseMax ? doubled : policy.PauseMax;
+    }
+
+    private static HealDecision Choose(ClusterView view, HealPolicy policy, TimeSpan now, ImmutableArray<string> foreign)
+    {
+        var cases = WipedMembers.Find(view, policy, now)
+            .Concat(RemovedMembers.Find(view, policy, now))
+            .Concat(UnstartedMembers.Find(view, policy, now))
+            .ToList();
+        var notices = cases.Where(each => each.Obstacle is not null).Select(each => new HealNotice(each.Key, $"{each.Heal.Detected}; {each.Obstacle}"));
+        var waiting = notices.ToImmutableArray();
+        var possible = cases.FirstOrDefault(each => each.Obstacle is null);
+        if (possible is null || view.IsChangePending)
+        {
+            return new HealDecision(null, waiting);
+        }
+
+        if (view.LastHealEndedAt is { } ended && now - ended < PauseOf(view, policy))
+        {
+            return new HealDecision(null, waiting.Add(new HealNotice(possible.Key, $"{possible.Heal.Detected}; the last heal has only just ended")));
+        }
+
+        if (possible.NeedsRecord && !foreign.IsEmpty)
+        {
+            // Nothing that only Cairn members understand may enter the log: a person does by hand what healing would.
+            return new HealDecision(null, waiting.Add(new HealNotice(possible.Key, $"{possible.Heal.Detected}; {possible.Heal.Decision}? Not by itself: {foreign[0]}")));
+        }
+
+        return policy.Mode == HealMode.Auto || view.Approved.Contains(possible.Key)
+            ? new HealDecision(possible.NeedsRecord ? new HealStep.Begin(possible.Heal) : new HealStep.Clear(possible.Heal), waiting)
+            : new HealDecision(null, waiting.Add(new HealNotice(possible.Key, $"{possible.Heal.Detected}; {possible.Heal.Decision}? It waits for approval", possible.Heal)));
+    }
+
+    private static string ForeignText(MemberSight sight) => sight.IsStarted
+        ? $"member {sight.Member.Id:x} ({sight.Member.Name}) is not known to be a Cairn"
+        : $"member {sight.Member.Id:x} ({string.Join(',', sight.Member.PeerUrls)}) was added and has not started";
+}
+
+/// <summary>Something that can be healed, or cannot yet.</summary>
+/// <param name="Key">Tells it from others; stays the same while it lasts.</param>
+/// <param name="Heal">What would be done.</param>
+/// <param name="Obstacle">Why it is not done now; null if it can be.</param>
+/// <param name="NeedsRecord">Whether it takes several changes, so that a record has to come first.</param>
+internal sealed record HealCase(string Key, HealRecord Heal, string? Obstacle, bool NeedsRecord = true);

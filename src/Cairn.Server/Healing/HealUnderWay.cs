@@ -1,0 +1,87 @@
+using Cairn.Protocol.Healing;
+using Cairn.State.Healing;
+
+namespace Cairn.Server.Healing;
+
+/// <summary>Goes on with the heal that is recorded, whoever began it: how far it is, the membership tells.</summary>
+/// <remarks>
+/// <code>
+///   old one is a member         remove it, if that is still safe
+///   new one is no member        add it as a learner
+///   new one is a learner        wait until it is in sync, promote it
+///   new one is a voter          done
+/// </code>
+/// </remarks>
+internal static class HealUnderWay
+{
+    /// <summary>Decides.</summary>
+    public static HealDecision Continue(HealRecord heal, ClusterView view, HealPolicy policy, TimeSpan now)
+    {
+        if (view.Members.Removed.Contains(heal.NewMember))
+        {
+            return End(heal, HealOutcome.GivenUp, $"member {heal.NewMember:x} was removed by somebody else");
+        }
+
+        if (view.Find(heal.NewMember) is { } joined)
+        {
+            return joined.Member.IsLearner ? Feed(heal, joined, view, policy, now) : End(heal, HealOutcome.Healed, $"member {heal.NewMember:x} votes");
+        }
+
+        var applicant = view.Applicants.FirstOrDefault(applicant => applicant.Incarnation == heal.Incarnation);
+        if (applicant is null || now - applicant.AskedAt > policy.GiveUpAfter)
+        {
+            return IsYoung(view, policy, now) ? Wait(heal, "waiting for it to ask again") : End(heal, HealOutcome.GivenUp, "it does not ask any more");
+        }
+
+        var old = heal.Kind == HealKind.ReplaceWiped ? view.Find(heal.OldMember) : null;
+        return old is not null ? Remove(heal, old, applicant, view, policy, now) : Add(heal, applicant, view, policy, now);
+    }
+
+    private static HealDecision Remove(HealRecord heal, MemberSight old, Applicant applicant, ClusterView view, HealPolicy policy, TimeSpan now) =>
+        WipedMembers.Obstacle(old, applicant, view, policy, now) is { } obstacle
+            ? Wait(heal, obstacle)
+            : new HealDecision(new HealStep.Remove(old.Member.Id), []);
+
+    private static HealDecision Add(HealRecord heal, Applicant applicant, ClusterView view, HealPolicy policy, TimeSpan now)
+    {
+        if (view.Members.Members.FirstOrDefault(member => member.PeerUrls.Any(url => heal.PeerUrls.Contains(url))) is { } other)
+        {
+            return End(heal, HealOutcome.GivenUp, $"member {other.Id:x} has its peer URL");
+        }
+
+        return now - applicant.AskedAt > policy.FreshWithin ? Wait(heal, "waiting for it to ask again") : new HealDecision(new HealStep.AddLearner(heal), []);
+    }
+
+    private static HealDecision Feed(HealRecord heal, MemberSight learner, ClusterView view, HealPolicy policy, TimeSpan now)
+    {
+        var successor = view.Applicants.FirstOrDefault(applicant => applicant.Incarnation != heal.Incarnation
+            && now - applicant.AskedAt <= policy.FreshWithin && applicant.PeerUrls.Any(url => heal.PeerUrls.Contains(url)));
+        if (successor is not null && !Quorums.IsReachable(learner, view, policy, now))
+        {
+            return End(heal, HealOutcome.GivenUp, $"its directory was replaced again, by {successor.Incarnation:x}");
+        }
+
+        if (!Quorums.IsReachable(learner, view, policy, now))
+        {
+            return now - (learner.HeardAt ?? learner.KnownSince) > policy.GiveUpAfter
+                ? End(heal, HealOutcome.GivenUp, $"learner {heal.NewMember:x} is silent")
+                : Wait(heal, $"waiting for learner {heal.NewMember:x}, which is silent");
+        }
+
+        if (!learner.IsStarted || !learner.IsFollowing || learner.LagEntries > policy.InSyncEntries)
+        {
+            return Wait(heal, $"learner {heal.NewMember:x} is being fed, {learner.LagEntries} entries to go");
+        }
+
+        return Quorums.Of(view, policy, now).WithOneMore().IsLive
+            ? new HealDecision(new HealStep.Promote(heal.NewMember), [])
+            : Wait(heal, "the quorum with one more voter could not be reached");
+    }
+
+    /// <summary>Whether this leader has not led for long enough that everybody who asks was heard.</summary>
+    private static bool IsYoung(ClusterView view, HealPolicy policy, TimeSpan now) => now - view.Find(view.Self)?.KnownSince < policy.GiveUpAfter;
+
+    private static HealDecision Wait(HealRecord heal, string reason) => new(null, [new HealNotice($"heal-{heal.Id}", $"{heal.Detected}; {reason}")]);
+
+    private static HealDecision End(HealRecord heal, HealOutcome outcome, string result) => new(new HealStep.End(heal.Id, outcome, result), []);
+}

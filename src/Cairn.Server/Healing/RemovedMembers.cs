@@ -1,0 +1,64 @@
+using Cairn.Protocol.Healing;
+using Cairn.State.Healing;
+
+namespace Cairn.Server.Healing;
+
+/// <summary>Members that were removed and ask to come back, and empty directories at the peer URL of one: taken in while the cluster is smaller than it is meant to be.</summary>
+internal static class RemovedMembers
+{
+    /// <summary>Finds them.</summary>
+    public static IEnumerable<HealCase> Find(ClusterView view, HealPolicy policy, TimeSpan now)
+    {
+        foreach (var applicant in view.Applicants.Where(applicant => now - applicant.AskedAt <= policy.FreshWithin))
+        {
+            var place = FindPlace(applicant, view.Healing);
+            var wasMember = applicant.OldMember != 0 && view.Members.Removed.Contains(applicant.OldMember);
+            var isListed = view.Members.Members.Any(member => member.PeerUrls.Any(url => applicant.PeerUrls.Contains(url)));
+            if ((place is not null || wasMember) && !isListed)
+            {
+                yield return new HealCase($"removed-{applicant.Incarnation:x}", Describe(applicant, place, view), Obstacle(applicant, place, view, policy, now));
+            }
+        }
+    }
+
+    private static VacantPlace? FindPlace(Applicant applicant, HealingTable healing) =>
+        healing.FindVacancy(applicant.OldMember)
+        ?? healing.Vacancies.FirstOrDefault(place => place.FilledBy == 0 && place.PeerUrls.Any(url => applicant.PeerUrls.Contains(url)));
+
+    private static string? Obstacle(Applicant applicant, VacantPlace? place, ClusterView view, HealPolicy policy, TimeSpan now)
+    {
+        if (!applicant.IsOfThisCluster)
+        {
+            return "it has another cluster token: it is not taken in";
+        }
+
+        if (place is null && view.Healing.Evicted.Contains(applicant.OldMember))
+        {
+            return "it was sent away for good; `cairn member rejoin` on its machine takes it in again";
+        }
+
+        if (view.Members.Members.Length >= view.Healing.TargetSize)
+        {
+            return $"the cluster has {view.Members.Members.Length} members, as many as it is meant to have";
+        }
+
+        return applicant.AnsweredAt is not { } answered || now - answered > policy.FreshWithin
+            ? $"it asks, and does not answer at {string.Join(',', applicant.PeerUrls)}: waiting until it can be reached there"
+            : view.IsChangePending ? "another change of the membership is under way" : null;
+    }
+
+    private static HealRecord Describe(Applicant applicant, VacantPlace? place, ClusterView view) => new()
+    {
+        Kind = HealKind.TakeInRemoved,
+        OldMember = place?.MemberId ?? applicant.OldMember,
+        Name = applicant.Name,
+        PeerUrls = applicant.PeerUrls,
+        Incarnation = applicant.Incarnation,
+        Detected = applicant.OldMember != 0
+            ? $"member {applicant.OldMember:x} ({applicant.Name}) was removed, and asks to come back"
+            : $"an empty directory ({applicant.Name}) asks for the place of member {place?.MemberId:x}, which was removed",
+        Evidence = $"{view.Members.Members.Length} members, {view.Healing.TargetSize} intended; at {string.Join(',', applicant.PeerUrls)} answers {applicant.Incarnation:x}",
+        Decision = "add it as a learner under a new id, promote it when it is in sync",
+        Safety = "a learner counts in no quorum; its removal was committed, so nothing that its old id promised matters",
+    };
+}

@@ -1,0 +1,48 @@
+using Cairn.Protocol.Healing;
+using Cairn.State.Healing;
+
+namespace Cairn.Server.Healing;
+
+/// <summary>Members that were added and never started: a typo in a URL, a script that stopped half way. They count in every quorum, and nobody answers for them.</summary>
+internal static class UnstartedMembers
+{
+    /// <summary>Finds them.</summary>
+    public static IEnumerable<HealCase> Find(ClusterView view, HealPolicy policy, TimeSpan now)
+    {
+        var quorums = Quorums.Of(view, policy, now);
+        foreach (var sight in view.Sights.Where(sight => !sight.IsStarted && sight.Member.Id != view.Self && !Quorums.IsReachable(sight, view, policy, now)))
+        {
+            var left = sight.Member.IsLearner ? quorums : quorums.Without(isReachable: false);
+            var age = now - sight.KnownSince;
+            var limit = LimitOf(sight, quorums, left, view.Healing, policy);
+            if (age >= limit)
+            {
+                var obstacle = left.IsLive ? null : "the voters that would remain are no quorum";
+                yield return new HealCase($"unstarted-{sight.Member.Id:x}", Describe(sight, age, left), obstacle, NeedsRecord: false);
+            }
+        }
+    }
+
+    private static TimeSpan LimitOf(MemberSight sight, Quorums now, Quorums left, HealingTable healing, HealPolicy policy)
+    {
+        if (healing.Finished.Any(heal => heal.NewMember == sight.Member.Id && heal.Outcome == HealOutcome.GivenUp))
+        {
+            // Healing itself added it, and gave up.
+            return TimeSpan.Zero;
+        }
+
+        var costsReserve = !sight.Member.IsLearner && !now.HasReserve && left.HasReserve;
+        return costsReserve ? policy.ReplaceAfter : policy.ClearAfter;
+    }
+
+    private static HealRecord Describe(MemberSight sight, TimeSpan age, Quorums left) => new()
+    {
+        Kind = HealKind.ClearUnstarted,
+        OldMember = sight.Member.Id,
+        PeerUrls = sight.Member.PeerUrls,
+        Detected = $"member {sight.Member.Id:x} ({string.Join(',', sight.Member.PeerUrls)}) was added and never started",
+        Evidence = $"not heard of for {age.TotalMinutes:F0} min, since this leader knows of it",
+        Decision = $"remove {sight.Member.Id:x}",
+        Safety = $"it never acknowledged anything; {left.Reachable} of {left.Voters} voters remain, quorum {left.Quorum}",
+    };
+}
