@@ -42,28 +42,25 @@ public sealed class BboltImage
     /// <remarks>Rows out of order, or different ones in the second enumeration, are a fault of the caller's and end the process.</remarks>
     public static BboltImage Plan(IReadOnlyList<BboltBucketContent> buckets, int pageSize = 4096)
     {
-        ArgumentNullException.ThrowIfNull(buckets);
-        if (!PageFormat.IsPageSize(pageSize))
+        using var planner = new BboltPlanner(buckets, pageSize);
+        while (planner.Step(int.MaxValue))
         {
-            throw new ArgumentException($"{pageSize} is not a power of two from {PageFormat.PageSizeMin} to {PageFormat.PageSizeMax}", nameof(pageSize));
+            // A planner may have more rows to see than fit a number.
         }
 
-        var planned = new List<PlannedBucket>(buckets.Count);
-        var nextPage = PageFormat.FirstDataPage;
-        foreach (var bucket in buckets)
-        {
-            if (planned.Count > 0 && planned[^1].Content.Name.Span.SequenceCompareTo(bucket.Name.Span) >= 0)
-            {
-                throw new ArgumentException("the buckets are not in ascending order of their names", nameof(buckets));
-            }
+        return planner.Image;
+    }
 
-            planned.Add(PlannedBucket.Measure(bucket, pageSize, nextPage));
-            nextPage = planned[^1].NextPage;
-        }
-
+    /// <summary>Lays out the root tree behind buckets that were measured.</summary>
+    /// <param name="planned">The buckets.</param>
+    /// <param name="pageSize">Bytes a page.</param>
+    /// <returns>The plan.</returns>
+    internal static BboltImage Of(IReadOnlyList<PlannedBucket> planned, int pageSize)
+    {
+        var firstPage = planned.Count == 0 ? PageFormat.FirstDataPage : planned[^1].NextPage;
         using var root = new PlannedBucketRows(planned);
-        var (rootPage, highWaterMark) = MeasureRoot(root, pageSize, nextPage);
-        return new BboltImage(planned, new BboltMeta(0, pageSize, rootPage, BboltMeta.NoFreeList, highWaterMark, TransactionId), nextPage);
+        var (rootPage, highWaterMark) = MeasureRoot(root, pageSize, firstPage);
+        return new BboltImage(planned, new BboltMeta(0, pageSize, rootPage, BboltMeta.NoFreeList, highWaterMark, TransactionId), firstPage);
     }
 
     /// <summary>Enumerates all rows again and hands out the file, front to back.</summary>

@@ -12,31 +12,4 @@ internal sealed record PlannedBucket(BboltBucketContent Content, ulong RootPage,
 
     /// <summary>Bytes of the value that describes the bucket in the root tree.</summary>
     public int ValueLength => PageFormat.BucketHeaderBytes + InlineBytes;
-
-    /// <summary>Enumerates the rows of a bucket for their sizes.</summary>
-    /// <param name="content">The bucket.</param>
-    /// <param name="pageSize">Bytes a page.</param>
-    /// <param name="firstPage">Its first page, if it needs any.</param>
-    /// <returns>The plan.</returns>
-    public static PlannedBucket Measure(BboltBucketContent content, int pageSize, ulong firstPage)
-    {
-        var shape = new TreeShape(pageSize, firstPage);
-        var order = new KeyOrder();
-        long bytes = PageFormat.HeaderBytes;
-        using var rows = content.OpenRows();
-        while (rows.MoveNext())
-        {
-            order.Require(rows.Key);
-            shape.AddRow(rows.Key.Length, rows.ValueLength);
-            bytes += PageFormat.ElementBytes + rows.Key.Length + (long)rows.ValueLength;
-        }
-
-        if (bytes <= pageSize / PageFormat.InlinePageFraction)
-        {
-            return new PlannedBucket(content, RootPage: 0, firstPage, (int)bytes);
-        }
-
-        var rootPage = shape.Complete()[^1].Page;
-        return new PlannedBucket(content, rootPage, shape.NextPage, InlineBytes: 0);
-    }
 }

@@ -1,10 +1,12 @@
+using Cairn.Grpc;
 using Cairn.Host.Grpc;
 using Cairn.Protocol;
 using Cairn.Server;
+using Cairn.Server.Reads;
 
 namespace Cairn.Host.Api;
 
-/// <summary>etcdserverpb.Maintenance: status, alarms, hashes, leadership.</summary>
+/// <summary>etcdserverpb.Maintenance: status, alarms, hashes, leadership, snapshots.</summary>
 internal sealed class MaintenanceService(Node node)
 {
     /// <summary>Binds the service.</summary>
@@ -22,5 +24,28 @@ internal sealed class MaintenanceService(Node node)
             "MoveLeader", MoveLeaderRequest.Parser, async (request, call) => (await node.MoveLeaderAsync(request, Caller.Of(call))).ToOutcome())
         .Unary<DowngradeRequest, DowngradeResponse>(
             "Downgrade", DowngradeRequest.Parser, async (request, call) => (await node.DowngradeAsync(request, Caller.Of(call))).ToOutcome())
-        .AbsentServerStream("Snapshot");
+        .ServerStream("Snapshot", SnapshotAsync);
+
+    private async ValueTask<GrpcStatus> SnapshotAsync(GrpcCall call)
+    {
+        if (await call.ReadOnlyMessageAsync(SnapshotRequest.Parser) is null)
+        {
+            return call.ReadFailure;
+        }
+
+        Answer<SnapshotPieces> answer = await node.SnapshotAsync(Caller.Of(call));
+        if (!answer.Succeeded)
+        {
+            return EtcdErrors.StatusOf(answer.Error);
+        }
+
+        using SnapshotPieces pieces = answer.Value;
+        while (pieces.Next() is { } piece)
+        {
+            call.Write(piece, ProtobufWriter.Instance);
+            await call.FlushAsync();
+        }
+
+        return GrpcStatus.Ok;
+    }
 }

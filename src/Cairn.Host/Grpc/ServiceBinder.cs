@@ -44,9 +44,6 @@ internal sealed class ServiceBinder(string service)
         return this;
     }
 
-    /// <summary>Names a method, of which the server streams, that this server does not have.</summary>
-    public ServiceBinder AbsentServerStream(string name) => Add(new UnimplementedMethod(service, name, "server_stream"));
-
     private ServiceBinder Add(GrpcMethod method)
     {
         Invariant.Holds(_methods.TrueForAll(bound => bound.Name != method.Name), $"{service}/{method.Name}");

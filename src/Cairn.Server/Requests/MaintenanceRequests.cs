@@ -1,5 +1,6 @@
 using Cairn.Protocol;
 using Cairn.Server.Loops;
+using Cairn.Server.Reads;
 using Cairn.State;
 
 namespace Cairn.Server.Requests;
@@ -91,6 +92,22 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
 
         var outcome = await Patience.WaitAsync(node.Housekeeping.ReclaimAsync(), Timeout.InfiniteTimeSpan, node.Time, context.Cancelled);
         return outcome == WaitOutcome.Done ? new DefragmentResponse() : NodeError.Canceled;
+    }
+
+    /// <summary>Takes the state of now as etcd's backend file.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <returns>Its pieces, made as they are asked for; the caller disposes them.</returns>
+    public async ValueTask<Answer<SnapshotPieces>> SnapshotAsync(RequestContext context)
+    {
+        var refusal = node.JudgeRequest(context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        return await StateImage.TakeAsync(node, context.Cancelled) is { } image ? new SnapshotPieces(image, node.Fail)
+            : context.Cancelled.IsCancellationRequested ? NodeError.Canceled
+            : NodeError.Stopped;
     }
 
     /// <summary>Hashes the whole key space.</summary>

@@ -7,21 +7,12 @@ namespace Cairn.EndToEnd.Harness;
 /// <param name="endpoint">The server.</param>
 internal sealed class Etcdctl(string endpoint)
 {
-    private static readonly string? Program = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')
-        .Select(static directory => Path.Combine(directory, "etcdctl"))
-        .FirstOrDefault(File.Exists);
-
     /// <summary>Starts a command.</summary>
     /// <param name="arguments">The command and its arguments.</param>
     /// <returns>The running program.</returns>
     public ProgramRun Start(params string[] arguments)
     {
-        if (Program is null)
-        {
-            Assert.Skip("etcdctl is not installed; .ci/install-etcd installs it");
-        }
-
-        return ProgramRun.Start(Program, ["--endpoints", endpoint, .. arguments], [new("ETCDCTL_API", "3")]);
+        return ProgramRun.Start(EtcdPrograms.Path("etcdctl"), ["--endpoints", endpoint, .. arguments], [new("ETCDCTL_API", "3")]);
     }
 
     /// <summary>Runs a command to its end.</summary>

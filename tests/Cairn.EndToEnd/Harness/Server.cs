@@ -18,6 +18,9 @@ internal sealed class Server : IAsyncDisposable
         _extraArguments = extraArguments;
     }
 
+    /// <summary>The program: Cairn's server unless said otherwise.</summary>
+    public string Program { get; init; } = ServerBinary.Path;
+
     /// <summary>Where its data is.</summary>
     public string DataDirectory { get; }
 
@@ -30,16 +33,22 @@ internal sealed class Server : IAsyncDisposable
     /// <summary>The running program.</summary>
     public ProgramRun Run => _run ?? throw new InvalidOperationException("the server is not started");
 
+    /// <summary>Those of its flags that say which cluster it founds; a restore takes the same ones.</summary>
+    public IReadOnlyList<string> Founding =>
+    [
+        "--name", "m1",
+        "--initial-advertise-peer-urls", $"http://127.0.0.1:{_ports[1]}",
+        "--initial-cluster", $"m1=http://127.0.0.1:{_ports[1]}",
+    ];
+
     /// <summary>Its flags.</summary>
     public IReadOnlyList<string> Arguments =>
     [
-        "--name", "m1",
         "--data-dir", DataDirectory,
         "--listen-client-urls", $"http://127.0.0.1:{ClientPort}",
         "--advertise-client-urls", $"http://127.0.0.1:{ClientPort}",
         "--listen-peer-urls", $"http://127.0.0.1:{_ports[1]}",
-        "--initial-advertise-peer-urls", $"http://127.0.0.1:{_ports[1]}",
-        "--initial-cluster", $"m1=http://127.0.0.1:{_ports[1]}",
+        .. Founding,
         .. _extraArguments,
     ];
 
@@ -63,7 +72,7 @@ internal sealed class Server : IAsyncDisposable
     }
 
     /// <summary>Starts the program without waiting for it.</summary>
-    public void Launch() => _run = ProgramRun.Start(ServerBinary.Path, Arguments);
+    public void Launch() => _run = ProgramRun.Start(Program, Arguments);
 
     /// <summary>Ends the program as a power cut does, but for what the system still writes.</summary>
     /// <returns>When it is gone.</returns>

@@ -41,7 +41,7 @@ public sealed class OperationsTests
     [Fact]
     public void Every_method_has_a_series_for_every_code_before_it_was_ever_called()
     {
-        IReadOnlyList<GrpcMethod> methods = new ServiceBinder("etcdserverpb.KV").Absent("Put", "Range").AbsentServerStream("RangeStream").Methods;
+        IReadOnlyList<GrpcMethod> methods = new ServiceBinder("etcdserverpb.KV").Absent("Put", "Range").ServerStream("RangeStream", static _ => ValueTask.FromResult(GrpcStatus.Ok)).Methods;
         using var limits = new GrpcLimits(1000, TimeProvider.System);
 
         string text = PrometheusText.Write(GrpcMetrics.Collect(methods, limits));
@@ -55,7 +55,7 @@ public sealed class OperationsTests
     [Fact]
     public void Counted_calls_show_up_with_their_code_and_time()
     {
-        IReadOnlyList<GrpcMethod> methods = new ServiceBinder("etcdserverpb.KV").Absent("Put", "Range").AbsentServerStream("RangeStream").Methods;
+        IReadOnlyList<GrpcMethod> methods = new ServiceBinder("etcdserverpb.KV").Absent("Put", "Range").ServerStream("RangeStream", static _ => ValueTask.FromResult(GrpcStatus.Ok)).Methods;
         MethodCounters counters = methods.Single(static method => method.Name == "Put").Counters;
         counters.CountEnd(GrpcStatusCode.NotFound);
         counters.CountTime(TimeSpan.FromMilliseconds(30));

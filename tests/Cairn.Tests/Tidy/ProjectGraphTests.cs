@@ -13,7 +13,7 @@ public sealed class ProjectGraphTests
         ["src/Cairn.Bbolt"] = "",
         ["src/Cairn.Storage"] = "Cairn.Raft",
         ["src/Cairn.Protocol"] = "Google.Protobuf Grpc.Tools",
-        ["src/Cairn.State"] = "Cairn.Protocol Cairn.Raft Cairn.Storage Google.Protobuf",
+        ["src/Cairn.State"] = "Cairn.Bbolt Cairn.Protocol Cairn.Raft Cairn.Storage Google.Protobuf",
         ["src/Cairn.Server"] = "Cairn.Bbolt Cairn.Protocol Cairn.Raft Cairn.State Cairn.Storage Google.Protobuf Microsoft.Extensions.Logging.Abstractions",
         ["src/Cairn.Grpc"] = "Google.Protobuf",
         ["src/Cairn.Host"] = "Cairn.Cli Cairn.Grpc Cairn.Offline Cairn.Protocol Cairn.Server Google.Protobuf System.CommandLine YamlDotNet",
