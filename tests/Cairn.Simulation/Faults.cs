@@ -13,17 +13,30 @@ namespace Cairn.Simulation;
 //
 // Besides, the clock of every process is wrong by up to ten percent, and one in a hundred messages between clients and members is lost.
 
+/// <summary>What can happen to a member; the list above says what each is.</summary>
+internal enum FaultKind
+{
+    Kill,
+    PowerCut,
+    CrashInDisk,
+    Restart,
+    Pause,
+    SlowDisk,
+    HungDisk,
+}
+
 /// <summary>Makes life hard for one member.</summary>
-internal sealed class Faults(World world, SimulatedMember member, Prng prng)
+internal sealed class Faults(World world, Plan plan, SimulatedMember member, Prng prng)
 {
     private bool _isStopping;
     private bool _hasStopped;
+    private bool _isIdle;
 
     /// <summary>Faults so far.</summary>
     public int Count { get; private set; }
 
     /// <summary>Whether the last fault is over.</summary>
-    public bool HasStopped => _hasStopped;
+    public bool HasStopped => _hasStopped || (_isStopping && _isIdle);
 
     public void Start() => world.Outside.Run(() => _ = RunAsync());
 
@@ -31,9 +44,11 @@ internal sealed class Faults(World world, SimulatedMember member, Prng prng)
 
     private async Task RunAsync()
     {
-        while (!_isStopping)
+        while (!_isStopping && plan.Faults.Count > 0)
         {
-            await DelayAsync(50, 4000);
+            _isIdle = true;
+            await DelayAsync(50, plan.FaultPauseMilliseconds);
+            _isIdle = false;
             if (!_isStopping)
             {
                 Count++;
@@ -44,15 +59,16 @@ internal sealed class Faults(World world, SimulatedMember member, Prng prng)
         _hasStopped = true;
     }
 
-    private Task DoAsync() => prng.Below(8) switch
+    private Task DoAsync() => plan.Faults[prng.Below(plan.Faults.Count)] switch
     {
-        0 => KillAsync(),
-        1 => CutPowerAsync(),
-        2 or 3 => CrashInDiskAsync(),
-        4 => RestartAsync(),
-        5 => PauseAsync(),
-        6 => SlowDiskAsync(),
-        _ => HangDiskAsync(),
+        FaultKind.Kill => KillAsync(),
+        FaultKind.PowerCut => CutPowerAsync(),
+        FaultKind.CrashInDisk => CrashInDiskAsync(),
+        FaultKind.Restart => RestartAsync(),
+        FaultKind.Pause => PauseAsync(),
+        FaultKind.SlowDisk => SlowDiskAsync(),
+        FaultKind.HungDisk => HangDiskAsync(),
+        var kind => throw Invariant.Unreachable($"{kind}"),
     };
 
     private async Task KillAsync()

@@ -20,6 +20,9 @@ internal sealed class Machine : SynchronizationContext
 
     public bool IsPaused { get; private set; }
 
+    /// <summary>Called after each step of this machine, while it lives.</summary>
+    public Action? Stepped { get; set; }
+
     /// <summary>Work that became ready during a pause.</summary>
     internal List<World.Work> Held { get; } = [];
 

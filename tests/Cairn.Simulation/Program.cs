@@ -2,11 +2,21 @@ using System.Globalization;
 
 namespace Cairn.Simulation;
 
-/// <summary>Runs seeds: "--seed 42" with the members' log lines, "--seeds 1..1000" until one fails, each with "--members 3" or without. Without either, runs the tests.</summary>
+/// <summary>
+/// Runs seeds: "--seed 42" with the members' log lines, "--seeds 1..1000" until one fails, each with "--members 3" or
+/// a size that the seed decides; "--all" goes on after a failure. "--plant StaleRead" tells how many seeds it takes to find a planted bug. Without any, runs the tests.</summary>
 internal static class Program
 {
+    // Far more than any planted bug takes.
+    private const ulong SeedsToFindMax = 2000;
+
     public static async Task<int> Main(string[] args)
     {
+        if (Value(args, "--plant") is { } plant)
+        {
+            return Find(Enum.Parse<Plant>(plant, ignoreCase: true), Members(args));
+        }
+
         if (Value(args, "--seeds") is { } range)
         {
             var ends = range.Split("..");
@@ -23,7 +33,7 @@ internal static class Program
             : await Xunit.Runner.InProc.SystemConsole.ConsoleRunner.Run(args);
     }
 
-    private static int RunMany(ulong first, ulong last, int members, bool keepGoing)
+    private static int RunMany(ulong first, ulong last, int? members, bool keepGoing)
     {
         var failed = 0;
         for (var seed = first; seed <= last; seed++)
@@ -40,6 +50,23 @@ internal static class Program
 
         Console.WriteLine($"{failed} failed");
         return failed == 0 ? 0 : 1;
+    }
+
+    /// <summary>Runs seeds until one finds a planted bug.</summary>
+    private static int Find(Plant plant, int? members)
+    {
+        for (ulong seed = 1; seed <= SeedsToFindMax; seed++)
+        {
+            var result = Simulation.Run(new SimulationOptions { Seed = seed, Members = members, Plant = plant });
+            if (result.Failure is { } failure)
+            {
+                Console.WriteLine($"{plant} is found after {seed} seeds, {failure.Split('\n')[0]}");
+                return 0;
+            }
+        }
+
+        Console.WriteLine($"{plant} is not found in {SeedsToFindMax} seeds");
+        return 1;
     }
 
     private static bool Report(SimulationResult result)
@@ -60,7 +87,7 @@ internal static class Program
         return at >= 0 && at + 1 < args.Length ? args[at + 1] : null;
     }
 
-    private static int Members(string[] args) => Value(args, "--members") is { } members ? (int)Number(members) : 1;
+    private static int? Members(string[] args) => Value(args, "--members") is { } members ? (int)Number(members) : null;
 
     private static ulong Number(string text) => ulong.Parse(text, CultureInfo.InvariantCulture);
 }

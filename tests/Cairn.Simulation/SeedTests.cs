@@ -5,15 +5,41 @@ namespace Cairn.Simulation;
 /// <summary>The short form that runs with every build.</summary>
 public sealed class SeedTests
 {
-    [Fact]
-    public void A_member_keeps_every_promise_through_crashes_and_stalls()
+    // A planted bug takes at most a dozen seeds; a checker that needs more has become blind.
+    private const ulong SeedsToFindMax = 30;
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void Members_keep_every_promise_through_everything(int part)
     {
-        for (ulong seed = 1; seed <= 6; seed++)
+        for (var seed = (ulong)part; seed <= 200; seed += 4)
         {
             var result = Simulation.Run(new SimulationOptions { Seed = seed });
 
             Assert.True(result.Failure is null, $"seed {seed}: {result.Failure}");
         }
+    }
+
+    [Theory]
+    [InlineData(nameof(Plant.VoteTwice))]
+    [InlineData(nameof(Plant.AckBeforeSync))]
+    [InlineData(nameof(Plant.CommitByCounting))]
+    [InlineData(nameof(Plant.LostWatchEvent))]
+    [InlineData(nameof(Plant.EarlyLeaseExpiry))]
+    [InlineData(nameof(Plant.StaleRead))]
+    public void A_planted_bug_is_found(string name)
+    {
+        var plant = Enum.Parse<Plant>(name);
+        var seed = 1UL;
+        while (seed <= SeedsToFindMax && Simulation.Run(new SimulationOptions { Seed = seed, Plant = plant }).Failure is null)
+        {
+            seed++;
+        }
+
+        Assert.InRange(seed, 1UL, SeedsToFindMax);
     }
 
     [Fact]

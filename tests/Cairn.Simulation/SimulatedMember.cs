@@ -1,5 +1,9 @@
 using Cairn.Server;
+using Cairn.Server.Membership;
 using Cairn.Simulation.Disks;
+using Cairn.Simulation.Observations;
+using Cairn.Storage.Revisions;
+using Cairn.Storage.Wal;
 using Microsoft.Extensions.Logging;
 
 namespace Cairn.Simulation;
@@ -9,18 +13,27 @@ internal sealed class SimulatedMember
 {
     private readonly World _world;
     private readonly NodeOptions _options;
+    private readonly Plan _plan;
     private readonly ILoggerFactory _logs;
+    private readonly WalOptions _walOptions;
+    private readonly RevisionLogOptions _revisionLogOptions;
     private readonly SimulatedNetwork _network;
+    private readonly ClusterRecord _record;
     private readonly Prng _prng;
+    private bool _isOpen;
 
-    public SimulatedMember(World world, NodeOptions options, ILoggerFactory logs, SimulatedNetwork network, Prng prng)
+    public SimulatedMember(World world, NodeOptions options, Plan plan, ILoggerFactory logs, SimulatedNetwork network, ClusterRecord record, Prng prng)
     {
         _world = world;
         _options = options;
+        _plan = plan;
         _logs = logs;
+        _walOptions = plan.MakeWalOptions();
+        _revisionLogOptions = plan.MakeRevisionLogOptions();
         _network = network;
+        _record = record;
         _prng = prng;
-        Disk = new SimulatedDisk(prng.NextUInt64(), world.Outside.Time) { Crashed = () => Machine!.Die() };
+        Disk = new SimulatedDisk(prng.NextUInt64(), world.Outside.Time) { Crashed = () => Machine!.Die(), Synced = OnSynced, IsLying = plan.Plant == Plant.AckBeforeSync };
     }
 
     public string Name => _options.Name;
@@ -36,6 +49,9 @@ internal sealed class SimulatedMember
     /// <summary>Its id; 0 before it has started for the first time.</summary>
     public ulong MemberId { get; private set; }
 
+    /// <summary>Its peer URL.</summary>
+    public string PeerUrl => _options.PeerUrls[0];
+
     public bool IsUp => Machine is { IsAlive: true };
 
     /// <summary>Processes so far.</summary>
@@ -47,7 +63,8 @@ internal sealed class SimulatedMember
         Invariant.Holds(!IsUp);
         Lives++;
         Node = null;
-        Machine = new Machine(_world, $"{Name}/{Lives}", (int)_prng.Between(100 - ClockSkew.PercentMax, 100 + ClockSkew.PercentMax));
+        _isOpen = false;
+        Machine = new Machine(_world, $"{Name}/{Lives}", ClockPercent());
         Machine.Run(() => _ = LiveAsync(Machine));
     }
 
@@ -70,6 +87,38 @@ internal sealed class SimulatedMember
     /// <summary>Asks the process to end.</summary>
     public void Stop() => Machine!.Run(() => _ = Node?.DisposeAsync().AsTask());
 
+    /// <summary>Takes note that a process has opened the log and is about to speak.</summary>
+    public void OnOpened(Machine machine, Node node)
+    {
+        MemberId = node.MemberId;
+        _isOpen = true;
+        _record.Opened(MemberId, DurableLog.Read(Disk, DataDirectory.Wal));
+        NodeStatus? before = null;
+        machine.Stepped = () =>
+        {
+            var now = node.Look();
+            _record.Stepped(new MemberSight(MemberId, before, now, () => VotersOf(node)));
+            before = now;
+        };
+    }
+
+    private int ClockPercent() =>
+        _plan.Plant == Plant.EarlyLeaseExpiry ? 150 : (int)_prng.Between(100 - _plan.ClockSkewPercentMax, 100 + _plan.ClockSkewPercentMax);
+
+    private static List<ulong> VotersOf(Node node)
+    {
+        Invariant.Holds(MemberPages.TryRead(node.DescribeMembers(), out var members));
+        return [.. members.Where(member => !member.IsLearner).Select(member => member.Id)];
+    }
+
+    private void OnSynced(string path, ReadOnlyMemory<byte> bytes)
+    {
+        if (_isOpen && path.StartsWith(DataDirectory.Wal, StringComparison.Ordinal) && path.EndsWith(".wal", StringComparison.Ordinal))
+        {
+            _record.Durable(MemberId, bytes.Span);
+        }
+    }
+
     private async Task LiveAsync(Machine machine)
     {
         try
@@ -80,10 +129,12 @@ internal sealed class SimulatedMember
                 Time = machine.Time,
                 Seed = _prng.NextUInt64(),
                 LoggerFactory = _logs,
-                Transport = _network.Connect(machine),
+                Transport = _network.Connect(this, machine),
+                Calls = _network.ConnectCalls(this, machine),
+                WalOptions = _walOptions,
+                RevisionLogOptions = _revisionLogOptions,
             });
             Node = node;
-            MemberId = node.Look().MemberId;
             if (await node.Stopped is { } failure)
             {
                 _world.Fail($"{machine.Name} gave up: {failure}");

@@ -1,6 +1,8 @@
 using Cairn.Raft;
 using Cairn.Raft.Wire;
+using Cairn.Server;
 using Cairn.Server.Peers;
+using Cairn.Simulation.Observations;
 
 namespace Cairn.Simulation;
 
@@ -13,7 +15,7 @@ namespace Cairn.Simulation;
 // Messages are bytes on the way: nobody shares memory with a peer.
 
 /// <summary>Carries messages between members.</summary>
-internal sealed class SimulatedNetwork(World world, Prng prng)
+internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord record, Prng prng)
 {
     private readonly HashSet<(ulong From, ulong To)> _cut = [];
     private bool _isPeaceful;
@@ -23,7 +25,7 @@ internal sealed class SimulatedNetwork(World world, Prng prng)
     /// <summary>Begins to cut links.</summary>
     public void Start()
     {
-        if (Members.Count > 1)
+        if (Members.Count > 1 && plan.CutsLinks)
         {
             world.Outside.Run(() => _ = CutLinksAsync());
         }
@@ -37,7 +39,15 @@ internal sealed class SimulatedNetwork(World world, Prng prng)
     }
 
     /// <summary>Gives a process its end of the network.</summary>
-    public IPeerTransport? Connect(Machine machine) => Members.Count > 1 ? new Transport(this, machine) : null;
+    public IPeerTransport Connect(SimulatedMember member, Machine machine) => new Transport(this, member, machine);
+
+    /// <summary>Gives a process its way to ask the others.</summary>
+    public IPeerCalls ConnectCalls(SimulatedMember member, Machine machine) => new SimulatedCalls(world, this, member, machine);
+
+    /// <summary>Tells whether bytes that leave a member now arrive at another, and when.</summary>
+    /// <returns>How long they take; null if they are lost.</returns>
+    public TimeSpan? Travel(ulong from, ulong to) =>
+        _cut.Contains((from, to)) || (!_isPeaceful && prng.Chance(plan.LossPerThousand, 1000)) ? null : Delay();
 
     private async Task CutLinksAsync()
     {
@@ -79,23 +89,51 @@ internal sealed class SimulatedNetwork(World world, Prng prng)
         }
     }
 
+    /// <summary>Plants a bug, if that is asked for.</summary>
+    private Message Spoil(Message message)
+    {
+        switch (plan.Plant)
+        {
+            case Plant.VoteTwice when message.Type == MessageType.VoteResp:
+                return message with { Reject = false };
+            case Plant.CommitByCounting when message.Type is MessageType.App or MessageType.Heartbeat:
+                return message with { Commit = Math.Max(message.Commit, CountDurable(message)) };
+            default:
+                return message;
+        }
+    }
+
+    /// <summary>The last entry of a leader that a quorum has, and the addressee too, whatever its term.</summary>
+    private ulong CountDurable(Message message)
+    {
+        var leader = record.Logs[message.From];
+        var index = Math.Min(leader.LastIndex, message.Type == MessageType.App ? message.Index + (ulong)message.Entries.Length : record.Logs[message.To].LastIndex);
+        while (index > 0 && record.Logs.Values.Count(log => log.TermOf(index) == leader.TermOf(index)) <= Members.Count / 2)
+        {
+            index--;
+        }
+
+        return message.Type == MessageType.App || record.Logs[message.To].TermOf(index) == leader.TermOf(index) ? index : 0;
+    }
+
     private void Send(Message message)
     {
-        if (!_isPeaceful && prng.Chance(2, 100))
+        record.Sent(message);
+        if (!_isPeaceful && prng.Chance(plan.LossPerThousand, 1000))
         {
             return;
         }
 
         var bytes = new byte[MessageWire.Size(message)];
         MessageWire.Write(message, bytes);
-        var copies = !_isPeaceful && message.Type != MessageType.Prop && prng.Chance(1, 100) ? 2 : 1;
+        var copies = !_isPeaceful && message.Type != MessageType.Prop && prng.Chance(plan.RepeatPerThousand, 1000) ? 2 : 1;
         for (var i = 0; i < copies; i++)
         {
             world.After(Delay(), world.Outside, () => Deliver(message.From, message.To, bytes));
         }
     }
 
-    private TimeSpan Delay() => TimeSpan.FromMicroseconds(!_isPeaceful && prng.Chance(1, 50) ? prng.Between(2000, 2_000_000) : prng.Between(100, 3000));
+    private TimeSpan Delay() => TimeSpan.FromMicroseconds(!_isPeaceful && prng.Chance(plan.LatePerThousand, 1000) ? prng.Between(2000, 2_000_000) : prng.Between(100, 3000));
 
     private void Deliver(ulong from, ulong to, byte[] bytes)
     {
@@ -111,13 +149,15 @@ internal sealed class SimulatedNetwork(World world, Prng prng)
 
     private Task DelayAsync(long least, long most) => Task.Delay(TimeSpan.FromMilliseconds(prng.Between(least, most)), world.Outside.Time);
 
-    private sealed class Transport(SimulatedNetwork network, Machine machine) : IPeerTransport
+    private sealed class Transport(SimulatedNetwork network, SimulatedMember member, Machine machine) : IPeerTransport
     {
+        public void Attach(Node node) => member.OnOpened(machine, node);
+
         public void Send(Message message)
         {
             if (machine.IsAlive)
             {
-                network.Send(message);
+                network.Send(network.Spoil(message));
             }
         }
 

@@ -4,6 +4,7 @@ using Cairn.Server;
 using Cairn.Simulation.Disks;
 using Cairn.Simulation.Histories;
 using Cairn.Simulation.Invariants;
+using Cairn.Simulation.Observations;
 using Cairn.Simulation.Workloads;
 using Google.Protobuf;
 
@@ -15,7 +16,7 @@ internal sealed class Simulation
     // In peace a member starts, catches up and answers in a few seconds; the longest lease ends after five, and watchers wait for nobody.
     private static readonly TimeSpan PeaceMax = TimeSpan.FromSeconds(60);
 
-    private readonly SimulationOptions _options;
+    private readonly Plan _plan;
     private readonly World _world;
     private readonly ImmutableArray<SimulatedMember> _members;
     private readonly SimulatedNetwork _network;
@@ -24,15 +25,16 @@ internal sealed class Simulation
 
     private Simulation(SimulationOptions options)
     {
-        _options = options;
+        _plan = new Plan(options);
         _world = new World(options.Seed);
         var prng = new Prng(options.Seed);
         var logs = new LineLog(_world, options.Log);
-        _network = new SimulatedNetwork(_world, new Prng(prng.NextUInt64()));
-        _members = [.. Enumerable.Range(1, options.Members).Select(i => new SimulatedMember(_world, NodeOptions(i, prng), logs, _network, new Prng(prng.NextUInt64())))];
+        var record = new ClusterRecord(_world, _plan.Members);
+        _network = new SimulatedNetwork(_world, _plan, record, new Prng(prng.NextUInt64()));
+        _members = [.. Enumerable.Range(1, _plan.Members).Select(i => new SimulatedMember(_world, NodeOptions(i), _plan, logs, _network, record, new Prng(prng.NextUInt64())))];
         _network.Members = _members;
-        _workload = new Workload(_world, _members);
-        _faults = [.. _members.Select(member => new Faults(_world, member, new Prng(prng.NextUInt64())))];
+        _workload = new Workload(_world, _plan, _members);
+        _faults = [.. _members.Select(member => new Faults(_world, _plan, member, new Prng(prng.NextUInt64())))];
     }
 
     /// <summary>Runs.</summary>
@@ -45,16 +47,16 @@ internal sealed class Simulation
         var summary = $"{simulation._world.Steps} steps, {simulation._workload.Answered} answers, "
             + $"{simulation._faults.Sum(faults => faults.Count)} faults, {simulation._members.Sum(member => member.Lives)} lives, "
             + $"revision {simulation._workload.Witness.Next - 1}";
-        return new SimulationResult(options.Seed, options.Members, simulation._world.Failure, simulation._world.Trace, summary);
+        return new SimulationResult(options.Seed, simulation._plan.Members, simulation._world.Failure, simulation._world.Trace, summary);
     }
 
-    private NodeOptions NodeOptions(int number, Prng prng) => new()
+    private NodeOptions NodeOptions(int number) => new()
     {
         Name = $"m{number}",
-        SnapshotEntries = prng.Between(10, 300),
-        WatchProgressInterval = TimeSpan.FromMilliseconds(prng.Between(200, 3000)),
+        SnapshotEntries = _plan.MakeSnapshotEntries(),
+        WatchProgressInterval = _plan.MakeProgressInterval(),
         PeerUrls = [$"http://m{number}:2380"],
-        InitialCluster = [.. Enumerable.Range(1, _options.Members).Select(i => new InitialMember($"m{i}", [$"http://m{i}:2380"]))],
+        InitialCluster = [.. Enumerable.Range(1, _plan.Members).Select(i => new InitialMember($"m{i}", [$"http://m{i}:2380"]))],
     };
 
     private void Run()
@@ -71,7 +73,7 @@ internal sealed class Simulation
         }
 
         _network.Start();
-        _world.RunFor(_options.Duration);
+        _world.RunFor(_plan.Duration);
         MakePeace();
         var rows = ReadAll();
         var chronicle = new Chronicle(_workload.Witness);

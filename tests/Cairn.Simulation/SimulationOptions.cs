@@ -5,11 +5,11 @@ internal sealed record SimulationOptions
 {
     public required ulong Seed { get; init; }
 
-    /// <summary>Size of the cluster, from 1 to 7.</summary>
-    public int Members { get; init; } = 1;
+    /// <summary>Size of the cluster, from 1 to 7; null leaves it to the seed.</summary>
+    public int? Members { get; init; }
 
-    /// <summary>How long faults happen.</summary>
-    public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(40);
+    /// <summary>A bug to be found.</summary>
+    public Plant Plant { get; init; }
 
     /// <summary>Where the log lines of the members go; null for nowhere.</summary>
     public TextWriter? Log { get; init; }

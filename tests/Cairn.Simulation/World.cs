@@ -139,6 +139,11 @@ internal sealed class World
         Note((ulong)Now);
         Note((ulong)at);
         Do(work);
+        if (work.Machine.IsAlive)
+        {
+            work.Machine.Stepped?.Invoke();
+        }
+
         if (Steps > StepsMax)
         {
             Fail("the run does not end");

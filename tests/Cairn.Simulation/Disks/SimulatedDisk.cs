@@ -13,9 +13,10 @@ namespace Cairn.Simulation.Disks;
 //             them, no later sync writes them.
 //   space     SpaceBytes: what does not fit fails with ENOSPC and changes nothing.
 //   rot       FlipBit, Damage, Truncate: bytes change on the platter behind everybody's back.
+//   lies      IsLying: a write with its sync says that it is durable, and becomes so by another sync of its file, if there is one.
 //   slowness  HoldSyncs: syncs wait until ReleaseSyncs. SyncDelay with a TimeProvider: syncs take that long.
 //
-// What it does not do: destroy synced bytes beside those being written (a sector is old, new or a mixture), or lie about a sync.
+// What it does not do: destroy synced bytes beside those being written (a sector is old, new or a mixture).
 
 /// <summary>A disk in memory that fails as real ones do, in the same way for the same seed. One thread uses it at a time.</summary>
 public sealed class SimulatedDisk : IDisk
@@ -49,8 +50,14 @@ public sealed class SimulatedDisk : IDisk
     /// <summary>How long a sync takes.</summary>
     public TimeSpan SyncDelay { get; set; }
 
+    /// <summary>Whether syncs of what was written with them say that they are done before they are.</summary>
+    public bool IsLying { get; set; }
+
     /// <summary>Called at a planned crash, before anybody sees it.</summary>
     public Action? Crashed { get; set; }
+
+    /// <summary>Called when bytes that were written and synced in one call are durable, with the path of their file.</summary>
+    public Action<string, ReadOnlyMemory<byte>>? Synced { get; set; }
 
     /// <summary>Number of syncs that wait.</summary>
     public int HeldSyncs => _held.Count;

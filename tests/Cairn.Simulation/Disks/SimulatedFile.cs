@@ -72,7 +72,11 @@ internal sealed class SimulatedFile(SimulatedDisk disk, SimulatedInode inode, st
     {
         Write(offset, source.Span);
         await disk.DelayAsync();
-        Sync();
+        if (!disk.IsLying)
+        {
+            Sync();
+            disk.Synced?.Invoke(Path, source);
+        }
     }
 
     public void Dispose()

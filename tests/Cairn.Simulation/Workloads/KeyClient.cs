@@ -55,7 +55,7 @@ internal sealed class KeyClient(Workload workload, int number) : Client(workload
     {
         var (key, end) = PickRange();
         var operation = Begin($"read {key} {end}", isLinearizable: Prng.Chance(4, 5));
-        var request = new RangeRequest { Key = Bytes(key), RangeEnd = Bytes(end), Serializable = !operation.IsLinearizable };
+        var request = new RangeRequest { Key = Bytes(key), RangeEnd = Bytes(end), Serializable = !operation.IsLinearizable || IsStale() };
         if (await CallAsync(operation, node => RangeAsync(node, request)) is { } response)
         {
             Finish(operation, response.Header);
@@ -66,6 +66,8 @@ internal sealed class KeyClient(Workload workload, int number) : Client(workload
             }
         }
     }
+
+    private bool IsStale() => Workload.Plan.Plant == Plant.StaleRead && Prng.Chance(1, 10);
 
     private async Task CompareAndSetAsync()
     {

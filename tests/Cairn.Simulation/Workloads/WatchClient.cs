@@ -97,7 +97,8 @@ internal sealed class WatchClient(Workload workload, WatchRecord record, ulong s
     /// <summary>Sends a message; a connection keeps the order.</summary>
     private void Send(Machine machine, WatchResponse response, Connection connection)
     {
-        if (machine.IsAlive)
+        var isLost = workload.Plan.Plant == Plant.LostWatchEvent && response.Events.Count > 0 && _prng.Chance(1, 100);
+        if (machine.IsAlive && !isLost)
         {
             connection.LastDue = Math.Max(_world.Now + workload.Link.Delay().Ticks, connection.LastDue + 1);
             _world.After(TimeSpan.FromTicks(connection.LastDue - _world.Now), _world.Outside, () => Receive(response, connection));

@@ -8,9 +8,10 @@ internal sealed class Workload
     private readonly IReadOnlyList<SimulatedMember> _members;
     private readonly List<Task> _clients = [];
 
-    public Workload(World world, IReadOnlyList<SimulatedMember> members)
+    public Workload(World world, Plan plan, IReadOnlyList<SimulatedMember> members)
     {
         World = world;
+        Plan = plan;
         Link = new ClientLink(world, new Prng(world.Seed ^ 0x11EE));
         _members = members;
         Witness = new WatchRecord { Name = "witness", Key = "\0", End = "\0" };
@@ -22,6 +23,8 @@ internal sealed class Workload
     }
 
     public World World { get; }
+
+    public Plan Plan { get; }
 
     public ClientLink Link { get; }
 

@@ -1,0 +1,56 @@
+using Cairn.Simulation.Observations;
+
+namespace Cairn.Simulation.Invariants;
+
+/// <summary>An entry is committed when a leader of its own term, or of a later entry's behind it, has it on a quorum of durable logs; never by counting older terms.</summary>
+/// <remarks>
+/// Whoever is first to show a commit index must lead, and the entry there must be of its term and durable on a quorum of its voters. The configuration that
+/// the core counts by may be one change behind or ahead of the table of members that is shown, so either of the last two will do. The table is that of the member which has applied most.
+/// Source: the Raft paper, 5.4.2 and figure 8.
+/// </remarks>
+internal sealed class CommittedByQuorum : StepInvariant
+{
+    private IReadOnlyList<ulong> _voters = [];
+    private IReadOnlyList<ulong> _votersBefore = [];
+    private ulong _appliedMax;
+
+    public override string? OnStep(ClusterRecord record, MemberSight sight)
+    {
+        ObserveVoters(record, sight);
+        var index = sight.Now.CommittedIndex;
+        if (index <= (ulong)record.Committed.Count)
+        {
+            return null;
+        }
+
+        var holders = record.Logs.Where(log => log.Value.TermOf(index) == sight.Now.Term).ToList();
+        if (!IsQuorum(_voters) && !IsQuorum(_votersBefore))
+        {
+            return $"{sight.Member:x} in term {sight.Now.Term} takes entry {index} for committed, which {holders.Count} of {_voters.Count} voters have, of that term";
+        }
+
+        for (var i = (ulong)record.Committed.Count + 1; i <= index; i++)
+        {
+            record.Committed.Add(holders.Select(holder => holder.Value.TermOf(i)).Max());
+        }
+
+        return null;
+
+        bool IsQuorum(IReadOnlyList<ulong> of) => of.Count > 0 && holders.Count(holder => of.Contains(holder.Key)) > of.Count / 2;
+    }
+
+    private void ObserveVoters(ClusterRecord record, MemberSight sight)
+    {
+        var before = _appliedMax;
+        if (sight.Now.AppliedIndex <= before)
+        {
+            return;
+        }
+
+        _appliedMax = sight.Now.AppliedIndex;
+        if (record.Logs.Values.Any(log => log.LastChange > before))
+        {
+            (_votersBefore, _voters) = (_voters, sight.Voters());
+        }
+    }
+}

@@ -1,0 +1,81 @@
+using Cairn.Storage.Revisions;
+using Cairn.Storage.Wal;
+
+namespace Cairn.Simulation;
+
+/// <summary>What a seed decides about a run before it begins: how large things are, what goes wrong, and how often.</summary>
+/// <remarks>Not every run has every fault: one that never stops hides what another needs a while of peace for.</remarks>
+internal sealed class Plan
+{
+    private readonly Prng _prng;
+
+    /// <summary>Draws a plan.</summary>
+    /// <param name="options">What is asked for.</param>
+    public Plan(SimulationOptions options)
+    {
+        _prng = new Prng(options.Seed ^ 0x91A7);
+        Plant = options.Plant;
+        Members = options.Members ?? Pick(1, 3, 3, 3, 3, 4, 5, 7);
+        Duration = TimeSpan.FromSeconds(Members > 3 ? Pick(10, 20) : Pick(10, 20, 40));
+        FaultPauseMilliseconds = Pick(2000, 5000, 15_000) * Members;
+        LossPerThousand = Pick(0, 5, 20, 60);
+        RepeatPerThousand = Pick(0, 10, 30);
+        LatePerThousand = Pick(0, 20, 60);
+        CutsLinks = Chance(2, 3);
+        Faults = [.. Enum.GetValues<FaultKind>().Where(kind => Chance(1, 2) && (Members == 1 || kind != FaultKind.Restart))]; // See MakeSnapshotEntries.
+        ClockSkewPercentMax = Pick(0, 1, ClockSkew.PercentMax);
+    }
+
+    /// <summary>A bug to be found.</summary>
+    public Plant Plant { get; }
+
+    /// <summary>How long faults happen.</summary>
+    public TimeSpan Duration { get; }
+
+    /// <summary>Size of the cluster at first.</summary>
+    public int Members { get; }
+
+    /// <summary>Longest pause between two faults of one member.</summary>
+    public int FaultPauseMilliseconds { get; }
+
+    /// <summary>Messages between members that are lost.</summary>
+    public int LossPerThousand { get; }
+
+    /// <summary>Messages between members that arrive twice.</summary>
+    public int RepeatPerThousand { get; }
+
+    /// <summary>Messages between members that take up to two seconds.</summary>
+    public int LatePerThousand { get; }
+
+    /// <summary>Whether links between members are cut now and then.</summary>
+    public bool CutsLinks { get; }
+
+    /// <summary>What happens to members.</summary>
+    public IReadOnlyList<FaultKind> Faults { get; }
+
+    /// <summary>How wrong clocks are.</summary>
+    public int ClockSkewPercentMax { get; }
+
+    /// <summary>Draws the layout of a member's log.</summary>
+    public WalOptions MakeWalOptions() => new() { SegmentBytes = Pick(8, 16, 64, 256) * 1024 };
+
+    /// <summary>Draws the layout of a member's segments.</summary>
+    public RevisionLogOptions MakeRevisionLogOptions()
+    {
+        var chunk = Pick(1, 4, 16) * 1024;
+        return new RevisionLogOptions { SegmentBytes = Pick(16, 32, 128) * 1024, ChunkBytes = chunk, TailBytes = chunk * Pick(2, 8, 64) };
+    }
+
+    /// <summary>
+    /// Draws after how many entries a member writes its state. With several members, never: after a restart a log begins behind the state, and members do not
+    /// send each other their state yet.
+    /// </summary>
+    public long MakeSnapshotEntries() => Members > 1 ? 1_000_000 : Pick(10, 50, 300);
+
+    /// <summary>Draws how often watchers are told of progress.</summary>
+    public TimeSpan MakeProgressInterval() => TimeSpan.FromMilliseconds(_prng.Between(200, 3000));
+
+    private bool Chance(int numerator, int denominator) => _prng.Chance(numerator, denominator);
+
+    private int Pick(params ReadOnlySpan<int> choices) => choices[_prng.Below(choices.Length)];
+}
