@@ -249,7 +249,10 @@ public sealed class RaftNode
                 peer.Inflights.Count));
         }
 
-        return new RaftStatus(BasicStatus, ConfState, peers.ToImmutable());
+        return new RaftStatus(BasicStatus, ConfState, peers.ToImmutable())
+        {
+            IsChangePending = _core.IsLeader && _core.Log.Applied < _core.LeaderRole.Proposals.PendingConfIndex,
+        };
     }
 
     private RaftError Propose(Entry[] entries) => _core.Step(new Message { Type = MessageType.Prop, From = _core.Id, Entries = entries });

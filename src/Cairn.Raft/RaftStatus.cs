@@ -63,4 +63,8 @@ public readonly record struct PeerStatus(
 /// <param name="Basic">The core at a glance.</param>
 /// <param name="ConfState">The active configuration.</param>
 /// <param name="Peers">On a leader: every member, itself included, by ascending id. Empty otherwise.</param>
-public sealed record RaftStatus(BasicStatus Basic, ConfState ConfState, ImmutableArray<PeerStatus> Peers);
+public sealed record RaftStatus(BasicStatus Basic, ConfState ConfState, ImmutableArray<PeerStatus> Peers)
+{
+    /// <summary>On a leader: whether a change of the configuration is in the log, or may be, and is not applied.</summary>
+    public bool IsChangePending { get; init; }
+}

@@ -122,4 +122,51 @@ internal static partial class Log
     /// <param name="reason">What is missing.</param>
     [LoggerMessage(2030, LogLevel.Warning, "no cluster to join was found yet at {Asked}: {Reason}; asking again")]
     public static partial void JoinWaits(this ILogger logger, string asked, string reason);
+
+    /// <summary>A heal began.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="healId">The heal.</param>
+    /// <param name="kind">What it does.</param>
+    /// <param name="oldMember">Who leaves.</param>
+    /// <param name="newMember">Who joins.</param>
+    /// <param name="detected">What is wrong.</param>
+    /// <param name="evidence">How that is known.</param>
+    /// <param name="decision">What is done.</param>
+    /// <param name="safety">Why that can lose nothing.</param>
+    [LoggerMessage(
+        2040,
+        LogLevel.Warning,
+        "heal {HealId} began: {Kind}, old {OldMember:x}, new {NewMember:x}; detected: {Detected}; evidence: {Evidence}; decision: {Decision}; safety: {Safety}")]
+    public static partial void HealBegan(
+        this ILogger logger, ulong healId, string kind, ulong oldMember, ulong newMember, string detected, string evidence, string decision, string safety);
+
+    /// <summary>A step of a heal was carried out.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="healId">The heal.</param>
+    /// <param name="step">The step.</param>
+    /// <param name="took">How long it took.</param>
+    [LoggerMessage(2041, LogLevel.Information, "heal {HealId}: {Step}, took {Took}")]
+    public static partial void HealStepped(this ILogger logger, ulong healId, string step, TimeSpan took);
+
+    /// <summary>A heal ended.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="healId">The heal.</param>
+    /// <param name="outcome">How.</param>
+    /// <param name="result">In words.</param>
+    /// <param name="took">Since it began.</param>
+    [LoggerMessage(2042, LogLevel.Warning, "heal {HealId} ended: {Outcome}, {Result}, took {Took}")]
+    public static partial void HealEnded(this ILogger logger, ulong healId, string outcome, string result, TimeSpan took);
+
+    /// <summary>A step of a heal was refused.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="step">The step.</param>
+    /// <param name="error">The refusal.</param>
+    [LoggerMessage(2043, LogLevel.Warning, "healing could not {Step}: {Error}; it looks again")]
+    public static partial void HealRefused(this ILogger logger, string step, NodeError error);
+
+    /// <summary>Something is not as it should be, and nothing is done about it now.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="notice">What, and why.</param>
+    [LoggerMessage(2044, LogLevel.Warning, "healing waits: {Notice}")]
+    public static partial void HealWaits(this ILogger logger, string notice);
 }

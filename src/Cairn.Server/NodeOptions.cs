@@ -65,6 +65,12 @@ public sealed record NodeOptions
     /// <summary>Whether membership changes that endanger the quorum are refused.</summary>
     public bool StrictReconfigCheck { get; init; } = true;
 
+    /// <summary>How much healing may do by itself.</summary>
+    public HealMode Heal { get; init; } = HealMode.Auto;
+
+    /// <summary>How long a member that is gone may cost the cluster its reserve before healing does without it.</summary>
+    public TimeSpan HealReplaceAfter { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>Most learners at a time.</summary>
     public int LearnersMax { get; init; } = 1;
 }
@@ -85,4 +91,17 @@ public enum CompactionMode
 
     /// <summary>A number of revisions is kept.</summary>
     Revision,
+}
+
+/// <summary>How much healing may do by itself.</summary>
+public enum HealMode
+{
+    /// <summary>Everything that can be proven safe.</summary>
+    Auto,
+
+    /// <summary>Nothing but what somebody approved.</summary>
+    Propose,
+
+    /// <summary>Nothing, and it says nothing.</summary>
+    Off,
 }

@@ -1,5 +1,6 @@
 using Cairn.Protocol;
 using Cairn.Raft;
+using Cairn.Server.Healing;
 using Cairn.Server.Leases;
 using Cairn.Server.Loops;
 using Cairn.Server.Membership;
@@ -38,6 +39,7 @@ internal sealed class NodeRuntime
     private Task _housekeepingTask = Task.CompletedTask;
     private Task _publication = Task.CompletedTask;
     private Task _versionMonitor = Task.CompletedTask;
+    private Task _healing = Task.CompletedTask;
     private Exception? _failure;
     private int _stopping;
     private int _removed;
@@ -48,6 +50,7 @@ internal sealed class NodeRuntime
     {
         Options = opened.Options;
         World = opened.World;
+        Token = opened.Identity.Token;
         Process = opened.Process;
         Memory = opened.Memory;
         State = opened.State;
@@ -66,6 +69,8 @@ internal sealed class NodeRuntime
         Gate.Open(Facts.Applied);
         Leases = new LeaseClock(Time, Options.HeartbeatInterval, Options.ElectionTimeout);
         Hub = new WatchHub(new WatchHistory(State), Headers, opened.World.Seed, Options.RequestBytesMax, Time) { OnDamage = Fail };
+        Changes = new MembershipChanges(this);
+        Healer = new Healer(this);
         RaftLoop = MakeRaftLoop(opened);
         ApplyLoop = MakeApplyLoop(opened);
         Housekeeping = new Housekeeping(this, opened.Manifests, opened.Identity, opened.CheckpointRevision);
@@ -76,6 +81,9 @@ internal sealed class NodeRuntime
 
     /// <summary>What the node touches of the world.</summary>
     public NodeWorld World { get; }
+
+    /// <summary>The cluster's token, as this directory was founded with.</summary>
+    public string Token { get; }
 
     /// <summary>What tells this data directory and this process from all others.</summary>
     public ProcessIdentity Process { get; }
@@ -134,6 +142,12 @@ internal sealed class NodeRuntime
     /// <summary>Work that may wait for the disk.</summary>
     public Housekeeping Housekeeping { get; }
 
+    /// <summary>Proposes membership changes.</summary>
+    public MembershipChanges Changes { get; }
+
+    /// <summary>Mends the membership while this member leads.</summary>
+    public Healer Healer { get; }
+
     /// <summary>Counts.</summary>
     public ServerMetrics Metrics { get; } = new();
 
@@ -164,6 +178,7 @@ internal sealed class NodeRuntime
         _housekeepingTask = Guard(Housekeeping.RunAsync());
         _publication = Guard(Publication.RunAsync(this));
         _versionMonitor = Guard(ClusterVersion.MonitorAsync(this, _versionWake));
+        _healing = Guard(Healer.RunAsync());
         _ticker = Time.CreateTimer(static state => ((NodeRuntime)state!).OnTick(), this, Options.HeartbeatInterval, Options.HeartbeatInterval);
         _progressTicker = Time.CreateTimer(
             static state => ((NodeRuntime)state!).Hub.AnnounceProgress(), this, Options.WatchProgressInterval, Options.WatchProgressInterval);
@@ -298,11 +313,12 @@ internal sealed class NodeRuntime
         _ticker?.Dispose();
         _progressTicker?.Dispose();
         _versionWake.Set();
+        Healer.Stop();
         RaftLoop.Stop();
         Proposals.RefuseAll(NodeError.Stopped);
         Hub.Stop();
         Housekeeping.Stop();
-        await Task.WhenAll(_publication, _versionMonitor, _housekeepingTask, _raftLoopTask);
+        await Task.WhenAll(_publication, _versionMonitor, _healing, _housekeepingTask, _raftLoopTask);
         await Guard(FinishAsync());
 
         ApplyLoop.Stop();

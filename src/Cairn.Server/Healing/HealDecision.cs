@@ -16,8 +16,9 @@ internal sealed record HealDecision(HealStep? Step, ImmutableArray<HealNotice> N
 /// <summary>Something that healing sees and does not mend now.</summary>
 /// <param name="Key">Tells it from others; stays the same while it lasts.</param>
 /// <param name="Text">What is wrong and what is waited for, for people.</param>
+/// <param name="Incarnation">The directory that waits; 0 if none does.</param>
 /// <param name="Proposal">What would be done if it were approved; null if approval would not help.</param>
-internal sealed record HealNotice(string Key, string Text, HealRecord? Proposal = null);
+internal sealed record HealNotice(string Key, string Text, ulong Incarnation = 0, HealRecord? Proposal = null);
 
 /// <summary>One ordinary proposal.</summary>
 internal abstract record HealStep

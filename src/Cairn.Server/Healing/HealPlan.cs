@@ -57,8 +57,7 @@ internal static class HealPlan
             .Concat(RemovedMembers.Find(view, policy, now))
             .Concat(UnstartedMembers.Find(view, policy, now))
             .ToList();
-        var notices = cases.Where(each => each.Obstacle is not null).Select(each => new HealNotice(each.Key, $"{each.Heal.Detected}; {each.Obstacle}"));
-        var waiting = notices.ToImmutableArray();
+        ImmutableArray<HealNotice> waiting = [.. cases.Where(each => each.Obstacle is not null).Select(each => each.Notice(each.Obstacle!))];
         var possible = cases.FirstOrDefault(each => each.Obstacle is null);
         if (possible is null || view.IsChangePending)
         {
@@ -67,18 +66,18 @@ internal static class HealPlan
 
         if (view.LastHealEndedAt is { } ended && now - ended < PauseOf(view, policy))
         {
-            return new HealDecision(null, waiting.Add(new HealNotice(possible.Key, $"{possible.Heal.Detected}; the last heal has only just ended")));
+            return new HealDecision(null, waiting.Add(possible.Notice("the last heal has only just ended")));
         }
 
         if (possible.NeedsRecord && !foreign.IsEmpty)
         {
             // Nothing that only Cairn members understand may enter the log: a person does by hand what healing would.
-            return new HealDecision(null, waiting.Add(new HealNotice(possible.Key, $"{possible.Heal.Detected}; {possible.Heal.Decision}? Not by itself: {foreign[0]}")));
+            return new HealDecision(null, waiting.Add(possible.Notice($"{possible.Heal.Decision}? Not by itself: {foreign[0]}")));
         }
 
         return policy.Mode == HealMode.Auto || view.Approved.Contains(possible.Key)
             ? new HealDecision(possible.NeedsRecord ? new HealStep.Begin(possible.Heal) : new HealStep.Clear(possible.Heal), waiting)
-            : new HealDecision(null, waiting.Add(new HealNotice(possible.Key, $"{possible.Heal.Detected}; {possible.Heal.Decision}? It waits for approval", possible.Heal)));
+            : new HealDecision(null, waiting.Add(possible.Notice($"{possible.Heal.Decision}? It waits for approval") with { Proposal = possible.Heal }));
     }
 
     private static string ForeignText(MemberSight sight) => sight.IsStarted
@@ -91,4 +90,10 @@ internal static class HealPlan
 /// <param name="Heal">What would be done.</param>
 /// <param name="Obstacle">Why it is not done now; null if it can be.</param>
 /// <param name="NeedsRecord">Whether it takes several changes, so that a record has to come first.</param>
-internal sealed record HealCase(string Key, HealRecord Heal, string? Obstacle, bool NeedsRecord = true);
+internal sealed record HealCase(string Key, HealRecord Heal, string? Obstacle, bool NeedsRecord = true)
+{
+    /// <summary>Says why it waits.</summary>
+    /// <param name="reason">Why.</param>
+    /// <returns>For people.</returns>
+    public HealNotice Notice(string reason) => new(Key, $"{Heal.Detected}; {reason}", Heal.Incarnation);
+}

@@ -1,18 +1,5 @@
 namespace Cairn.Server.Healing;
 
-/// <summary>How much healing may do by itself.</summary>
-public enum HealMode
-{
-    /// <summary>Everything that can be proven safe.</summary>
-    Auto,
-
-    /// <summary>Nothing but what somebody approved.</summary>
-    Propose,
-
-    /// <summary>Nothing, and it says nothing.</summary>
-    Off,
-}
-
 /// <summary>What the planner goes by.</summary>
 internal sealed record HealPolicy
 {

@@ -81,7 +81,7 @@ internal static class HealUnderWay
     /// <summary>Whether this leader has not led for long enough that everybody who asks was heard.</summary>
     private static bool IsYoung(ClusterView view, HealPolicy policy, TimeSpan now) => now - view.Find(view.Self)?.KnownSince < policy.GiveUpAfter;
 
-    private static HealDecision Wait(HealRecord heal, string reason) => new(null, [new HealNotice($"heal-{heal.Id}", $"{heal.Detected}; {reason}")]);
+    private static HealDecision Wait(HealRecord heal, string reason) => new(null, [new HealNotice($"heal-{heal.Id}", $"{heal.Detected}; {reason}", heal.Incarnation)]);
 
     private static HealDecision End(HealRecord heal, HealOutcome outcome, string result) => new(new HealStep.End(heal.Id, outcome, result), []);
 }

@@ -14,9 +14,12 @@ internal static class RemovedMembers
             var place = FindPlace(applicant, view.Healing);
             var wasMember = applicant.OldMember != 0 && view.Members.Removed.Contains(applicant.OldMember);
             var isListed = view.Members.Members.Any(member => member.PeerUrls.Any(url => applicant.PeerUrls.Contains(url)));
-            if ((place is not null || wasMember) && !isListed)
+            if (!isListed)
             {
-                yield return new HealCase($"removed-{applicant.Incarnation:x}", Describe(applicant, place, view), Obstacle(applicant, place, view, policy, now));
+                var obstacle = place is not null || wasMember
+                    ? Obstacle(applicant, place, view, policy, now)
+                    : "its peer URL is that of no member, and of no removed one: add it first, with `member add`";
+                yield return new HealCase($"applicant-{applicant.Incarnation:x}", Describe(applicant, place, view), obstacle);
             }
         }
     }
@@ -56,7 +59,7 @@ internal static class RemovedMembers
         Incarnation = applicant.Incarnation,
         Detected = applicant.OldMember != 0
             ? $"member {applicant.OldMember:x} ({applicant.Name}) was removed, and asks to come back"
-            : $"an empty directory ({applicant.Name}) asks for the place of member {place?.MemberId:x}, which was removed",
+            : $"an empty directory ({applicant.Name}) asks to be taken in",
         Evidence = $"{view.Members.Members.Length} members, {view.Healing.TargetSize} intended; at {string.Join(',', applicant.PeerUrls)} answers {applicant.Incarnation:x}",
         Decision = "add it as a learner under a new id, promote it when it is in sync",
         Safety = "a learner counts in no quorum; its removal was committed, so nothing that its old id promised matters",

@@ -14,6 +14,7 @@ internal static class MetricsReport
         AddStorage(samples, node, status);
         AddHistory(samples, node, status);
         AddLeases(samples, node.Metrics);
+        AddHealing(samples, node);
         return samples;
     }
 
@@ -64,6 +65,18 @@ internal static class MetricsReport
         Count(samples, "etcd_debugging_lease_revoked_total", "Leases revoked.", metrics.LeasesRevoked);
         Count(samples, "etcd_debugging_lease_renewed_total", "Renewals.", metrics.LeasesRenewed);
         Count(samples, "etcd_debugging_server_lease_expired_total", "Leases found to have ended.", metrics.LeasesExpired);
+    }
+
+    private static void AddHealing(List<MetricSample> samples, NodeRuntime node)
+    {
+        var (healing, members) = (node.View.Healing, node.View.Members.Members);
+        Gauge(samples, "cairn_heal_in_progress", "Heals under way in the cluster.", healing.Current is null ? 0 : 1);
+        Gauge(samples, "cairn_heal_waiting", "Things that healing sees and waits for, on the leader.", node.Healer.Notices.Count);
+        Count(samples, "cairn_heal_begun_total", "Heals that this member began, as leader.", node.Metrics.HealsBegun);
+        Count(samples, "cairn_heal_done_total", "Heals that this member brought to a good end, as leader.", node.Metrics.HealsDone);
+        Count(samples, "cairn_heal_given_up_total", "Heals that this member gave up, as leader.", node.Metrics.HealsGivenUp);
+        Gauge(samples, "cairn_cluster_target_size", "Members that the cluster is meant to have; 0 while unknown.", healing.TargetSize);
+        Gauge(samples, "cairn_cluster_members", "Members that the cluster has, learners included.", members.Length);
     }
 
     private static void Gauge(List<MetricSample> samples, string name, string help, double value) =>

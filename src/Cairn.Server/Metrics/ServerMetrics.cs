@@ -48,4 +48,13 @@ internal sealed class ServerMetrics
 
     /// <summary>Events handed to the watch hub.</summary>
     public Counter Events { get; } = new();
+
+    /// <summary>Heals that this member began, as leader.</summary>
+    public Counter HealsBegun { get; } = new();
+
+    /// <summary>Heals that this member brought to a good end, as leader.</summary>
+    public Counter HealsDone { get; } = new();
+
+    /// <summary>Heals that this member gave up, as leader.</summary>
+    public Counter HealsGivenUp { get; } = new();
 }

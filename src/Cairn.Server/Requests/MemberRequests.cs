@@ -12,9 +12,7 @@ namespace Cairn.Server.Requests;
 /// <param name="node">The node.</param>
 internal sealed class MemberRequests(NodeRuntime node)
 {
-    private readonly Lock _lock = new();
     private readonly LeaderCalls _leader = new(node);
-    private Task _last = Task.CompletedTask;
 
     /// <summary>Lists the members.</summary>
     /// <param name="request">The request.</param>
@@ -62,7 +60,7 @@ internal sealed class MemberRequests(NodeRuntime node)
             IsLearner = request.IsLearner,
         };
         var type = request.IsLearner ? ConfChangeType.AddLearnerNode : ConfChangeType.AddNode;
-        var outcome = await ProposeAsync(id => new ConfChange(id, type, member.Id, MemberJson.Encode(member)), context);
+        var outcome = await node.Changes.ProposeAsync(id => new ConfChange(id, type, member.Id, MemberJson.Encode(member)), context);
         if (Refusal(outcome) is var error && error != NodeError.None)
         {
             return error;
@@ -85,7 +83,7 @@ internal sealed class MemberRequests(NodeRuntime node)
             return refusal;
         }
 
-        var outcome = await ProposeAsync(id => new ConfChange(id, ConfChangeType.RemoveNode, request.ID), context);
+        var outcome = await node.Changes.ProposeAsync(id => new ConfChange(id, ConfChangeType.RemoveNode, request.ID), context);
         if (Refusal(outcome) is var error && error != NodeError.None)
         {
             return error;
@@ -103,7 +101,7 @@ internal sealed class MemberRequests(NodeRuntime node)
     public async ValueTask<Answer<MemberUpdateResponse>> UpdateAsync(MemberUpdateRequest request, RequestContext context)
     {
         var member = new MemberRecord { Id = request.ID, PeerUrls = [.. request.PeerURLs] };
-        var outcome = await ProposeAsync(
+        var outcome = await node.Changes.ProposeAsync(
             id => new ConfChange(id, ConfChangeType.UpdateNode, request.ID, MemberJson.Encode(member)), context);
         if (Refusal(outcome) is var error && error != NodeError.None)
         {
@@ -156,7 +154,7 @@ internal sealed class MemberRequests(NodeRuntime node)
             return refusal;
         }
 
-        var outcome = await ProposeAsync(
+        var outcome = await node.Changes.ProposeAsync(
             id => new ConfChange(id, ConfChangeType.AddNode, request.ID, MemberJson.EncodePromotion(request.ID)), context);
         if (Refusal(outcome) is var error && error != NodeError.None)
         {
@@ -205,25 +203,6 @@ internal sealed class MemberRequests(NodeRuntime node)
             WaitOutcome.TimedOut => NodeError.TimeoutLeaderTransfer,
             _ => NodeError.Canceled,
         };
-    }
-
-    /// <summary>Proposes changes one after the other: the core lets one in at a time and turns another into nothing, whose proposer would wait for ever.</summary>
-    private Task<ProposalOutcome> ProposeAsync(Func<ulong, ConfChange> make, RequestContext context)
-    {
-        lock (_lock)
-        {
-            var mine = ProposeAfterAsync(_last, make, context);
-            _last = mine;
-            return mine;
-        }
-    }
-
-    private async Task<ProposalOutcome> ProposeAfterAsync(Task before, Func<ulong, ConfChange> make, RequestContext context)
-    {
-        await before;
-        return context.Cancelled.IsCancellationRequested
-            ? new ProposalOutcome(NodeError.Canceled, null)
-            : await node.ProposeAsync(make, context);
     }
 
     private static NodeError Refusal(in ProposalOutcome outcome) =>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Cairn.Protocol;
 using Cairn.Protocol.Leases;
+using Cairn.Protocol.Peers;
 using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 using Google.Protobuf;
@@ -24,6 +25,9 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
     /// <summary>Path of promotions; the id follows, decimal.</summary>
     public const string PromotePath = "/members/promote/";
 
+    /// <summary>Path at which a directory without a place asks to be taken in.</summary>
+    public const string RejoinPath = "/cairn/rejoin";
+
     /// <summary>Answers.</summary>
     /// <param name="call">The question.</param>
     /// <param name="cancelled">Nobody waits any longer.</param>
@@ -40,6 +44,8 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                 case LeasePath:
                     var question = LeaseInternalRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span);
                     return await DescribeLeaseAsync(question.LeaseTimeToLiveRequest ?? new LeaseTimeToLiveRequest(), context);
+                case RejoinPath:
+                    return await RejoinAsync(call, RejoinRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span), context);
                 case var path when path.StartsWith(PromotePath, StringComparison.Ordinal):
                     return ulong.TryParse(path.AsSpan(PromotePath.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var id)
                         ? await PromoteAsync(id, context)
@@ -99,4 +105,24 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
             _ => Refuse(500, answer.Error.ToString()),
         };
     }
+
+    /// <summary>Hears who asks to be taken in, or takes it to the leader, which alone can decide.</summary>
+    private async ValueTask<PeerAnswer> RejoinAsync(PeerCall call, RejoinRequest request, RequestContext context)
+    {
+        if (request.Speaker is not { Incarnation: not 0, PeerUrls.Count: > 0 } speaker)
+        {
+            return Refuse(400, "the request does not say who asks: incarnation and peer URLs are missing");
+        }
+
+        if (node.Facts.LeadingTerm == 0)
+        {
+            var answer = await new LeaderCalls(node).AskAsync(call, context);
+            return answer.Status != 0 ? answer : Rejoined(new RejoinAnswer { Reason = "the cluster has no leader now" });
+        }
+
+        var hash = System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(node.Token));
+        return Rejoined(node.Healer.Hear(request, isOfThisCluster: speaker.TokenHash.Span.SequenceEqual(hash)));
+    }
+
+    private static PeerAnswer Rejoined(RejoinAnswer answer) => new(200, answer.ToByteArray());
 }

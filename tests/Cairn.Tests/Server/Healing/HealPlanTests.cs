@@ -1,4 +1,5 @@
 using Cairn.Protocol.Healing;
+using Cairn.Server;
 using Cairn.Server.Healing;
 using Cairn.State.Healing;
 using Xunit;

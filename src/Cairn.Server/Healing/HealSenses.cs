@@ -1,0 +1,127 @@
+using System.Collections.Immutable;
+using Cairn.Protocol.Peers;
+using Cairn.Raft;
+using Cairn.Raft.Progress;
+using Cairn.Server.Peers;
+using Google.Protobuf;
+
+namespace Cairn.Server.Healing;
+
+/// <summary>What the leader hears of the others, put together for the planner. Owned by the healer.</summary>
+/// <param name="node">The node.</param>
+/// <param name="applicants">Who asked to be taken in.</param>
+internal sealed class HealSenses(NodeRuntime node, Applicants applicants)
+{
+    private const string HandshakePath = "/cairn/handshake";
+
+    // An answer that is older is asked for again.
+    private static readonly TimeSpan AskAgainAfter = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(1);
+
+    private readonly Dictionary<ulong, (TimeSpan Known, TimeSpan? Heard)> _members = [];
+    private readonly long _began = node.Time.GetTimestamp();
+    private ulong _term;
+
+    /// <summary>The moment, of the clock that views are of.</summary>
+    public TimeSpan Now => node.Time.GetElapsedTime(_began);
+
+    /// <summary>When this leader saw the last heal end; null if it saw none.</summary>
+    public TimeSpan? LastHealEndedAt { get; set; }
+
+    /// <summary>Heals given up since one succeeded.</summary>
+    public int GivenUpInARow { get; set; }
+
+    /// <summary>Looks.</summary>
+    /// <param name="approved">What was approved.</param>
+    /// <returns>What is to be seen; null if this member does not lead.</returns>
+    public async Task<ClusterView?> LookAsync(ImmutableHashSet<string> approved)
+    {
+        await AskApplicantsAsync();
+        var status = await node.RaftLoop.DescribeAsync();
+        if (status.Peers.IsEmpty)
+        {
+            return null;
+        }
+
+        if (_term != status.Basic.HardState.Term)
+        {
+            // What an earlier leadership heard says nothing about how long this one has known.
+            _members.Clear();
+            (_term, LastHealEndedAt, GivenUpInARow) = (status.Basic.HardState.Term, null, 0);
+        }
+
+        return Put(status, approved);
+    }
+
+    private ClusterView Put(RaftStatus status, ImmutableHashSet<string> approved)
+    {
+        var (now, state) = (Now, node.View);
+        var own = status.Peers.First(peer => peer.Id == status.Basic.Id);
+        var sights = ImmutableArray.CreateBuilder<MemberSight>();
+        foreach (var member in state.Members.Members)
+        {
+            var peer = status.Peers.FirstOrDefault(peer => peer.Id == member.Id);
+            var (known, heard) = _members.GetValueOrDefault(member.Id, (now, null));
+            heard = peer.RecentlyActive ? now : heard;
+            _members[member.Id] = (known, heard);
+            sights.Add(new MemberSight
+            {
+                Member = member,
+                HeardAt = heard,
+                KnownSince = known,
+                LagEntries = own.Match > peer.Match ? own.Match - peer.Match : 0,
+                IsFollowing = peer.State == ProgressState.Replicate,
+            });
+        }
+
+        return new ClusterView
+        {
+            Self = status.Basic.Id,
+            Members = state.Members,
+            Healing = state.Healing,
+            Sights = sights.ToImmutable(),
+            Applicants = [.. applicants.All],
+            IsChangePending = status.IsChangePending,
+            LastHealEndedAt = LastHealEndedAt,
+            GivenUpInARow = GivenUpInARow,
+            Approved = approved,
+        };
+    }
+
+    /// <summary>Asks those who want a place at the addresses that they give, all at once: that they ask does not mean that others reach them there.</summary>
+    private async Task AskApplicantsAsync()
+    {
+        var now = Now;
+        var asked = applicants.All.Where(applicant => applicant.AnsweredAt is not { } answered || now - answered > AskAgainAfter).Select(AskAsync).ToList();
+        foreach (var answer in asked)
+        {
+            await answer;
+        }
+    }
+
+    private async Task AskAsync(Applicant applicant)
+    {
+        foreach (var url in node.World.Calls is null ? [] : applicant.PeerUrls)
+        {
+            using var limit = new CancellationTokenSource(AnswerWithin, node.Time);
+            var answer = await node.World.Calls!.AskAsync(url, new PeerCall(HandshakePath, new Handshake().ToByteArray()), limit.Token);
+            if (answer.Status == 200 && IsOf(applicant, answer.Body))
+            {
+                applicants.Answered(applicant.Incarnation, Now);
+                return;
+            }
+        }
+    }
+
+    private static bool IsOf(Applicant applicant, ReadOnlyMemory<byte> body)
+    {
+        try
+        {
+            return HandshakeAnswer.Parser.ParseFrom(body.Span).Speaker?.Incarnation == applicant.Incarnation;
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return false;
+        }
+    }
+}
