@@ -31,6 +31,7 @@ public sealed class CairnClient : IAsyncDisposable
         Cluster = new ClusterClient(_caller);
         Maintenance = new MaintenanceClient(_caller);
         Auth = new AuthClient(_caller);
+        Healing = new HealingClient(_caller);
     }
 
     /// <summary>Keys and values.</summary>
@@ -50,6 +51,9 @@ public sealed class CairnClient : IAsyncDisposable
 
     /// <summary>Users, roles and their permissions.</summary>
     public AuthClient Auth { get; }
+
+    /// <summary>What Cairn does about members that are lost.</summary>
+    public HealingClient Healing { get; }
 
     /// <summary>The endpoints in use.</summary>
     public IReadOnlyList<Uri> Endpoints => _caller.Ring.Addresses;

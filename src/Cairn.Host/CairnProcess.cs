@@ -140,6 +140,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         .. new ClusterService(node).Bind().Methods,
         .. new MaintenanceService(node).Bind().Methods,
         .. new AuthService(node).Bind().Methods,
+        .. new HealingService(node).Bind().Methods,
         .. HealthService.Bind().Methods,
     ];
 

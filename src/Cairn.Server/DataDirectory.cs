@@ -14,4 +14,10 @@ internal static class DataDirectory
 
     /// <summary>Taken by the process that uses the directory.</summary>
     public const string Lock = "member/lock";
+
+    /// <summary>What healing moved aside; never deleted by itself.</summary>
+    public const string Quarantine = "quarantine";
+
+    /// <summary>A person who can write here wants an evicted member to ask for a place again.</summary>
+    public const string RejoinWish = "member/rejoin";
 }

@@ -1,4 +1,5 @@
 using Cairn.Protocol;
+using Cairn.Protocol.Healing;
 using Cairn.Raft;
 using Cairn.Server.Loops;
 using Cairn.Server.Membership;
@@ -23,6 +24,7 @@ public sealed class Node : IAsyncDisposable
     private readonly LeaseRequests _leases;
     private readonly MemberRequests _members;
     private readonly MaintenanceRequests _maintenance;
+    private readonly HealRequests _heals;
     private readonly PeerRequests _peers;
 
     private Node(NodeRuntime runtime)
@@ -32,7 +34,8 @@ public sealed class Node : IAsyncDisposable
         _leases = new LeaseRequests(runtime);
         _members = new MemberRequests(runtime);
         _maintenance = new MaintenanceRequests(runtime);
-        _peers = new PeerRequests(runtime, _leases, _members);
+        _heals = new HealRequests(runtime);
+        _peers = new PeerRequests(runtime, _leases, _members, _heals);
     }
 
     /// <summary>Completes when this member knows a leader and has published its attributes.</summary>
@@ -279,6 +282,25 @@ public sealed class Node : IAsyncDisposable
     /// <returns>The answer, header included, or the refusal.</returns>
     public ValueTask<Answer<MemberPromoteResponse>> MemberPromoteAsync(MemberPromoteRequest request, RequestContext context) =>
         _members.PromoteAsync(request, context);
+
+    /// <summary>Says what healing does, did and waits for.</summary>
+    /// <param name="request">The request; not changed.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer, or the refusal.</returns>
+    public ValueTask<Answer<HealStatusResponse>> HealStatusAsync(HealStatusRequest request, RequestContext context) => _heals.StatusAsync(request, context);
+
+    /// <summary>Lets healing do what it proposes, once.</summary>
+    /// <param name="request">The request; not changed.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer, or the refusal.</returns>
+    public ValueTask<Answer<HealApproveResponse>> HealApproveAsync(HealApproveRequest request, RequestContext context) =>
+        _heals.ApproveAsync(request, context);
+
+    /// <summary>Sends a removed member away for good.</summary>
+    /// <param name="request">The request; not changed.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer, or the refusal.</returns>
+    public ValueTask<Answer<EvictResponse>> EvictAsync(EvictRequest request, RequestContext context) => _heals.EvictAsync(request, context);
 
     /// <summary>Opens a watch stream.</summary>
     /// <param name="context">Who asks.</param>

@@ -208,6 +208,9 @@ public enum NodeError
     /// <summary>RangeStream refuses filters by revision; answered as unimplemented.</summary>
     StreamFilterUnsupported,
 
+    /// <summary>Healing proposes nothing of that key.</summary>
+    HealNotProposed,
+
     /// <summary>This member's disk fails or is full, so that it can promise nothing; reads go on.</summary>
     DiskUnusable,
 }

@@ -65,6 +65,9 @@ public sealed record NodeOptions
     /// <summary>Whether membership changes that endanger the quorum are refused.</summary>
     public bool StrictReconfigCheck { get; init; } = true;
 
+    /// <summary>How long a running member that was removed waits to be stopped before it is evicted: whoever removes it in a stop hook stops it at once.</summary>
+    public TimeSpan EvictAfter { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>How much healing may do by itself.</summary>
     public HealMode Heal { get; init; } = HealMode.Auto;
 

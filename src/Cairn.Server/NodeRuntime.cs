@@ -42,7 +42,6 @@ internal sealed class NodeRuntime
     private Task _healing = Task.CompletedTask;
     private Exception? _failure;
     private int _stopping;
-    private int _removed;
 
     /// <summary>Puts a node together; nothing runs yet.</summary>
     /// <param name="opened">What was opened.</param>
@@ -71,6 +70,7 @@ internal sealed class NodeRuntime
         Hub = new WatchHub(new WatchHistory(State), Headers, opened.World.Seed, Options.RequestBytesMax, Time) { OnDamage = Fail };
         Changes = new MembershipChanges(this);
         Healer = new Healer(this);
+        Departure = new Departure(this);
         RaftLoop = MakeRaftLoop(opened);
         ApplyLoop = MakeApplyLoop(opened);
         Housekeeping = new Housekeeping(this, opened.Manifests, opened.Identity, opened.CheckpointRevision);
@@ -144,6 +144,12 @@ internal sealed class NodeRuntime
 
     /// <summary>Proposes membership changes.</summary>
     public MembershipChanges Changes { get; }
+
+    /// <summary>What happens when this member was removed.</summary>
+    public Departure Departure { get; }
+
+    /// <summary>How the node left its cluster; null if it did not. Set before <see cref="StopAsync"/>.</summary>
+    public MemberRemovedException? Departed { get; set; }
 
     /// <summary>Mends the membership while this member leads.</summary>
     public Healer Healer { get; }
@@ -266,7 +272,7 @@ internal sealed class NodeRuntime
     /// <returns>None, or the refusal.</returns>
     public NodeError JudgeRequest(RequestContext context, bool isForLearners = false)
     {
-        if (IsStopping)
+        if (IsStopping || Departure.IsUnderWay)
         {
             return NodeError.Stopped;
         }
@@ -290,12 +296,12 @@ internal sealed class NodeRuntime
         }
     }
 
-    /// <summary>Stops, a moment from now, because this member is not part of the cluster any more: the moment lets the others learn that it knows. Any thread.</summary>
+    /// <summary>Stops serving at once, and the node later, because this member is not part of the cluster any more. Any thread.</summary>
     public void StopAsRemoved()
     {
-        if (Interlocked.Exchange(ref _removed, 1) == 0)
+        if (Departure.TryBegin())
         {
-            _ = Guard(LeaveAsync());
+            _ = Guard(Departure.RunAsync());
         }
     }
 
@@ -326,15 +332,7 @@ internal sealed class NodeRuntime
         SendEverybodyAway();
         Close();
         _ready.TrySetCanceled();
-        _stopped.TrySetResult(Failure);
-    }
-
-    /// <summary>Stops, after the others have had a moment to hear that this member knows of its removal.</summary>
-    private async Task LeaveAsync()
-    {
-        Logger.RemovedFromCluster(Headers.MemberId);
-        await Task.Delay(Options.ElectionTimeout, Time);
-        throw new InvalidOperationException("this member was removed from its cluster");
+        _stopped.TrySetResult(Failure ?? Departed);
     }
 
     /// <summary>Lets what was accepted finish, for a moment: not longer, since the disk may hang.</summary>
@@ -412,7 +410,7 @@ internal sealed class NodeRuntime
 
     private NodeError JudgeWrite()
     {
-        if (IsStopping)
+        if (IsStopping || Departure.IsUnderWay)
         {
             return NodeError.Stopped;
         }

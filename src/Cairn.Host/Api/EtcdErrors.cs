@@ -116,6 +116,7 @@ internal static class EtcdErrors
         NodeError.TimeoutWaitingForApply => Unavailable("request timed out, waiting for the applied index took too long"),
         NodeError.TimeoutLeaderTransfer => Etcd(GrpcStatusCode.Unknown, "request timed out, leader transfer took too long"),
         NodeError.UnhealthyCluster => Unavailable("unhealthy cluster"),
+        NodeError.HealNotProposed => Etcd(GrpcStatusCode.NotFound, "healing proposes nothing of that key; `cairn heal status` shows what it proposes"),
         NodeError.DiskUnusable => Unavailable("the disk of this member cannot be written"),
         NodeError.TooManyRequests => Etcd(GrpcStatusCode.Unknown, "too many requests"),
         NodeError.Corrupt => Etcd(GrpcStatusCode.DataLoss, "corrupt cluster"),

@@ -41,6 +41,13 @@ internal static class SubCommands
             SnapshotSaveCommand.Build(),
             SnapshotStatusCommand.Build(),
         },
+        HealCommand.Build(),
+        new Command("member", "Removes members, and takes those back that were sent away.")
+        {
+            MemberRemoveCommand.Build(),
+            MemberRejoinCommand.Build(),
+        },
+        QuarantineCommand.Build(),
     };
 
     private static string PathOf(CommandResult command)

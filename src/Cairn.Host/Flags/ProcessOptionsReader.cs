@@ -105,6 +105,9 @@ internal static class ProcessOptionsReader
             CompactionRevisions = revisions,
             SnapshotEntries = Math.Max(1, values.Number("snapshot-count")),
             ServerVersion = Versions.Etcd,
+            Heal = Enum.Parse<HealMode>(values.Text("heal"), ignoreCase: true),
+            HealReplaceAfter = values.Duration("heal-replace-after"),
+            EvictAfter = values.Duration("evict-after"),
             StrictReconfigCheck = values.Switch("strict-reconfig-check"),
             LearnersMax = (int)Math.Min(values.Number("max-learners"), int.MaxValue),
         };

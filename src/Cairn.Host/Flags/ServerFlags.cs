@@ -53,6 +53,12 @@ internal static class ServerFlags
         new("initial-cluster-token", FlagKind.Text, "etcd-cluster", "Token of the cluster: clusters with different tokens never mix."),
         new("advertise-client-urls", FlagKind.Urls, "http://localhost:2379",
             "Client URLs of this member, as told to clients; they must be able to reach them."),
+        new("heal", FlagKind.Choice, "auto",
+            "auto: mend the membership where that is proven safe; propose: only what `cairn heal approve` allows; off: not at all.")
+        { Choices = ["auto", "propose", "off"] },
+        new("heal-replace-after", FlagKind.Duration, "5m0s", "How long a member that is gone may cost the cluster its reserve before healing does without it."),
+        new("evict-after", FlagKind.Duration, "5s",
+            "How long a running member that was removed waits to be stopped: one that is stopped sooner, as by a stop hook, may come back."),
         new("strict-reconfig-check", FlagKind.Switch, "true", "Refuse changes of membership that would cost the quorum."),
         new("pre-vote", FlagKind.Switch, "true", "Ask before standing for election, so that a member that was cut off does not disturb."),
         new("auto-compaction-retention", FlagKind.Text, "0", "History that automatic compaction keeps; 0 is off."),

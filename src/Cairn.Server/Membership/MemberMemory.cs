@@ -9,12 +9,16 @@ internal sealed class MemberMemory
     private volatile FoundingRecord? _founding;
     private volatile string _fenced = "";
     private volatile bool _isEvicted;
+    private volatile bool _isRemoved;
 
     private MemberMemory(RememberedState state)
     {
         _founding = state.Founding;
         _fenced = state.Fenced;
         _isEvicted = state.IsEvicted;
+        _isRemoved = state.IsRemoved;
+        Quarantine = state.Quarantine;
+        Replaces = state.Replaces;
         Marks = new MemberMarks(state.Marks.Select(mark => KeyValuePair.Create(mark.MemberId, new PeerMark
         {
             Process = new ProcessIdentity(mark.Incarnation, mark.StartCounter, mark.Nonce),
@@ -48,6 +52,19 @@ internal sealed class MemberMemory
         set => _isEvicted = value;
     }
 
+    /// <summary>Whether the member was removed, and not for good: at the next start its directory asks to be taken in again.</summary>
+    public bool IsRemoved
+    {
+        get => _isRemoved;
+        set => _isRemoved = value;
+    }
+
+    /// <summary>The directory in quarantine to which everything here is being moved; empty if nothing is. Set at start only.</summary>
+    public string Quarantine { get; set; }
+
+    /// <summary>The member that this directory was before what it held went to quarantine; 0 if it was none. Set at start only.</summary>
+    public ulong Replaces { get; set; }
+
     /// <summary>Reads what <see cref="Encode"/> wrote.</summary>
     /// <param name="bytes">From a manifest, which has verified them; empty for a new directory.</param>
     /// <returns>The memory.</returns>
@@ -57,7 +74,7 @@ internal sealed class MemberMemory
     /// <returns>Bytes for a manifest.</returns>
     public byte[] Encode()
     {
-        var state = new RememberedState { Founding = Founding, Fenced = Fenced, IsEvicted = IsEvicted };
+        var state = new RememberedState { Founding = Founding, Fenced = Fenced, IsEvicted = IsEvicted, IsRemoved = IsRemoved, Quarantine = Quarantine, Replaces = Replaces };
         state.Marks.AddRange(Marks.All.Select(pair => new Protocol.Peers.PeerMark
         {
             MemberId = pair.Key,

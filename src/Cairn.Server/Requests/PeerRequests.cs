@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Cairn.Protocol;
+using Cairn.Protocol.Healing;
 using Cairn.Protocol.Leases;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Membership;
@@ -14,7 +15,8 @@ namespace Cairn.Server.Requests;
 /// <param name="node">The node.</param>
 /// <param name="leases">Requests on leases.</param>
 /// <param name="members">Requests on the membership.</param>
-internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, MemberRequests members)
+/// <param name="heals">Requests on healing.</param>
+internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, MemberRequests members, HealRequests heals)
 {
     /// <summary>Path of renewals.</summary>
     public const string KeepAlivePath = "/leases";
@@ -27,6 +29,15 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
 
     /// <summary>Path at which a directory without a place asks to be taken in.</summary>
     public const string RejoinPath = "/cairn/rejoin";
+
+    /// <summary>Path at which a removed member says that it does not come back.</summary>
+    public const string EvictPath = "/cairn/evict";
+
+    /// <summary>Path of questions about healing.</summary>
+    public const string HealStatusPath = "/cairn/heal/status";
+
+    /// <summary>Path of approvals.</summary>
+    public const string HealApprovePath = "/cairn/heal/approve";
 
     /// <summary>Answers.</summary>
     /// <param name="call">The question.</param>
@@ -46,6 +57,13 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                     return await DescribeLeaseAsync(question.LeaseTimeToLiveRequest ?? new LeaseTimeToLiveRequest(), context);
                 case RejoinPath:
                     return await RejoinAsync(call, RejoinRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span), context);
+                case EvictPath:
+                    return await EvictAsync(call, EvictMember.Parser.ParseFrom(call.Body.GetValueOrDefault().Span), context);
+                case HealStatusPath:
+                    return new PeerAnswer(200, heals.Describe().ToByteArray());
+                case HealApprovePath:
+                    var approval = heals.ApproveHere(HealApproveRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span));
+                    return approval.Succeeded ? new PeerAnswer(200, default) : Refuse(404, "healing proposes nothing of that key");
                 case var path when path.StartsWith(PromotePath, StringComparison.Ordinal):
                     return ulong.TryParse(path.AsSpan(PromotePath.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var id)
                         ? await PromoteAsync(id, context)
@@ -122,6 +140,17 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
 
         var hash = System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(node.Token));
         return Rejoined(node.Healer.Hear(request, isOfThisCluster: speaker.TokenHash.Span.SequenceEqual(hash)));
+    }
+
+    private async ValueTask<PeerAnswer> EvictAsync(PeerCall call, EvictMember request, RequestContext context)
+    {
+        if (node.Facts.LeadingTerm == 0)
+        {
+            return await new LeaderCalls(node).AskAsync(call, context);
+        }
+
+        var answer = await heals.EvictAsync(new EvictRequest { MemberId = request.MemberId }, context);
+        return answer.Succeeded ? new PeerAnswer(200, default) : Refuse(412, answer.Error.ToString());
     }
 
     private static PeerAnswer Rejoined(RejoinAnswer answer) => new(200, answer.ToByteArray());

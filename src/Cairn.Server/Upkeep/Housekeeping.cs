@@ -27,6 +27,8 @@ internal sealed class Housekeeping
     private readonly AutoCompaction _compaction;
     private TaskCompletionSource? _reclaim;
     private bool _mustClean = true;
+    private long _writesWanted;
+    private long _writesDone;
     private bool _isFailing;
     private bool _stopping;
 
@@ -49,6 +51,13 @@ internal sealed class Housekeeping
 
     /// <summary>Makes the loop look at once. Any thread.</summary>
     public void Wake() => _wake.Set();
+
+    /// <summary>Has the state written at once, because what this member remembers for itself has changed. Any thread.</summary>
+    public void WriteSoon()
+    {
+        Interlocked.Increment(ref _writesWanted);
+        _wake.Set();
+    }
 
     /// <summary>Asks for room to be got back now, without pauses. Any thread.</summary>
     /// <returns>Completes when what was worth it is done.</returns>
@@ -102,9 +111,9 @@ internal sealed class Housekeeping
     {
         try
         {
-            if (_writer.WrittenIndex < _node.Facts.Applied)
+            if (_writer.WrittenIndex < _node.Facts.Applied || Volatile.Read(ref _writesWanted) != _writesDone)
             {
-                await _writer.WriteAsync();
+                await WriteAsync();
             }
         }
         catch (IOException exception)
@@ -117,9 +126,9 @@ internal sealed class Housekeeping
     {
         await _node.RevisionLog.FlushAsync();
         _node.ApplyLoop.RoomMade();
-        if (IsStateDue())
+        if (IsStateDue() || Volatile.Read(ref _writesWanted) != _writesDone)
         {
-            await _writer.WriteAsync();
+            await WriteAsync();
             _mustClean = true;
         }
 
@@ -130,6 +139,16 @@ internal sealed class Housekeeping
 
         await Quota.ReviewAsync();
         await CleanAsync();
+    }
+
+    private async Task WriteAsync()
+    {
+        // Read before: what changes while the state is written is written again.
+        var wanted = Volatile.Read(ref _writesWanted);
+        if (await _writer.WriteAsync())
+        {
+            _writesDone = wanted;
+        }
     }
 
     private bool IsStateDue()

@@ -51,9 +51,9 @@ internal sealed class StateWriter
     public bool IsCheckpointStale { get; set; }
 
     /// <summary>Writes the state of now.</summary>
-    /// <returns>Completes when durable; without having written if the log is not durable up to the state.</returns>
+    /// <returns>Completes when durable: true; false, with nothing written, if the log is not durable up to the state.</returns>
     /// <exception cref="IOException">The disk failed: have the log salvaged, try again later.</exception>
-    public async Task WriteAsync()
+    public async Task<bool> WriteAsync()
     {
         var began = _node.Time.GetTimestamp();
         var (capture, view, finished) = await _node.ApplyLoop.CallAsync(
@@ -61,7 +61,7 @@ internal sealed class StateWriter
         if (_node.Facts.Durable < capture.Applied.Index)
         {
             // A leader may apply what only others have synced; a manifest must not promise it.
-            return;
+            return false;
         }
 
         await _node.RevisionLog.SyncAsync(capture.Log);
@@ -83,6 +83,7 @@ internal sealed class StateWriter
         _node.RaftLoop.ReleaseLog(_manifests.ReplayFrom);
         _node.Metrics.StateSync.Observe(_node.Time.GetElapsedTime(began).TotalSeconds);
         _node.Logger.StateWritten(WrittenIndex, _node.Time.GetElapsedTime(began));
+        return true;
     }
 
     /// <summary>However few the keys are: only tombstones older than the checkpoint can be dropped by the cleaner.</summary>

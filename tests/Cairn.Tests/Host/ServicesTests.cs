@@ -1,6 +1,7 @@
 using Cairn.Host;
 using Cairn.Host.Grpc;
 using Cairn.Protocol;
+using Cairn.Protocol.Healing;
 using Cairn.Protocol.Health;
 using Google.Protobuf.Reflection;
 using Xunit;
@@ -13,6 +14,7 @@ public sealed class ServicesTests
     [
         KvReflection.Descriptor, WatchReflection.Descriptor, LeaseReflection.Descriptor, ClusterReflection.Descriptor,
         MaintenanceReflection.Descriptor, AuthReflection.Descriptor, HealthReflection.Descriptor,
+        HealServiceReflection.Descriptor,
     ];
 
     private readonly IReadOnlyList<GrpcMethod> _bound = CairnProcess.Services(null!); // Binding touches no node; only calls do.

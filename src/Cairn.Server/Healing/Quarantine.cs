@@ -1,0 +1,65 @@
+using System.Globalization;
+using Cairn.Server.Membership;
+using Cairn.Storage;
+using Cairn.Storage.Manifest;
+
+namespace Cairn.Server.Healing;
+
+/// <summary>Moves what a data directory holds to <c>quarantine/&lt;utc&gt;-&lt;reason&gt;/</c>, and leaves it empty. Nothing is deleted.</summary>
+/// <remarks>
+/// <para>
+/// Entry by entry, never the directory itself, which may be a mount point. A manifest says first, durably, what is moved where; the store, with that manifest in
+/// it, goes last. So after a crash at any step the directory either says that it is to be moved, or is empty: it never looks like a member that lost its log.
+/// </para>
+/// <para>Order: manifest with the decision; log and all the rest; store. A start that finds the decision goes on with it.</para>
+/// </remarks>
+internal static class Quarantine
+{
+    private static readonly string Store = DataDirectory.Store[(DataDirectory.Member.Length + 1)..];
+    private static readonly string Lock = DataDirectory.Lock[(DataDirectory.Member.Length + 1)..];
+
+    /// <summary>Decides, durably, to move everything.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="manifests">The manifests, of which there is one.</param>
+    /// <param name="memory">What the member remembers.</param>
+    /// <param name="reason">A word for people: why.</param>
+    /// <param name="now">Wall clock, for the name.</param>
+    /// <returns>Completes when durable; <see cref="FinishAsync"/> does the rest.</returns>
+    public static async Task DecideAsync(IDisk disk, ManifestStore manifests, MemberMemory memory, string reason, DateTimeOffset now)
+    {
+        var name = now.UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture) + "-" + reason;
+        var free = name;
+        for (var i = 2; disk.DirectoryExists($"{DataDirectory.Quarantine}/{free}"); i++)
+        {
+            free = $"{name}-{i}";
+        }
+
+        memory.Quarantine = free;
+        await manifests.WriteAsync(manifests.Newest! with { MemberState = memory.Encode() }); // A directory without manifest has nothing to be moved.
+    }
+
+    /// <summary>Moves everything to where it was decided.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="name">Name of the directory in quarantine.</param>
+    /// <returns>Completes when the data directory is empty, durably.</returns>
+    public static async Task FinishAsync(IDisk disk, string name)
+    {
+        var target = $"{DataDirectory.Quarantine}/{name}";
+        disk.CreateDirectory(target);
+        await disk.SyncDirectoryAsync("");
+        await disk.SyncDirectoryAsync(DataDirectory.Quarantine);
+        foreach (var entry in disk.List(DataDirectory.Member).Where(entry => entry != Lock).OrderBy(entry => entry == Store))
+        {
+            if (entry == Store)
+            {
+                // All else must be gone for good before the decision to move it goes.
+                await disk.SyncDirectoryAsync(DataDirectory.Member);
+            }
+
+            disk.Rename($"{DataDirectory.Member}/{entry}", $"{target}/{entry}");
+            await disk.SyncDirectoryAsync(target);
+        }
+
+        await disk.SyncDirectoryAsync(DataDirectory.Member);
+    }
+}
