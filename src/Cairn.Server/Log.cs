@@ -116,6 +116,13 @@ internal static partial class Log
     [LoggerMessage(2015, LogLevel.Debug, "cleaned segments, {Bytes} bytes freed once two manifests do not name them")]
     public static partial void Cleaned(this ILogger logger, long bytes);
 
+    /// <summary>This leader hands over because of its disk.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="target">To whom.</param>
+    /// <param name="reason">Why.</param>
+    [LoggerMessage(2016, LogLevel.Warning, "handing leadership over to {Target:x}: {Reason}")]
+    public static partial void HandsOver(this ILogger logger, ulong target, string reason);
+
     /// <summary>The cluster to be joined is not found yet.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="asked">Whom it asked.</param>

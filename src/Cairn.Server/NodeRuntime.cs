@@ -1,5 +1,6 @@
 using Cairn.Protocol;
 using Cairn.Raft;
+using Cairn.Server.Disks;
 using Cairn.Server.Healing;
 using Cairn.Server.Leases;
 using Cairn.Server.Loops;
@@ -37,6 +38,7 @@ internal sealed class NodeRuntime
     private Task _loops = Task.CompletedTask;
     private Task _raftLoopTask = Task.CompletedTask;
     private Task _housekeepingTask = Task.CompletedTask;
+    private Task _diskWatch = Task.CompletedTask;
     private Task _publication = Task.CompletedTask;
     private Task _versionMonitor = Task.CompletedTask;
     private Task _healing = Task.CompletedTask;
@@ -60,7 +62,13 @@ internal sealed class NodeRuntime
         _joined = opened.Joined;
         _requestTimeout = TimeSpan.FromSeconds(5) + (2 * Options.ElectionTimeout);
         Headers = new HeaderSource(opened.ClusterId, opened.MemberId) { Term = opened.Log.HardState.Term };
-        Facts = new NodeFacts { Applied = State.Applied.Index, Committed = opened.Log.HardState.Commit, Durable = opened.Log.LastIndex };
+        Facts = new NodeFacts
+        {
+            Applied = State.Applied.Index,
+            Committed = opened.Log.HardState.Commit,
+            Durable = opened.Log.LastIndex,
+            Syncs = new SyncWindow(Time),
+        };
         Ids = new RequestIds(opened.MemberId, Time.GetUtcNow());
         Proposals = new ProposalTable(Time);
         ReadRounds = new ReadRounds(Ids, Time, _requestTimeout, Metrics);
@@ -73,6 +81,7 @@ internal sealed class NodeRuntime
         Departure = new Departure(this);
         RaftLoop = MakeRaftLoop(opened);
         ApplyLoop = MakeApplyLoop(opened);
+        DiskWatch = new DiskWatch(this);
         Housekeeping = new Housekeeping(this, opened.Manifests, opened.Identity, opened.CheckpointRevision);
     }
 
@@ -139,6 +148,9 @@ internal sealed class NodeRuntime
     /// <summary>Owner of the state.</summary>
     public ApplyLoop ApplyLoop { get; }
 
+    /// <summary>Knows how the disks do.</summary>
+    public DiskWatch DiskWatch { get; }
+
     /// <summary>Work that may wait for the disk.</summary>
     public Housekeeping Housekeeping { get; }
 
@@ -182,6 +194,7 @@ internal sealed class NodeRuntime
         _loops = Task.WhenAll(Guard(Hub.RunAsync()), Guard(ApplyLoop.RunAsync()));
         _raftLoopTask = Guard(RaftLoop.RunAsync(ApplyLoop));
         _housekeepingTask = Guard(Housekeeping.RunAsync());
+        _diskWatch = Guard(DiskWatch.RunAsync());
         _publication = Guard(Publication.RunAsync(this));
         _versionMonitor = Guard(ClusterVersion.MonitorAsync(this, _versionWake));
         _healing = Guard(Healer.RunAsync());
@@ -324,7 +337,8 @@ internal sealed class NodeRuntime
         Proposals.RefuseAll(NodeError.Stopped);
         Hub.Stop();
         Housekeeping.Stop();
-        await Task.WhenAll(_publication, _versionMonitor, _healing, _housekeepingTask, _raftLoopTask);
+        DiskWatch.Stop();
+        await Task.WhenAll(_publication, _versionMonitor, _healing, _housekeepingTask, _diskWatch, _raftLoopTask);
         await Guard(FinishAsync());
 
         ApplyLoop.Stop();
@@ -417,7 +431,8 @@ internal sealed class NodeRuntime
 
         if (Facts.WriteFailure is { } failure)
         {
-            return failure is DiskException { IsNoSpace: true } ? NodeError.NoSpace : NodeError.DiskUnusable;
+            // Another member may well take it, so whoever asks a follower is sent there; the leader's word on space is the cluster's.
+            return failure is DiskException { IsNoSpace: true } && Facts.LeadingTerm != 0 ? NodeError.NoSpace : NodeError.DiskUnusable;
         }
 
         return Facts.Committed > Facts.Applied + LoopLimits.ApplyLagEntriesMax ? NodeError.TooManyRequests : NodeError.None;

@@ -294,6 +294,7 @@ internal static class NodeStart
             Applied = log.FirstIndex - 1,
             AsyncStorageWrites = true,
             ApplyUnstable = true,
+            ApplyUnstableBytesMax = (ulong)Loops.LoopLimits.UnsyncedBytesMax,
             ApplyingBytesMax = Loops.LoopLimits.ApplyingBytesMax,
             UncommittedBytesMax = (ulong)Loops.LoopLimits.PendingProposalBytesMax,
             PreVote = options.PreVote,

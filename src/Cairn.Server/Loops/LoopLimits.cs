@@ -9,6 +9,9 @@ internal static class LoopLimits
     /// <summary>Bytes of proposals accepted and not yet applied; more would only wait for a disk that does not keep up.</summary>
     public const long PendingProposalBytesMax = 128L * 1024 * 1024;
 
+    /// <summary>Bytes of entries that a leader may apply before its own disk has them, because others do; at three quarters of it, it looks for a successor.</summary>
+    public const long UnsyncedBytesMax = 64L * 1024 * 1024;
+
     /// <summary>Messages of peers that wait for the raft loop; more are dropped, as a network may, and sent again by their senders.</summary>
     public const int PeerMessagesCapacity = 4096;
 

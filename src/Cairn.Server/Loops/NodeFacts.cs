@@ -3,6 +3,8 @@ namespace Cairn.Server.Loops;
 /// <summary>What the raft loop and the apply loop let the rest of the node know. Each field has one writer; any thread reads.</summary>
 internal sealed class NodeFacts
 {
+    private long _writingSince;
+    private long _unsyncedBytes;
     private ulong _leader;
     private ulong _leadingTerm;
     private ulong _committed;
@@ -75,6 +77,23 @@ internal sealed class NodeFacts
     {
         get => Volatile.Read(ref _leaderLostAt);
         set => Volatile.Write(ref _leaderLostAt, value);
+    }
+
+    /// <summary>How long syncs of the log took lately. Written by the raft loop.</summary>
+    public required Disks.SyncWindow Syncs { get; init; }
+
+    /// <summary>Timestamp at which the batch of the log was begun that is under way; 0 if none is. Written by the raft loop.</summary>
+    public long WritingSince
+    {
+        get => Volatile.Read(ref _writingSince);
+        set => Volatile.Write(ref _writingSince, value);
+    }
+
+    /// <summary>Bytes of entries that wait for this member's own disk. Written by the raft loop, at each tick.</summary>
+    public long UnsyncedBytes
+    {
+        get => Volatile.Read(ref _unsyncedBytes);
+        set => Volatile.Write(ref _unsyncedBytes, value);
     }
 
     /// <summary>Why the log cannot be written now; null while it can. Written by the raft loop.</summary>

@@ -46,7 +46,7 @@ internal sealed class RaftLoop
         _completions = new Inbox<RaftCompletion>(LoopLimits.CompletionsCapacity, _wake);
         _incoming = new Inbox<Proposal>(LoopLimits.ProposalsCapacity, _wake);
         _messages = new Inbox<Message>(LoopLimits.PeerMessagesCapacity, _wake);
-        _writer = new WalWriter(parts.Wal, parts.Log, _completions, parts.Metrics, parts.Time);
+        _writer = new WalWriter(parts, _completions);
         _intake = new ProposalIntake(parts);
         _contact = new QuorumContact(parts.Time);
         _leases = new LeaseExpiry(parts, _contact);
@@ -104,13 +104,16 @@ internal sealed class RaftLoop
         _apply = apply;
         ObserveConfiguration();
         CampaignIfAlone();
-        while (!Volatile.Read(ref _stopping) || _writer.IsWriting)
+        while (true)
         {
             Turn();
+            if (Volatile.Read(ref _stopping) && !_writer.IsWriting)
+            {
+                return;
+            }
+
             await _wake.WaitAsync();
         }
-
-        Turn();
     }
 
     /// <summary>Ends the loop: proposals are refused from now on, the write under way is waited for.</summary>
@@ -310,6 +313,7 @@ internal sealed class RaftLoop
     private void OnTick()
     {
         _parts.Core.Tick();
+        _parts.Facts.UnsyncedBytes = (long)_parts.Core.UnstableBytes;
         _leases.OnTick();
         RetryWrite();
         _intake.Expire();

@@ -20,7 +20,8 @@ internal sealed class WalBatch(HardState state)
     /// <summary>The hard state after the batch.</summary>
     public HardState State { get; private set; } = state;
 
-    /// <summary>Whether it must be durable before anything is promised: false only if nothing but the commit index changed.</summary>
+    /// <summary>Whether it must be durable before anything is promised: false if nothing but the commit index changed. What it promises then is durable already,
+    /// since batches are written one after the other.</summary>
     public bool MustSync { get; private set; }
 
     /// <summary>What to deliver once it is durable, in order.</summary>
@@ -43,7 +44,6 @@ internal sealed class WalBatch(HardState state)
             _hasState = true;
         }
 
-        MustSync |= !append.Responses.IsEmpty;
         Responses.AddRange(append.Responses);
     }
 

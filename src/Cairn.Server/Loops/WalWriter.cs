@@ -15,6 +15,7 @@ internal sealed class WalWriter
     private readonly MemoryLog _log;
     private readonly Inbox<RaftCompletion> _completions;
     private readonly Metrics.ServerMetrics _metrics;
+    private readonly NodeFacts _facts;
     private readonly TimeProvider _time;
     private WalBatch _gathering;
     private WalBatch _spare;
@@ -25,20 +26,18 @@ internal sealed class WalWriter
     private ulong _released;
 
     /// <summary>Creates a writer with nothing to write.</summary>
-    /// <param name="wal">The log on disk.</param>
-    /// <param name="log">The log as the core reads it.</param>
+    /// <param name="parts">The log on disk and as the core reads it; what measures syncs.</param>
     /// <param name="completions">Where the end of a batch is reported.</param>
-    /// <param name="metrics">Measures syncs.</param>
-    /// <param name="time">Measures syncs.</param>
-    public WalWriter(WriteAheadLog wal, MemoryLog log, Inbox<RaftCompletion> completions, Metrics.ServerMetrics metrics, TimeProvider time)
+    public WalWriter(RaftLoopParts parts, Inbox<RaftCompletion> completions)
     {
-        _wal = wal;
-        _log = log;
+        _wal = parts.Wal;
+        _log = parts.Log;
         _completions = completions;
-        _metrics = metrics;
-        _time = time;
-        _gathering = new WalBatch(log.HardState);
-        _spare = new WalBatch(log.HardState);
+        _metrics = parts.Metrics;
+        _facts = parts.Facts;
+        _time = parts.Time;
+        _gathering = new WalBatch(_log.HardState);
+        _spare = new WalBatch(_log.HardState);
     }
 
     /// <summary>Why the last attempt failed; null while all is well.</summary>
@@ -88,6 +87,7 @@ internal sealed class WalWriter
     {
         Invariant.Holds(_batch is not null && _isWriting);
         _isWriting = false;
+        _facts.WritingSince = 0;
         Failure = failure;
         if (failure is not null)
         {
@@ -95,7 +95,12 @@ internal sealed class WalWriter
         }
 
         LastTook = _time.GetElapsedTime(_writingSince);
-        _metrics.WalSync.Observe(LastTook.TotalSeconds);
+        if (_batch.MustSync)
+        {
+            _metrics.WalSync.Observe(LastTook.TotalSeconds);
+            _facts.Syncs.Add(LastTook);
+        }
+
         _log.Append(_batch.Entries.Span);
         _log.SetHardState(_batch.State);
         responses.AddRange(_batch.Responses);
@@ -107,6 +112,7 @@ internal sealed class WalWriter
     {
         _isWriting = true;
         _writingSince = _time.GetTimestamp();
+        _facts.WritingSince = _writingSince;
         _ = WriteAsync(batch);
     }
 

@@ -35,6 +35,12 @@ internal sealed class Confirmation(NodeRuntime node)
     private async ValueTask<NodeError> AskForReadAsync(RequestContext context)
     {
         var (error, index) = await AskForIndexAsync(context);
+        if (error == NodeError.None && node.Facts.Applied < index && node.Facts is { LeadingTerm: 0, WriteFailure: not null })
+        {
+            // A follower applies what its own disk has, and this one's takes nothing: another member answers.
+            return NodeError.DiskUnusable;
+        }
+
         if (error == NodeError.None
             && await Patience.WaitAsync(node.Gate.WaitAsync(index), Timeout.InfiniteTimeSpan, node.Time, context.Cancelled) == WaitOutcome.Cancelled)
         {

@@ -100,6 +100,7 @@ public sealed class ClusterTests
         await Task.Delay(TimeSpan.FromSeconds(5), world.Time);
 
         Assert.Equal("1", await next.GetAsync("session"));
+        Assert.Equal(10, await next.RenewAsync(lease));
         Assert.NotEqual(NodeError.None, (await world.Nodes[old]!.LeaseKeepAliveAsync(new LeaseKeepAliveRequest { ID = lease }, Anyone)).Error);
         Assert.Equal(10, await next.RenewAsync(lease));
         world.Cut(old, isCut: false);

@@ -70,6 +70,7 @@ public sealed class ClusterWorld
             Seed = (ulong)(100 + index),
             LoggerFactory = NullLoggerFactory.Instance,
             Transport = new Transport(this),
+            Calls = new Calls(this, index),
             WalOptions = new WalOptions { SegmentBytes = 64 * 1024 },
             RevisionLogOptions = new RevisionLogOptions { SegmentBytes = 32 * 1024, ChunkBytes = 4096, TailBytes = 64 * 1024 },
         });
@@ -94,6 +95,8 @@ public sealed class ClusterWorld
         var id = Nodes[index]!.Look().MemberId;
         _ = isCut ? _cut.Add(id) : _cut.Remove(id);
     }
+
+    private bool IsCut(int index) => Nodes[index] is { } node && _cut.Contains(node.Look().MemberId);
 
     /// <summary>Finds the leader that a majority follows.</summary>
     /// <returns>Its index; -1 while there is none.</returns>
@@ -122,6 +125,16 @@ public sealed class ClusterWorld
         {
             Assert.True(i < 6000, "a minute went by in vain");
             await Task.Delay(TimeSpan.FromMilliseconds(10), Time);
+        }
+    }
+
+    private sealed class Calls(ClusterWorld world, int asker) : IPeerCalls
+    {
+        public async ValueTask<PeerAnswer> AskAsync(string url, PeerCall call, CancellationToken cancelled)
+        {
+            await Task.Delay(Latency, world.Time, cancelled);
+            var asked = Array.FindIndex(world.Disks, disk => url == $"http://m{Array.IndexOf(world.Disks, disk)}:2380");
+            return world.Nodes[asked] is { } node && !world.IsCut(asked) && !world.IsCut(asker) ? await node.AnswerPeerAsync(call, cancelled) : PeerAnswer.None;
         }
     }
 

@@ -1,0 +1,177 @@
+using Cairn.Protocol.Peers;
+using Cairn.Server.Loops;
+using Cairn.Server.Peers;
+using Google.Protobuf;
+
+namespace Cairn.Server.Disks;
+
+/// <summary>Knows how this member's disk does, and, on the leader, how those of the others do; hands leadership over when the leader's is the odd one out.</summary>
+/// <remarks>A loop of its own, which never waits for an answer: what came back by the next turn is looked at then.</remarks>
+/// <param name="node">The node.</param>
+internal sealed class DiskWatch(NodeRuntime node)
+{
+    /// <summary>Path of the question.</summary>
+    public const string Path = "/cairn/disk";
+
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
+
+    // What was said longer ago is not known any more.
+    private static readonly TimeSpan FreshFor = TimeSpan.FromSeconds(2);
+
+    private readonly Dictionary<ulong, (DiskReport Report, long At)> _heard = [];
+    private readonly HashSet<ulong> _asking = [];
+    private readonly HandOverPolicy _policy = new(node.Options.ElectionTimeout);
+    private readonly AsyncSignal _wake = new();
+    private readonly Lock _lock = new();
+    private readonly long _origin = node.Time.GetTimestamp();
+    private TimeSpan? _lastChange;
+    private ulong _leader;
+    private bool _stopping;
+
+    /// <summary>Runs until <see cref="Stop"/>.</summary>
+    /// <returns>Completes when stopped.</returns>
+    public async Task RunAsync()
+    {
+        if (node.World.Calls is null)
+        {
+            return;
+        }
+
+        using var timer = node.Time.CreateTimer(static state => ((AsyncSignal)state!).Set(), _wake, Interval, Interval);
+        while (!Volatile.Read(ref _stopping))
+        {
+            await _wake.WaitAsync();
+            ObserveLeader();
+            if (node.Facts.LeadingTerm == 0)
+            {
+                _policy.Rest();
+                continue;
+            }
+
+            AskOthers(node.World.Calls);
+            await ReviewAsync();
+        }
+    }
+
+    /// <summary>Ends the loop.</summary>
+    public void Stop()
+    {
+        Volatile.Write(ref _stopping, true);
+        _wake.Set();
+    }
+
+    /// <summary>Describes this member's disk. Any thread.</summary>
+    /// <returns>What others are told.</returns>
+    public DiskReport Describe()
+    {
+        var times = node.Facts.Syncs.Measure();
+        return new DiskReport
+        {
+            Syncs = (uint)times.Count,
+            P50Us = (ulong)times.Median.TotalMicroseconds,
+            P99Us = (ulong)times.P99.TotalMicroseconds,
+            WorstUs = (ulong)times.Worst.TotalMicroseconds,
+            WaitingUs = (ulong)Waiting().TotalMicroseconds,
+            Failure = node.Facts.WriteFailure?.Message ?? "",
+        };
+    }
+
+    private TimeSpan Waiting() => node.Facts.WritingSince is var since && since != 0 ? node.Time.GetElapsedTime(since) : TimeSpan.Zero;
+
+    private void ObserveLeader()
+    {
+        var leader = node.Facts.Leader;
+        if (leader != 0 && leader != _leader)
+        {
+            _lastChange = _leader == 0 ? null : Now();
+            _leader = leader;
+        }
+    }
+
+    private TimeSpan Now() => node.Time.GetElapsedTime(_origin);
+
+    private void AskOthers(IPeerCalls calls)
+    {
+        foreach (var member in node.View.Members.Members)
+        {
+            bool isFirst;
+            lock (_lock)
+            {
+                isFirst = member.Id != node.Headers.MemberId && !member.IsLearner && !member.PeerUrls.IsEmpty && _asking.Add(member.Id);
+            }
+
+            if (isFirst)
+            {
+                _ = AskAsync(calls, member.Id, member.PeerUrls[0]);
+            }
+        }
+    }
+
+    private async Task AskAsync(IPeerCalls calls, ulong member, string url)
+    {
+        DiskReport? report = null;
+        try
+        {
+            using var limit = new CancellationTokenSource(FreshFor, node.Time);
+            var answer = await calls.AskAsync(url, new PeerCall(Path), limit.Token);
+            report = answer.Status == 200 ? DiskReport.Parser.ParseFrom(answer.Body.Span) : null;
+        }
+        catch (Exception failure) when (failure is OperationCanceledException or InvalidProtocolBufferException)
+        {
+            // Nothing is known of its disk.
+        }
+
+        lock (_lock)
+        {
+            _asking.Remove(member);
+            if (report is not null)
+            {
+                _heard[member] = (report, node.Time.GetTimestamp());
+            }
+        }
+    }
+
+    private async Task ReviewAsync()
+    {
+        var own = Judge(node.Headers.MemberId, Describe());
+        var takesWrites = !own.IsFailing && node.Facts.UnsyncedBytes < LoopLimits.UnsyncedBytesMax / 4 * 3;
+        var decision = _policy.Decide(Now(), _lastChange, own, takesWrites, await FindOthersAsync());
+        if (decision is not { } handOver)
+        {
+            return;
+        }
+
+        node.Logger.HandsOver(handOver.Target, handOver.Reason);
+        node.RaftLoop.Completions.TryPost(RaftCompletion.OfCall(core => core.TransferLeader(handOver.Target)));
+    }
+
+    /// <summary>Finds the voters that said something a moment ago and have nearly all of the log.</summary>
+    private async Task<List<DiskHealth>> FindOthersAsync()
+    {
+        var others = new List<DiskHealth>();
+        var described = node.RaftLoop.DescribeAsync();
+        if (await Patience.WaitAsync(described, Interval, node.Time, default) != WaitOutcome.Done)
+        {
+            // The raft loop has ended, so this one ends soon.
+            return others;
+        }
+
+        var status = await described;
+        lock (_lock)
+        {
+            foreach (var peer in status.Peers)
+            {
+                if (peer is { IsLearner: false, State: Raft.Progress.ProgressState.Replicate } && peer.Id != status.Basic.Id
+                    && _heard.TryGetValue(peer.Id, out var heard) && node.Time.GetElapsedTime(heard.At) < FreshFor)
+                {
+                    others.Add(Judge(peer.Id, heard.Report));
+                }
+            }
+        }
+
+        return others;
+    }
+
+    private static DiskHealth Judge(ulong member, DiskReport report) => new(
+        member, TimeSpan.FromMicroseconds(report.P99Us), TimeSpan.FromMicroseconds(report.WaitingUs), report.Failure.Length > 0);
+}
