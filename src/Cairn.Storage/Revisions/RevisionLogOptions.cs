@@ -13,7 +13,7 @@ public sealed record RevisionLogOptions
     /// Bytes of the newest records kept in memory, synced or not, so that reading them costs no system call. Also the bound of what may wait for the disk:
     /// see <see cref="RevisionLog.TailRoomBytes"/>. At least two buffers.
     /// </summary>
-    public int TailBytes { get; init; } = 32 << 20;
+    public int TailBytes { get; init; } = 16 << 20;
 
     /// <summary>Checks the ranges.</summary>
     internal void AssertInvariants()
