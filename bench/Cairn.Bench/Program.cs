@@ -14,6 +14,7 @@ var root = new RootCommand("Measures any server of etcd's v3 API; workloads and 
     WatchCommands.BuildWatch(common, clock),
     WatchCommands.BuildWatchLatency(common, clock),
     CompareCommand.Build(clock),
+    FailoverCommand.Build(clock),
 };
 common.AddTo(root);
 try

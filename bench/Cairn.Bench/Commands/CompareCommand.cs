@@ -4,17 +4,13 @@ using Cairn.Bench.Measure;
 
 namespace Cairn.Bench.Commands;
 
-/// <summary><c>compare</c>: starts two servers, measures both in turns, prints the ratios.</summary>
+/// <summary><c>compare</c>: starts two clusters, measures both in turns, prints the ratios.</summary>
 internal sealed class CompareCommand
 {
-    private readonly Option<string> _etcd = Options.Text("--etcd", "etcd", "The yardstick: path of etcd.");
-    private readonly Option<string> _cairn = Options.Text("--cairn", "out/cairn", "Path of Cairn.");
-    private readonly Option<string> _etcdArguments = Options.Text("--etcd-args", "", "Further flags of etcd, separated by blanks.");
-    private readonly Option<string> _cairnArguments = Options.Text("--cairn-args", "", "Further flags of Cairn, separated by blanks.");
+    private readonly Contestants _contestants = new();
     private readonly Option<string> _measures = Options.Text("--measures", "speed,memory,restart,steadiness", "What is measured, separated by commas.");
     private readonly Option<string> _placements = Options.Text("--placements", "free,pinned", "Where: free, pinned (server and clients on a processor each), or both.");
-    private readonly Option<string> _workDirectory = Options.Text("--work-dir", Path.GetTempPath(), "Where the data directories are; the disk matters.");
-    private readonly Option<string> _json = Options.Text("--json", "", "A file that gets all samples as JSON.");
+    private readonly Option<int> _members = Options.Size("--members", 1, "Members of each of the two clusters.");
     private readonly Option<int> _rounds = Options.Size("--rounds", 5, "Rounds of speed.");
     private readonly Option<long> _calls = Options.Number("--total", 50_000, "Calls of a round of speed.");
     private readonly Option<long> _singleCalls = Options.Number("--single-total", 3_000, "Calls of a round with one client.");
@@ -41,37 +37,20 @@ internal sealed class CompareCommand
         var self = new CompareCommand(clock);
         var command = new Command("compare", "Starts etcd and Cairn, measures both in turns with the same clients, and prints the ratios.")
         {
-            self._etcd, self._cairn, self._etcdArguments, self._cairnArguments, self._measures, self._placements, self._workDirectory, self._json,
-            self._rounds, self._calls, self._singleCalls, self._connections, self._clients, self._keySize, self._valueSize, self._keys,
+            self._measures, self._placements, self._members, self._rounds, self._calls, self._singleCalls, self._connections, self._clients, self._keySize, self._valueSize, self._keys,
             self._memoryPuts, self._restartKeys, self._slowRounds, self._steadyRate, self._steadySeconds, self._compactInterval,
         };
-        command.SetAction(self.Run);
+        self._contestants.AddTo(command);
+        command.SetAction(parsed => self._contestants.Run(parsed, self.Run));
         return command;
     }
 
-    private void Run(ParseResult parsed)
+    private void Run(ParseResult parsed, ContestantRun run)
     {
-        var directory = Directory.CreateDirectory(Path.Combine(parsed.GetRequiredValue(_workDirectory), $"cairn-bench-{Environment.ProcessId}"));
-        try
+        var comparison = new Comparison(Plan(parsed, run), _clock, run.Board, parsed.InvocationConfiguration.Error);
+        foreach (var measure in parsed.GetRequiredValue(_measures).Split(','))
         {
-            var output = parsed.InvocationConfiguration.Output;
-            var plan = Plan(parsed, directory.FullName);
-            var board = new Scoreboard([.. plan.Contestants.Select(static contestant => contestant.Name)]);
-            var comparison = new Comparison(plan, _clock, board, parsed.InvocationConfiguration.Error);
-            foreach (var measure in parsed.GetRequiredValue(_measures).Split(','))
-            {
-                Measure(comparison, measure);
-            }
-
-            board.Print(output);
-            if (parsed.GetRequiredValue(_json) is { Length: > 0 } path)
-            {
-                board.WriteJson(path);
-            }
-        }
-        finally
-        {
-            directory.Delete(recursive: true);
+            Measure(comparison, measure);
         }
     }
 
@@ -88,15 +67,12 @@ internal sealed class CompareCommand
         run();
     }
 
-    private ComparisonPlan Plan(ParseResult parsed, string directory) => new()
+    private ComparisonPlan Plan(ParseResult parsed, ContestantRun run) => new()
     {
-        Contestants =
-        [
-            new Contestant("etcd", parsed.GetRequiredValue(_etcd), Words(parsed.GetRequiredValue(_etcdArguments))),
-            new Contestant("cairn", parsed.GetRequiredValue(_cairn), Words(parsed.GetRequiredValue(_cairnArguments))),
-        ],
+        Contestants = run.Contestants,
+        Members = parsed.GetRequiredValue(_members),
         Placements = [.. parsed.GetRequiredValue(_placements).Split(',').Select(PlacementOf)],
-        WorkDirectory = directory,
+        WorkDirectory = run.Directory,
         Rounds = parsed.GetRequiredValue(_rounds),
         Calls = parsed.GetRequiredValue(_calls),
         SingleCalls = parsed.GetRequiredValue(_singleCalls),
@@ -112,8 +88,6 @@ internal sealed class CompareCommand
         SteadySeconds = parsed.GetRequiredValue(_steadySeconds),
         CompactInterval = parsed.GetValue(_compactInterval) is { Ticks: > 0 } interval ? interval : TimeSpan.FromSeconds(3),
     };
-
-    private static string[] Words(string text) => text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
 
     private static Placement PlacementOf(string name) => name switch
     {

@@ -25,7 +25,7 @@ internal static class UnaryCommands
         Total = total,
         Rate = rate,
         Processor = values.Processor,
-        ServerProcess = values.ServerProcess,
+        ServerProcesses = values.ServerProcess is { } id ? [id] : [],
     };
 
     /// <summary>Builds <c>range</c>.</summary>

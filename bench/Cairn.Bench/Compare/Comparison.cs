@@ -52,10 +52,10 @@ internal sealed class Comparison
             duel.Round((server, who) =>
             {
                 Preload(server, placement, _plan.MemoryPuts);
-                var usage = ProcessUsage.Of(server.Id);
-                _board.Add(new($"resident memory after {_plan.MemoryPuts} puts", "MiB", false), placement, who, usage.ResidentBytes / 1048576.0);
-                _board.Add(new("  of it anonymous", "MiB", false), placement, who, usage.AnonymousBytes / 1048576.0);
-                _board.Add(new("  at its peak", "MiB", false), placement, who, usage.PeakResidentBytes / 1048576.0);
+                var usages = server.ProcessIds.Select(ProcessUsage.Of).ToList();
+                _board.Add(new($"resident memory after {_plan.MemoryPuts} puts", "MiB", false), placement, who, usages.Sum(static usage => usage.ResidentBytes) / 1048576.0);
+                _board.Add(new("  of it anonymous", "MiB", false), placement, who, usages.Sum(static usage => usage.AnonymousBytes) / 1048576.0);
+                _board.Add(new("  at its peak", "MiB", false), placement, who, usages.Sum(static usage => usage.PeakResidentBytes) / 1048576.0);
             });
         }
     });
@@ -94,7 +94,7 @@ internal sealed class Comparison
             duel.Round((server, who) => AddSteady(placement, who, "quiet", Steady(server, placement, round)));
             duel.Round((server, who) =>
             {
-                using var compactor = new Compactor(server.EndPoint, _plan.CompactInterval, 0, _clock);
+                using var compactor = new Compactor(server.EndPoints[0], _plan.CompactInterval, 0, _clock);
                 AddSteady(placement, who, "compacting", Steady(server, placement, round));
                 _board.Add(new("  slowest compaction call", "ms", false), placement, who, compactor.Slowest.TotalMilliseconds);
             });
@@ -110,35 +110,35 @@ internal sealed class Comparison
         }
     }
 
-    private LoadPlan Load(ServerProcess server, Placement placement, long calls, int clients) => new()
+    private LoadPlan Load(ServerCluster server, Placement placement, long calls, int clients) => new()
     {
-        Endpoints = [server.EndPoint],
+        Endpoints = clients == Single ? [server.Leader().EndPoint] : server.EndPoints,
         Connections = Math.Min(_plan.Connections, clients),
         Clients = clients,
         Total = calls,
         Processor = placement.ClientProcessor,
-        ServerProcess = server.Id,
+        ServerProcesses = server.ProcessIds,
     };
 
-    private void Preload(ServerProcess server, Placement placement, long keys)
+    private void Preload(ServerCluster server, Placement placement, long keys)
     {
         var all = new KeySpace(_plan.KeySize, keys, Sequential: true);
         Checked(LoadRun.Run(Load(server, placement, keys, _plan.Clients), Workloads.Put(all, _plan.ValueSize), _clock));
     }
 
-    private LoadResult Puts(ServerProcess server, Placement placement, long calls, int clients, int round)
+    private LoadResult Puts(ServerCluster server, Placement placement, long calls, int clients, int round)
     {
         var plan = Load(server, placement, calls, clients) with { FirstSequence = (round + 2) * calls };
         return Checked(LoadRun.Run(plan, Workloads.Put(RandomKeys, _plan.ValueSize), _clock));
     }
 
-    private LoadResult Ranges(ServerProcess server, Placement placement, long calls, int clients, int round)
+    private LoadResult Ranges(ServerCluster server, Placement placement, long calls, int clients, int round)
     {
         var plan = Load(server, placement, calls, clients) with { FirstSequence = (round + 2) * calls };
         return Checked(LoadRun.Run(plan, Workloads.Get(RandomKeys, serializable: false), _clock));
     }
 
-    private LoadResult Steady(ServerProcess server, Placement placement, int round)
+    private LoadResult Steady(ServerCluster server, Placement placement, int round)
     {
         var calls = _plan.SteadyRate * _plan.SteadySeconds;
         var plan = Load(server, placement, calls, _plan.Clients) with { Rate = _plan.SteadyRate, FirstSequence = (round + 2) * calls };
@@ -183,7 +183,7 @@ internal sealed class Comparison
     /// <summary>Both servers on fresh data directories, of which one runs at a time.</summary>
     private sealed class Duel : IDisposable
     {
-        private readonly List<ServerProcess> _servers = [];
+        private readonly List<ServerCluster> _servers = [];
         private readonly List<string> _directories = [];
 
         public static Duel Start(Comparison comparison, Placement placement)
@@ -195,7 +195,7 @@ internal sealed class Comparison
                 {
                     var directory = Path.Combine(comparison._plan.WorkDirectory, $"{contestant.Name}-{comparison._directories++}");
                     duel._directories.Add(directory);
-                    var server = new ServerProcess(contestant, directory, placement, comparison._clock);
+                    var server = new ServerCluster(contestant, comparison._plan.Members, directory, placement, comparison._clock);
                     duel._servers.Add(server);
                     server.Start();
                     server.Pause();
@@ -210,7 +210,7 @@ internal sealed class Comparison
             }
         }
 
-        public void Round(Action<ServerProcess, int> measure)
+        public void Round(Action<ServerCluster, int> measure)
         {
             for (var who = 0; who < _servers.Count; who++)
             {

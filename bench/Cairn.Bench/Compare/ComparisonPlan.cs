@@ -6,6 +6,9 @@ internal sealed record ComparisonPlan
     /// <summary>The two servers: the yardstick first.</summary>
     public required IReadOnlyList<Contestant> Contestants { get; init; }
 
+    /// <summary>Members of each of the two clusters.</summary>
+    public required int Members { get; init; }
+
     /// <summary>Where server and clients run, one after the other.</summary>
     public required IReadOnlyList<Placement> Placements { get; init; }
 
@@ -16,10 +19,10 @@ internal sealed record ComparisonPlan
     public required int Rounds { get; init; }
 
     /// <summary>Calls of a round of a measure of throughput.</summary>
-    public required long Calls { get; init; }
+    public long Calls { get; init; }
 
     /// <summary>Calls of a round of a measure with a single client.</summary>
-    public required long SingleCalls { get; init; }
+    public long SingleCalls { get; init; }
 
     /// <summary>Connections.</summary>
     public required int Connections { get; init; }
@@ -37,20 +40,20 @@ internal sealed record ComparisonPlan
     public required long Keys { get; init; }
 
     /// <summary>Puts, each of a new key, after which memory is measured.</summary>
-    public required long MemoryPuts { get; init; }
+    public long MemoryPuts { get; init; }
 
     /// <summary>Keys in the store when it is restarted.</summary>
-    public required long RestartKeys { get; init; }
+    public long RestartKeys { get; init; }
 
     /// <summary>Rounds of restarts, and of fresh servers whose memory is measured.</summary>
-    public required int SlowRounds { get; init; }
+    public int SlowRounds { get; init; }
 
     /// <summary>Puts a second of the measure of steadiness.</summary>
-    public required long SteadyRate { get; init; }
+    public long SteadyRate { get; init; }
 
     /// <summary>Seconds of one round of the measure of steadiness.</summary>
-    public required int SteadySeconds { get; init; }
+    public int SteadySeconds { get; init; }
 
     /// <summary>Time between two compactions in the measure of steadiness.</summary>
-    public required TimeSpan CompactInterval { get; init; }
+    public TimeSpan CompactInterval { get; init; }
 }

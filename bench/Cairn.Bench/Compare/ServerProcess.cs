@@ -2,13 +2,12 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Cairn.Bench.Load;
-using Cairn.Bench.Measure;
 using Cairn.Protocol;
 using Google.Protobuf;
 
 namespace Cairn.Bench.Compare;
 
-/// <summary>A server of one member that the bench started, on free ports of the loopback interface. Owned by one thread.</summary>
+/// <summary>One member that the bench started, on free ports of the loopback interface. Owned by one thread.</summary>
 internal sealed class ServerProcess : IDisposable
 {
     // What a server may take to start or to end; a million keys take some of it.
@@ -20,7 +19,6 @@ internal sealed class ServerProcess : IDisposable
     private readonly Contestant _contestant;
     private readonly string _dataDirectory;
     private readonly Placement _placement;
-    private readonly NanoClock _clock;
     private readonly int _peerPort = FreePort();
     private readonly Queue<string> _log = [];
     private readonly ManualResetEventSlim _ready = new();
@@ -28,17 +26,23 @@ internal sealed class ServerProcess : IDisposable
 
     /// <summary>Prepares a server that is not started yet.</summary>
     /// <param name="contestant">Which program.</param>
+    /// <param name="name">Name of the member.</param>
     /// <param name="dataDirectory">Where its data is.</param>
     /// <param name="placement">Where it runs.</param>
-    /// <param name="clock">The clock.</param>
-    public ServerProcess(Contestant contestant, string dataDirectory, Placement placement, NanoClock clock)
+    public ServerProcess(Contestant contestant, string name, string dataDirectory, Placement placement)
     {
         _contestant = contestant;
+        Name = name;
         _dataDirectory = dataDirectory;
         _placement = placement;
-        _clock = clock;
         EndPoint = new IPEndPoint(IPAddress.Loopback, FreePort());
     }
+
+    /// <summary>Name of the member.</summary>
+    public string Name { get; }
+
+    /// <summary>Where other members connect.</summary>
+    public string PeerUrl => $"http://127.0.0.1:{_peerPort}";
 
     /// <summary>Where clients connect.</summary>
     public IPEndPoint EndPoint { get; }
@@ -48,28 +52,31 @@ internal sealed class ServerProcess : IDisposable
 
     private Process Running => _process ?? throw new InvalidOperationException("the server is not started");
 
-    /// <summary>Starts the server.</summary>
-    /// <returns>How long it took until the server answered a linearizable read.</returns>
-    /// <exception cref="IOException">It did not get ready.</exception>
-    public TimeSpan Start()
+    /// <summary>Starts the program, and does not wait for it.</summary>
+    /// <param name="initialCluster">The members, as the flag has them.</param>
+    public void Launch(string initialCluster)
     {
         _ready.Reset();
-        var began = _clock.Now;
-        _process = Launch();
+        _process = Run(StartInfo(initialCluster));
         _process.OutputDataReceived += (_, line) => Hear(line.Data);
         _process.ErrorDataReceived += (_, line) => Hear(line.Data);
         _process.EnableRaisingEvents = true;
         _process.Exited += (_, _) => _ready.Set();
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
-        if (!_ready.Wait(Patience) || _process.HasExited)
+    }
+
+    /// <summary>Waits until the server has answered a linearizable read.</summary>
+    /// <exception cref="IOException">It did not get ready.</exception>
+    public void WaitReady()
+    {
+        if (!_ready.Wait(Patience) || Running.HasExited)
         {
             throw new IOException($"{_contestant.Name} did not get ready. The end of its log:\n{Log()}");
         }
 
         using var client = new ControlClient(EndPoint);
         client.Call<RangeResponse>(Paths.Range, new RangeRequest { Key = ByteString.CopyFromUtf8("k") });
-        return NanoClock.Span(_clock.Now - began);
     }
 
     /// <summary>Lets nothing of the server run until <see cref="Continue"/>, so that another can be measured alone.</summary>
@@ -99,17 +106,17 @@ internal sealed class ServerProcess : IDisposable
     }
 
     // A process starts with the processors of the thread that starts it.
-    private Process Launch()
+    private Process Run(ProcessStartInfo start)
     {
         if (_placement.ServerProcessor is not { } processor)
         {
-            return Process.Start(StartInfo()) ?? throw new IOException($"{_contestant.Executable} did not start");
+            return Process.Start(start) ?? throw new IOException($"{_contestant.Executable} did not start");
         }
 
         Native.BindThread(processor);
         try
         {
-            return Process.Start(StartInfo()) ?? throw new IOException($"{_contestant.Executable} did not start");
+            return Process.Start(start) ?? throw new IOException($"{_contestant.Executable} did not start");
         }
         finally
         {
@@ -117,16 +124,16 @@ internal sealed class ServerProcess : IDisposable
         }
     }
 
-    private ProcessStartInfo StartInfo() => new(
+    private ProcessStartInfo StartInfo(string initialCluster) => new(
         _contestant.Executable,
         [
-            "--name", "m1",
+            "--name", Name,
             "--data-dir", _dataDirectory,
             "--listen-client-urls", $"http://{EndPoint}",
             "--advertise-client-urls", $"http://{EndPoint}",
-            "--listen-peer-urls", $"http://127.0.0.1:{_peerPort}",
-            "--initial-advertise-peer-urls", $"http://127.0.0.1:{_peerPort}",
-            "--initial-cluster", $"m1=http://127.0.0.1:{_peerPort}",
+            "--listen-peer-urls", PeerUrl,
+            "--initial-advertise-peer-urls", PeerUrl,
+            "--initial-cluster", initialCluster,
             .. _contestant.Arguments,
         ])
     {

@@ -27,8 +27,8 @@ internal sealed record LoadPlan
     /// <summary>The processor to which the threads of the clients are bound, or null.</summary>
     public int? Processor { get; init; }
 
-    /// <summary>The process whose use is measured, or null.</summary>
-    public int? ServerProcess { get; init; }
+    /// <summary>The processes whose use is measured.</summary>
+    public IReadOnlyList<int> ServerProcesses { get; init; } = [];
 
     /// <summary>Number of the first request, so that a run can go on where another ended.</summary>
     public long FirstSequence { get; init; }

@@ -75,7 +75,7 @@ internal static class LoadRun
         }
     }
 
-    private static TimeSpan ServerCpu(LoadPlan plan) => plan.ServerProcess is { } id ? ProcessUsage.Of(id).Cpu : TimeSpan.Zero;
+    private static TimeSpan ServerCpu(LoadPlan plan) => plan.ServerProcesses.Aggregate(TimeSpan.Zero, static (sum, id) => sum + ProcessUsage.Of(id).Cpu);
 
     private static LatencyHistogram Merge(List<LoadLoop> loops, int kind)
     {

@@ -11,5 +11,6 @@ internal static class Paths
     public const string LeaseGrant = "/etcdserverpb.Lease/LeaseGrant";
     public const string LeaseKeepAlive = "/etcdserverpb.Lease/LeaseKeepAlive";
     public const string Status = "/etcdserverpb.Maintenance/Status";
+    public const string MoveLeader = "/etcdserverpb.Maintenance/MoveLeader";
     public const string HashKv = "/etcdserverpb.Maintenance/HashKV";
 }

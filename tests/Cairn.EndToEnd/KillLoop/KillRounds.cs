@@ -1,16 +1,16 @@
 using Cairn.Client;
-using Cairn.EndToEnd.Harness;
 using Cairn.Protocol;
 using Xunit;
 
 namespace Cairn.EndToEnd.KillLoop;
 
-/// <summary>Writers at work on a server that is killed under them, and what must hold after each start. Not thread-safe.</summary>
+/// <summary>Writers at work on a store that is killed under them, and what must hold after each start. Not thread-safe.</summary>
 internal sealed class KillRounds : IAsyncDisposable
 {
     private const int Writers = 12;
 
-    private readonly Server _server;
+    private readonly IKillTarget _target;
+    private readonly IReadOnlyList<CairnClient> _clients;
     private readonly CairnClient _client;
     private readonly Writer[] _writers;
     private readonly Prng _prng;
@@ -21,23 +21,24 @@ internal sealed class KillRounds : IAsyncDisposable
     private ulong _cluster;
     private long _floor;
 
-    /// <summary>Takes a server that runs.</summary>
-    /// <param name="server">The server; the caller disposes it.</param>
-    /// <param name="seed">Says what the writers do and when the server is killed.</param>
-    public KillRounds(Server server, ulong seed)
+    /// <summary>Takes a store that runs.</summary>
+    /// <param name="target">The store; the caller disposes it.</param>
+    /// <param name="seed">Says what the writers do and when the store is killed.</param>
+    public KillRounds(IKillTarget target, ulong seed)
     {
-        _server = server;
-        _client = server.Connect();
+        _target = target;
+        _clients = [.. target.Endpoints.Select(static endpoint => new CairnClient(new ClientOptions { Endpoints = [endpoint], Seed = 1 }))];
+        _client = _clients[0];
         _prng = new Prng(seed);
-        _writers = [.. Enumerable.Range(0, Writers).Select(number => new Writer(_client, number, seed, Acknowledge))];
+        _writers = [.. Enumerable.Range(0, Writers).Select(number => new Writer(_clients[number % _clients.Count], number, seed, Acknowledge))];
     }
 
     /// <summary>Changes that were acknowledged so far.</summary>
     public long Acknowledged => Interlocked.Read(ref _acknowledged);
 
-    /// <summary>Lets the writers write until so many changes are acknowledged, and kills the server at that moment.</summary>
+    /// <summary>Lets the writers write until so many changes are acknowledged, and kills the store at that moment.</summary>
     /// <param name="changes">How many at least; chance adds up to as many again.</param>
-    /// <returns>When the server is gone and the writers have stopped.</returns>
+    /// <returns>When what is killed is gone and the writers have stopped.</returns>
     public async Task WriteAndKillAsync(int changes)
     {
         _kill = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -48,10 +49,10 @@ internal sealed class KillRounds : IAsyncDisposable
         if (first != _kill.Task)
         {
             await Task.WhenAll(writing);
-            throw new InvalidOperationException($"the writers stopped by themselves. The server said:\n{_server.Run.Said}");
+            throw new InvalidOperationException($"the writers stopped by themselves. It said:\n{_target.Said}");
         }
 
-        await _server.KillAsync();
+        await _target.KillAsync();
         await gone.CancelAsync();
         await Task.WhenAll(writing);
     }
@@ -69,7 +70,7 @@ internal sealed class KillRounds : IAsyncDisposable
     public async Task CheckAsync()
     {
         var revision = _writers.Max(static writer => writer.Revision);
-        var status = await _client.Maintenance.StatusAsync(_server.Endpoint);
+        var status = await _client.Maintenance.StatusAsync(_target.Endpoints[0]);
         Assert.True(status.Header.Revision >= revision, $"the revision went back from {revision} to {status.Header.Revision}");
         Assert.True(status.RaftTerm >= _term, $"the term went back from {_term} to {status.RaftTerm}");
         Assert.True(_cluster == 0 || _cluster == status.Header.ClusterId, "the cluster has another id");
@@ -83,14 +84,14 @@ internal sealed class KillRounds : IAsyncDisposable
         }
 
         Assert.True(wrong.Count == 0, string.Join('\n', wrong));
-        Assert.NotEqual(0u, (await _client.Maintenance.HashKvAsync(_server.Endpoint)).Hash);
+        Assert.NotEqual(0u, (await _client.Maintenance.HashKvAsync(_target.Endpoints[0])).Hash);
     }
 
     /// <summary>Checks that history holds every acknowledged change at its revision, in order, each once.</summary>
     /// <returns>How many changes history holds.</returns>
     public async Task<int> CheckHistoryAsync()
     {
-        var last = (await _client.Maintenance.StatusAsync(_server.Endpoint)).Header.Revision;
+        var last = (await _client.Maintenance.StatusAsync(_target.Endpoints[0])).Header.Revision;
         var changes = await ReadHistoryAsync(last);
         var found = new HashSet<(long, string, string?)>(changes);
         Assert.Equal(changes.Count, found.Count);
@@ -105,13 +106,19 @@ internal sealed class KillRounds : IAsyncDisposable
     /// <returns>The hash, and the revision of the answer.</returns>
     public async Task<(uint Hash, long Revision)> HashAsync(long revision = 0)
     {
-        var response = await _client.Maintenance.HashKvAsync(_server.Endpoint, revision);
+        var response = await _client.Maintenance.HashKvAsync(_target.Endpoints[0], revision);
         return (response.Hash, response.Header.Revision);
     }
 
     /// <summary>Closes the connections.</summary>
     /// <returns>When they are closed.</returns>
-    public ValueTask DisposeAsync() => _client.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var client in _clients)
+        {
+            await client.DisposeAsync();
+        }
+    }
 
     private void Acknowledge()
     {

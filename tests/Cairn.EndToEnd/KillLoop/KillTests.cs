@@ -20,7 +20,7 @@ public sealed class KillTests : IDisposable
     public async Task Nothing_acknowledged_is_lost_when_the_server_is_killed_again_and_again()
     {
         await using var server = await Server.StartAsync(_directory["data"]);
-        await using var rounds = new KillRounds(server, Seed);
+        await using var rounds = new KillRounds(new ServerTarget(server), Seed);
         for (var round = 0; round < Rounds; round++)
         {
             await rounds.WriteAndKillAsync(changes: 300);
@@ -41,7 +41,7 @@ public sealed class KillTests : IDisposable
     public async Task An_orderly_restart_keeps_the_hash_of_the_key_space()
     {
         await using var server = await Server.StartAsync(_directory["data"]);
-        await using var rounds = new KillRounds(server, Seed);
+        await using var rounds = new KillRounds(new ServerTarget(server), Seed);
         await rounds.WriteAndKillAsync(changes: 300);
         await server.StartAsync();
         await rounds.CheckAsync();
@@ -59,7 +59,7 @@ public sealed class KillTests : IDisposable
     public async Task A_batch_that_was_being_written_when_the_power_went_is_cut_off()
     {
         await using var server = await Server.StartAsync(_directory["data"]);
-        await using var rounds = new KillRounds(server, Seed);
+        await using var rounds = new KillRounds(new ServerTarget(server), Seed);
         await rounds.WriteAndKillAsync(changes: 300);
         var log = WalFile.Last(server.DataDirectory);
 
@@ -77,7 +77,7 @@ public sealed class KillTests : IDisposable
     public async Task A_log_that_ends_within_a_record_gives_up_that_record_and_nothing_else()
     {
         await using var server = await Server.StartAsync(_directory["data"]);
-        await using var rounds = new KillRounds(server, Seed);
+        await using var rounds = new KillRounds(new ServerTarget(server), Seed);
         await rounds.WriteAndKillAsync(changes: 300);
         await server.StartAsync();
         await rounds.CheckAsync();
@@ -96,7 +96,7 @@ public sealed class KillTests : IDisposable
     {
         Assert.SkipUnless(ServerBinary.IsCairn, "etcd does not start any more after this");
         await using var server = await Server.StartAsync(_directory["data"]);
-        await using var rounds = new KillRounds(server, Seed);
+        await using var rounds = new KillRounds(new ServerTarget(server), Seed);
         await rounds.WriteAndKillAsync(changes: 300);
         await server.StartAsync();
         await rounds.CheckAsync();
@@ -116,7 +116,7 @@ public sealed class KillTests : IDisposable
     {
         Assert.SkipWhen(offset == 4 && !ServerBinary.IsCairn, $"etcd cuts the log off at a flipped bit {where}, and loses what lies behind");
         await using var server = await Server.StartAsync(_directory["data"]);
-        await using var rounds = new KillRounds(server, Seed);
+        await using var rounds = new KillRounds(new ServerTarget(server), Seed);
         await rounds.WriteAndKillAsync(changes: 300);
         var log = WalFile.Last(server.DataDirectory);
         var place = log.RecordBefore(log.End / 2) + offset;
