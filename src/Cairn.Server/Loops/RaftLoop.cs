@@ -340,6 +340,10 @@ internal sealed class RaftLoop
             var error = _parts.Core.Step(message);
             Invariant.Holds(error != RaftError.LogLost, $"the leader {message.From} saw acknowledgements that this log does not hold");
             _leases.Observe(message, error);
+            if (error == RaftError.ProposalDropped)
+            {
+                _intake.Refused(message);
+            }
         }
 
         _messageBatch.Clear();

@@ -12,6 +12,7 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly List<Proposal> _held = [];
+    private readonly Queue<(Message Message, long Since)> _heldForOthers = [];
     private ReadOnlyMemory<byte>[] _payloads = new ReadOnlyMemory<byte>[64];
 
     /// <summary>Proposes a batch: all at once, or, where that is refused, one by one.</summary>
@@ -41,9 +42,22 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
         }
     }
 
+    /// <summary>Takes a proposal of another member that the core refused. While leadership changes hands it is held back like our own: the member that sent it cannot know, and its
+    /// client would wait in vain.</summary>
+    /// <param name="message">The message, of which the core kept nothing.</param>
+    public void Refused(Message message)
+    {
+        var isChanging = parts.Facts.Leader == 0 || parts.Core.BasicStatus.Transferee != 0;
+        if (isChanging && _heldForOthers.Count < LoopLimits.PeerMessagesCapacity)
+        {
+            _heldForOthers.Enqueue((message, parts.Time.GetTimestamp()));
+        }
+    }
+
     /// <summary>Proposes what was held back, if there is a leader now.</summary>
     public void ProposeHeld()
     {
+        ForwardHeld();
         _held.RemoveAll(proposal => proposal.IsCompleted);
         if (_held.Count > 0 && parts.Facts.Leader != 0)
         {
@@ -56,19 +70,49 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
     /// <summary>Lets proposals go that nobody may wait for any longer. Where there is nobody else to ask, they wait as long as their clients do.</summary>
     public void Expire()
     {
+        var limit = Patience + (2 * parts.Options.ElectionTimeout);
+        while (_heldForOthers.TryPeek(out var oldest) && parts.Time.GetElapsedTime(oldest.Since) > limit)
+        {
+            _heldForOthers.Dequeue();
+        }
+
         if (parts.Facts.IsOnlyVoter && parts.Facts.LeadingTerm != 0)
         {
             return;
         }
 
-        var limit = Patience + (2 * parts.Options.ElectionTimeout);
         parts.Metrics.ProposalsFailed.Add(parts.Proposals.Expire(limit, JudgeTimeout));
+    }
+
+    private void ForwardHeld()
+    {
+        for (var count = _heldForOthers.Count; count > 0 && parts.Facts.Leader != 0; count--)
+        {
+            var held = _heldForOthers.Dequeue();
+            var error = parts.Core.Step(held.Message);
+            if (error == RaftError.ProposalDropped && parts.Core.BasicStatus.Transferee != 0)
+            {
+                _heldForOthers.Enqueue(held);
+            }
+            else if (error == RaftError.None && parts.Facts.LeadingTerm != 0)
+            {
+                NoteRevocations(held.Message);
+            }
+        }
     }
 
     private void Accept(Proposal proposal)
     {
         proposal.IsAccepted = true;
         LeaseExpiry.NoteRevocation(parts, proposal.Data);
+    }
+
+    private void NoteRevocations(Message message)
+    {
+        foreach (ref readonly var entry in message.Entries.Span)
+        {
+            LeaseExpiry.NoteRevocation(parts, entry.Data.Span);
+        }
     }
 
     /// <summary>Says why a proposal ran out of time, as far as can be known.</summary>

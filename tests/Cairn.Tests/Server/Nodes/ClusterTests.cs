@@ -122,6 +122,31 @@ public sealed class ClusterTests
     });
 
     [Fact]
+    public void No_write_fails_or_waits_long_while_leadership_is_handed_over() => ClusterWorld.Run(3, async world =>
+    {
+        for (var round = 0; round < 6; round++)
+        {
+            var leader = world.FindLeader();
+            var began = world.Time.GetTimestamp();
+            var writes = new List<Task<Answer<PutResponse>>>();
+            var moved = world.Nodes[leader]!.MoveLeaderAsync(new MoveLeaderRequest { TargetID = world.Nodes[(leader + 1) % 3]!.Look().MemberId }, Anyone).AsTask();
+            for (var i = 0; i < 60; i++)
+            {
+                writes.Add(world.Nodes[i % 3]!.PutAsync(new PutRequest { Key = Bytes($"{i}"), Value = Bytes("1") }, Anyone).AsTask());
+                await Task.Delay(TimeSpan.FromMilliseconds(1), world.Time);
+            }
+
+            foreach (var write in writes)
+            {
+                Assert.Equal(NodeError.None, (await write).Error);
+            }
+
+            Assert.Equal(NodeError.None, (await moved).Error);
+            Assert.InRange(world.Time.GetElapsedTime(began), TimeSpan.Zero, TimeSpan.FromMilliseconds(110));
+        }
+    });
+
+    [Fact]
     public void Streams_that_require_a_leader_end_when_there_is_none_for_three_election_timeouts() => ClusterWorld.Run(3, async world =>
     {
         using var demanding = world.Nodes[0]!.OpenWatchStream(new RequestContext(CancellationToken.None, RequireLeader: true));
