@@ -169,6 +169,18 @@ public sealed class RaftNode
     /// <param name="id">The member.</param>
     public void ReportUnreachable(ulong id) => _core.Step(new Message { Type = MessageType.Unreachable, From = id });
 
+    /// <summary>Whether a snapshot says more than this member's log: if not, stepping its message needs no state.</summary>
+    /// <param name="metadata">What the snapshot covers.</param>
+    /// <returns>True if the state at that index is needed before the message is stepped.</returns>
+    public bool Needs(SnapshotMetadata metadata)
+    {
+        ArgumentNullException.ThrowIfNull(metadata);
+        return metadata.Index > _core.Log.Committed && !_core.Log.Matches(new Log.EntryId(metadata.Term, metadata.Index));
+    }
+
+    /// <summary>The snapshot that was taken in place of the log and is not durable yet; null if there is none.</summary>
+    public Snapshot? PendingSnapshot => _core.Log.Unstable.Snapshot;
+
     /// <summary>Reports how sending a snapshot ended. Without it, nothing more is sent to the member until it speaks up itself.</summary>
     /// <param name="id">The member.</param>
     /// <param name="failed">Whether it did not arrive.</param>

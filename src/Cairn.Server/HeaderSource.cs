@@ -1,4 +1,5 @@
 using Cairn.Protocol;
+using Google.Protobuf;
 
 namespace Cairn.Server;
 
@@ -40,4 +41,19 @@ internal sealed class HeaderSource(ulong clusterId, ulong memberId)
     /// <returns>A new header, owned by the caller.</returns>
     /// <remarks>Source of who shows what: etcd server/etcdserver/api/v3rpc/header.go.</remarks>
     public ResponseHeader Make(long revision) => new() { ClusterId = clusterId, MemberId = memberId, RaftTerm = Term, Revision = revision };
+
+    /// <summary>Finds the header of an answer to a proposal.</summary>
+    /// <param name="response">The answer.</param>
+    /// <returns>Its header, to be completed.</returns>
+    public static ResponseHeader HeaderOf(IMessage response) => response switch
+    {
+        PutResponse put => put.Header,
+        TxnResponse txn => txn.Header,
+        DeleteRangeResponse delete => delete.Header,
+        CompactionResponse compaction => compaction.Header,
+        LeaseGrantResponse grant => grant.Header,
+        LeaseRevokeResponse revoke => revoke.Header,
+        AlarmResponse alarm => alarm.Header,
+        _ => throw Invariant.Unreachable($"{response.Descriptor.Name} is no answer to a proposal"),
+    };
 }

@@ -176,4 +176,63 @@ internal static partial class Log
     /// <param name="notice">What, and why.</param>
     [LoggerMessage(2044, LogLevel.Warning, "healing waits: {Notice}")]
     public static partial void HealWaits(this ILogger logger, string notice);
+
+    /// <summary>A member begins to take a state.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">The member.</param>
+    /// <param name="index">Index of the state.</param>
+    /// <param name="from">Revision that the member has.</param>
+    /// <param name="revision">Revision of the state.</param>
+    /// <param name="rows">Rows that it lacks.</param>
+    /// <param name="bytes">Their size.</param>
+    [LoggerMessage(2060, LogLevel.Information, "sending database snapshot to remote peer {MemberId:x}: index {Index}, revisions {From} to {Revision}, {Rows} rows, {Bytes} bytes")]
+    public static partial void SendingState(this ILogger logger, ulong memberId, ulong index, long from, long revision, long rows, long bytes);
+
+    /// <summary>A member has the state.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">The member.</param>
+    /// <param name="bytes">What was sent.</param>
+    /// <param name="took">How long it took.</param>
+    [LoggerMessage(2061, LogLevel.Information, "sent database snapshot to remote peer {MemberId:x}: {Bytes} bytes in {Took}")]
+    public static partial void StateSent(this ILogger logger, ulong memberId, long bytes, TimeSpan took);
+
+    /// <summary>A member could not be given a state.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">The member.</param>
+    /// <param name="reason">Why.</param>
+    [LoggerMessage(2062, LogLevel.Warning, "failed to send database snapshot to remote peer {MemberId:x}: {Reason}; offering it again")]
+    public static partial void StateNotSent(this ILogger logger, ulong memberId, string reason);
+
+    /// <summary>This member begins to take a state.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="from">The sender.</param>
+    /// <param name="index">Index that this member has applied.</param>
+    /// <param name="revision">Revision that it has.</param>
+    [LoggerMessage(2063, LogLevel.Information, "receiving database snapshot from {From:x}; has index {Index}, revision {Revision}")]
+    public static partial void ReceivingState(this ILogger logger, ulong from, ulong index, long revision);
+
+    /// <summary>Part of a state is here.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="from">The sender.</param>
+    /// <param name="rows">Rows so far.</param>
+    /// <param name="total">Rows in all.</param>
+    /// <param name="bytes">Bytes so far.</param>
+    [LoggerMessage(2064, LogLevel.Information, "receiving database snapshot from {From:x}: {Rows} of {Total} rows, {Bytes} bytes")]
+    public static partial void ReceivedPart(this ILogger logger, ulong from, long rows, long total, long bytes);
+
+    /// <summary>A state was received and is in force.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="from">The sender.</param>
+    /// <param name="index">Its index.</param>
+    /// <param name="rows">Rows that came.</param>
+    /// <param name="bytes">Bytes that came.</param>
+    [LoggerMessage(2065, LogLevel.Information, "received and installed database snapshot from {From:x}: index {Index}, {Rows} rows, {Bytes} bytes")]
+    public static partial void ReceivedState(this ILogger logger, ulong from, ulong index, long rows, long bytes);
+
+    /// <summary>A state was not received.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="from">The sender.</param>
+    /// <param name="reason">Why.</param>
+    [LoggerMessage(2066, LogLevel.Warning, "failed to receive database snapshot from {From:x}: {Reason}")]
+    public static partial void StateNotReceived(this ILogger logger, ulong from, string reason);
 }

@@ -345,12 +345,6 @@ public sealed class Node : IAsyncDisposable
     public void ReportUnreachable(ulong memberId) =>
         _runtime.RaftLoop.Completions.TryPost(RaftCompletion.OfCall(core => core.ReportUnreachable(memberId)));
 
-    /// <summary>Reports what became of a snapshot that was sent to another member.</summary>
-    /// <param name="memberId">The other member.</param>
-    /// <param name="succeeded">Whether it has it.</param>
-    public void ReportSnapshot(ulong memberId, bool succeeded) =>
-        _runtime.RaftLoop.Completions.TryPost(RaftCompletion.OfCall(core => core.ReportSnapshot(memberId, failed: !succeeded)));
-
     /// <summary>Stops: no new requests, what was accepted is finished or refused, state is written, files are closed.</summary>
     /// <returns>Completes when all is closed.</returns>
     public ValueTask DisposeAsync() => new(_runtime.StopAsync());

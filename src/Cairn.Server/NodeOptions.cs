@@ -59,6 +59,12 @@ public sealed record NodeOptions
     /// <summary>Applied entries after which state is written to disk in the background, so that the log before it can go.</summary>
     public long SnapshotEntries { get; init; } = 10_000;
 
+    /// <summary>Applied entries kept in memory for peers that are behind: a restart of a peer needs no transfer of state. Every member pays for them, a lone one too.</summary>
+    public long CatchUpEntries { get; init; } = 20_000;
+
+    /// <summary>Bytes a second that go to members which need a state, so that clients do not notice; at least 1.</summary>
+    public long TransferBytesPerSecondMax { get; init; } = 32L * 1024 * 1024;
+
     /// <summary>Version of etcd whose behaviour is shown to clients ("3.6.14").</summary>
     public string ServerVersion { get; init; } = "3.6.14";
 

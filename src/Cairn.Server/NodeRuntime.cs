@@ -9,6 +9,7 @@ using Cairn.Server.Metrics;
 using Cairn.Server.Peers;
 using Cairn.Server.Proposals;
 using Cairn.Server.Reads;
+using Cairn.Server.Transfer;
 using Cairn.Server.Upkeep;
 using Cairn.Server.Watch;
 using Cairn.State;
@@ -79,6 +80,7 @@ internal sealed class NodeRuntime
         Changes = new MembershipChanges(this);
         Healer = new Healer(this);
         Departure = new Departure(this);
+        Transfer = new StateTransfer(this);
         RaftLoop = MakeRaftLoop(opened);
         ApplyLoop = MakeApplyLoop(opened);
         DiskWatch = new DiskWatch(this);
@@ -141,6 +143,9 @@ internal sealed class NodeRuntime
 
     /// <summary>Brings changes to those who watch.</summary>
     public WatchHub Hub { get; }
+
+    /// <summary>Hands states from member to member.</summary>
+    public StateTransfer Transfer { get; }
 
     /// <summary>Owner of the core.</summary>
     public RaftLoop RaftLoop { get; }
@@ -275,7 +280,7 @@ internal sealed class NodeRuntime
         }
 
         var response = (T)result.ToResponse()!; // Every request that is proposed this way has a response.
-        Headers.Complete(HeaderOf(response));
+        Headers.Complete(HeaderSource.HeaderOf(response));
         return response;
     }
 
@@ -333,6 +338,7 @@ internal sealed class NodeRuntime
         _progressTicker?.Dispose();
         _versionWake.Set();
         Healer.Stop();
+        Transfer.Dispose();
         RaftLoop.Stop();
         Proposals.RefuseAll(NodeError.Stopped);
         Hub.Stop();
@@ -393,18 +399,6 @@ internal sealed class NodeRuntime
             Logger.LogWriteFailed(exception.Message);
         }
     }
-
-    private static ResponseHeader HeaderOf(IMessage response) => response switch
-    {
-        PutResponse put => put.Header,
-        TxnResponse txn => txn.Header,
-        DeleteRangeResponse delete => delete.Header,
-        CompactionResponse compaction => compaction.Header,
-        LeaseGrantResponse grant => grant.Header,
-        LeaseRevokeResponse revoke => revoke.Header,
-        AlarmResponse alarm => alarm.Header,
-        _ => throw Invariant.Unreachable($"{response.Descriptor.Name} is no answer to a proposal"),
-    };
 
     private void OnTick()
     {
@@ -477,6 +471,8 @@ internal sealed class NodeRuntime
         Reads = ReadRounds,
         Leases = Leases,
         Transport = World.Transport,
+        OfferSnapshot = Transfer.Offer,
+        Install = Transfer.InstallAsync,
         Metrics = Metrics,
         Time = Time,
         Options = Options,
@@ -500,7 +496,9 @@ internal sealed class NodeRuntime
     });
 
     /// <summary>Ends the node when a loop fails. This is the top of every loop: the one place where any exception is caught.</summary>
-    private async Task Guard(Task loop)
+    /// <param name="loop">The loop.</param>
+    /// <returns>Completes with the loop, and never fails.</returns>
+    public async Task Guard(Task loop)
     {
         try
         {

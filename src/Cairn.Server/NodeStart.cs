@@ -188,20 +188,49 @@ internal static class NodeStart
         }
 
         var (wal, contents) = await WriteAheadLog.OpenAsync(disk, DataDirectory.Wal, newest.AppliedIndex, options);
-        if (contents.Metadata != new WalMetadata(identity.MemberId, identity.ClusterId))
+        try
         {
+            if (contents.Metadata != new WalMetadata(identity.MemberId, identity.ClusterId))
+            {
+                throw new CorruptionException(DataDirectory.Wal, 0, $"the log is of {contents.Metadata}, the state is not");
+            }
+
+            if (IsMarkMissing(newest, contents))
+            {
+                // The process ended between installing the state and telling the log of it.
+                var state = contents.State;
+                var term = Math.Max(state.Term, newest.AppliedTerm);
+                var mark = new WalSnapshotMark(newest.AppliedIndex, newest.AppliedTerm, newest.ConfState);
+                await wal.MarkSnapshotAsync(mark, new HardState(term, term == state.Term ? state.Vote : 0, Math.Max(state.Commit, mark.Index)));
+                await wal.DisposeAsync();
+                (wal, contents) = await WriteAheadLog.OpenAsync(disk, DataDirectory.Wal, newest.AppliedIndex, options);
+            }
+
+            CheckReach(wal, contents, newest.AppliedIndex);
+            return (wal, contents);
+        }
+        catch
+        {
+            // The caller gets no log to dispose.
             wal.Dispose();
-            throw new CorruptionException(DataDirectory.Wal, 0, $"the log is of {contents.Metadata}, the state is not");
+            throw;
+        }
+    }
+
+    private static bool IsMarkMissing(ManifestContents newest, WalContents contents) =>
+        newest.IsInstalled && !contents.Marks.Any(mark => mark.Index == newest.AppliedIndex && mark.Term == newest.AppliedTerm);
+
+    private static void CheckReach(WriteAheadLog wal, WalContents contents, ulong applied)
+    {
+        if (wal.LastIndex < applied)
+        {
+            throw new CorruptionException(DataDirectory.Wal, 0, $"the log ends at {wal.LastIndex}, the state is of {applied}");
         }
 
-        if (wal.LastIndex < newest.AppliedIndex)
+        if ((contents.Entries is [var first, ..] ? first.Index : wal.LastIndex + 1) != applied + 1)
         {
-            var last = wal.LastIndex;
-            wal.Dispose();
-            throw new CorruptionException(DataDirectory.Wal, 0, $"the log ends at {last}, the state is of {newest.AppliedIndex}");
+            throw new CorruptionException(DataDirectory.Wal, 0, $"the log begins behind a snapshot that is newer than the state, which is of {applied}");
         }
-
-        return (wal, contents);
     }
 
     /// <summary>Notes, durably, that another process starts on this directory, before it says anything to anyone.</summary>

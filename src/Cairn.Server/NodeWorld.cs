@@ -30,6 +30,9 @@ public sealed record NodeWorld
     /// <summary>How the log is laid out; smaller where a disk is simulated.</summary>
     internal WalOptions WalOptions { get; init; } = new();
 
+    /// <summary>Bytes of a chunk of a state; smaller where a network is simulated.</summary>
+    internal int TransferChunkBytes { get; init; } = Transfer.TransferLimits.ChunkBytes;
+
     /// <summary>How the segments are laid out; smaller where a disk is simulated.</summary>
     internal RevisionLogOptions RevisionLogOptions { get; init; } = new();
 }

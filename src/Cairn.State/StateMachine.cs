@@ -4,6 +4,7 @@ using Cairn.State.Lease;
 using Cairn.State.Members;
 using Cairn.State.Mvcc;
 using Cairn.State.Persistence;
+using Cairn.State.Transfer;
 using Cairn.Storage;
 using Cairn.Storage.Revisions;
 
@@ -23,7 +24,7 @@ namespace Cairn.State;
 public sealed class StateMachine
 {
     private readonly StateOptions _options;
-    private readonly StateParts _parts;
+    private StateParts _parts;
     private volatile ReadView _view;
 
     private StateMachine(StateParts parts, StateOptions options)
@@ -119,6 +120,18 @@ public sealed class StateMachine
         Log = _parts.Keys.Log.Capture(),
         Members = _parts.Members,
     };
+
+    /// <summary>Goes over to a newer state that was received. Follow it with <see cref="Publish"/>; if it fails, nothing here may be used any more.</summary>
+    /// <param name="delta">What the newer state has beyond this one, or beyond an older one of the same history.</param>
+    /// <exception cref="CorruptionException">It is not what was received, or does not fit this state.</exception>
+    public void Install(StateDelta delta)
+    {
+        ArgumentNullException.ThrowIfNull(delta);
+        Invariant.Holds(delta.Applied.Index > _parts.Applied.Index && !_parts.Keys.IsChanged && _parts.Events.Count == 0);
+        var parts = StateLoader.Install(_parts, delta, _options);
+        Invariant.Holds(parts.Applied == delta.Applied && parts.Keys.Revision >= _parts.Keys.Revision);
+        _parts = parts;
+    }
 
     /// <summary>Takes over what a step of the cleaner moved. Follow it with <see cref="Publish"/> before the next capture is written.</summary>
     /// <param name="step">A step of the round under way.</param>

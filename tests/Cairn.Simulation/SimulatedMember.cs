@@ -133,6 +133,7 @@ internal sealed class SimulatedMember
                 Calls = _network.ConnectCalls(this, machine),
                 WalOptions = _walOptions,
                 RevisionLogOptions = _revisionLogOptions,
+                TransferChunkBytes = 2000,
             });
             Node = node;
             if (await node.Stopped is { } failure)

@@ -103,6 +103,7 @@ internal static class ProcessOptionsReader
             CompactionMode = mode,
             CompactionWindow = window,
             CompactionRevisions = revisions,
+            CatchUpEntries = values.Number("snapshot-catchup-entries"),
             SnapshotEntries = Math.Max(1, values.Number("snapshot-count")),
             ServerVersion = Versions.Etcd,
             Heal = Enum.Parse<HealMode>(values.Text("heal"), ignoreCase: true),

@@ -110,9 +110,9 @@ internal static class ServerFlags
             "Defragment at start if it frees more.")
         { Effect = FlagEffect.NotNeeded, WasExperimental = true },
         new("downgrade-check-time", FlagKind.Duration, "5s", "Interval of looking at a downgrade.") { Effect = FlagEffect.NotNeeded, WasExperimental = true },
-        new("snapshot-catchup-entries", FlagKind.Natural, "5000",
-            "Entries kept for slow followers after a snapshot.")
-        { Effect = FlagEffect.NotNeeded, WasExperimental = true },
+        new("snapshot-catchup-entries", FlagKind.Natural, "20000",
+            "Applied entries kept for members that are behind; who needs older ones is sent what it lacks of the state.")
+        { WasExperimental = true },
         new("experimental-initial-corrupt-check", FlagKind.Switch, "false",
             "Compare hashes with peers before serving.")
         { Effect = FlagEffect.NotNeeded, Hidden = true },

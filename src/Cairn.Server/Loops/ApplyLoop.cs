@@ -7,6 +7,7 @@ using Cairn.Server.Proposals;
 using Cairn.Server.Reads;
 using Cairn.Server.Watch;
 using Cairn.State;
+using Cairn.State.Transfer;
 
 namespace Cairn.Server.Loops;
 
@@ -117,6 +118,25 @@ internal sealed class ApplyLoop
         _room.Set();
         return outcome.Task;
     }
+
+    /// <summary>Goes over to a newer state that was received. Nothing may be handed over meanwhile. Any thread.</summary>
+    /// <param name="delta">What makes it out of the present one.</param>
+    /// <returns>False if the state is as new already.</returns>
+    public Task<bool> InstallAsync(StateDelta delta) => CallAsync(state =>
+    {
+        if (state.Applied.Index >= delta.Applied.Index)
+        {
+            return false;
+        }
+
+        state.Install(delta);
+        state.Publish();
+        _parts.Facts.Applied = state.Applied.Index;
+        _parts.Gate.Open(state.Applied.Index);
+        _parts.Hub.Restart(state.Revision);
+        TellPeers();
+        return true;
+    });
 
     /// <summary>Waits until compactions have been carried out. Any thread.</summary>
     /// <returns>Completes when nothing is left to sweep.</returns>

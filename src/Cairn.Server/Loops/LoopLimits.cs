@@ -27,10 +27,7 @@ internal static class LoopLimits
     /// <summary>Encoded bytes of committed entries handed to the apply loop at a time, so that the view is renewed often.</summary>
     public const ulong ApplyingBytesMax = 4UL * 1024 * 1024;
 
-    /// <summary>Applied entries kept in memory for peers that are behind: a restart of a peer needs no transfer of state. Every member pays for them, a lone one too.</summary>
-    public const ulong CatchUpEntriesMax = 20_000;
-
-    /// <summary>Bytes that these entries may take, so that large values do not fill the memory of the process.</summary>
+    /// <summary>Bytes that the entries kept for peers that are behind (<see cref="NodeOptions.CatchUpEntries"/>) may take, so that large values do not fill the memory of the process.</summary>
     public const long CatchUpBytesMax = 16L * 1024 * 1024;
 
     /// <summary>Applied entries after which those kept for peers are cut back; more than one, to do it rarely.</summary>

@@ -34,6 +34,7 @@ internal sealed class RaftLoop
     private int _ticks;
     private ulong _appliedTerm;
     private ulong _appliedIndex;
+    private ulong _handedOut;
     private long _keptBytes;
     private long _lastWriteFailed;
     private bool _stopping;
@@ -46,11 +47,11 @@ internal sealed class RaftLoop
         _completions = new Inbox<RaftCompletion>(LoopLimits.CompletionsCapacity, _wake);
         _incoming = new Inbox<Proposal>(LoopLimits.ProposalsCapacity, _wake);
         _messages = new Inbox<Message>(LoopLimits.PeerMessagesCapacity, _wake);
-        _writer = new WalWriter(parts, _completions);
+        _writer = new WalWriter(parts, _completions, InstallAsync);
         _intake = new ProposalIntake(parts);
         _contact = new QuorumContact(parts.Time);
         _leases = new LeaseExpiry(parts, _contact);
-        _appliedIndex = parts.Facts.Applied;
+        _appliedIndex = _handedOut = parts.Facts.Applied;
     }
 
     /// <summary>Where the apply loop and others report.</summary>
@@ -85,15 +86,21 @@ internal sealed class RaftLoop
 
     /// <summary>Describes the core. Any thread.</summary>
     /// <returns>A copy, made on the loop.</returns>
-    public Task<RaftStatus> DescribeAsync()
+    public Task<RaftStatus> DescribeAsync() => CallAsync(static core => core.Status());
+
+    /// <summary>Does something with the core. Any thread.</summary>
+    /// <typeparam name="T">What comes of it.</typeparam>
+    /// <param name="function">What to do, on the loop.</param>
+    /// <returns>What came of it; cancelled if the loop does not run any more.</returns>
+    public Task<T> CallAsync<T>(Func<RaftNode, T> function)
     {
-        var status = new TaskCompletionSource<RaftStatus>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (!_completions.TryPost(RaftCompletion.OfCall(core => status.SetResult(core.Status()))))
+        var outcome = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (Volatile.Read(ref _stopping) || !_completions.TryPost(RaftCompletion.OfCall(core => outcome.SetResult(function(core)))))
         {
-            status.SetCanceled();
+            outcome.SetCanceled();
         }
 
-        return status.Task;
+        return outcome.Task;
     }
 
     /// <summary>Runs until <see cref="Stop"/>.</summary>
@@ -174,6 +181,12 @@ internal sealed class RaftLoop
         _writer.Finish(failure, _responses);
         if (failure is not null)
         {
+            if (failure is OperationCanceledException && Volatile.Read(ref _stopping))
+            {
+                // A snapshot was not installed any more; it will be sent again.
+                return;
+            }
+
             if (failure is not IOException)
             {
                 throw new InvalidOperationException("The log could not be written.", failure);
@@ -195,6 +208,11 @@ internal sealed class RaftLoop
             _parts.Logger.LogWriteResumed();
         }
 
+        if (_writer.Installed is { } snapshot)
+        {
+            OnInstalled(snapshot);
+        }
+
         _parts.Facts.Durable = _parts.Log.LastIndex;
         if (_writer.LastTook > SlowSync)
         {
@@ -206,6 +224,15 @@ internal sealed class RaftLoop
             Deliver(response);
         }
     }
+
+    private void OnInstalled(Snapshot snapshot)
+    {
+        (_appliedIndex, _appliedTerm, _keptBytes) = (snapshot.Index, snapshot.Term, 0);
+        ObserveConfiguration();
+    }
+
+    /// <summary>Goes over to the state of a snapshot, once all that was handed out before has been applied.</summary>
+    private Task InstallAsync(Snapshot snapshot) => _parts.Install(snapshot, _handedOut);
 
     private void OnApplied(Message message)
     {
@@ -274,6 +301,9 @@ internal sealed class RaftLoop
         if (upTo >= first + LoopLimits.CompactLogEveryEntries || (upTo >= first && upTo == last))
         {
             _keptBytes -= BytesOf(first, upTo);
+
+            // Who needs what is forgotten here gets a state that is at least as new as this.
+            log.TryCreateSnapshot(last, _parts.Core.ConfState, default);
             log.Compact(upTo);
         }
     }
@@ -282,7 +312,8 @@ internal sealed class RaftLoop
     private ulong FindExcess(ulong first, ulong last)
     {
         var excess = _keptBytes - LoopLimits.CatchUpBytesMax;
-        var upTo = last - first >= LoopLimits.CatchUpEntriesMax ? last - LoopLimits.CatchUpEntriesMax : first - 1;
+        var kept = (ulong)_parts.Options.CatchUpEntries;
+        var upTo = last - first >= kept ? last - kept : first - 1;
         while (excess > 0 && upTo + LoopLimits.CompactLogEveryEntries <= last)
         {
             excess -= BytesOf(upTo + 1, upTo + LoopLimits.CompactLogEveryEntries);
@@ -405,6 +436,7 @@ internal sealed class RaftLoop
                 _writer.Add(message);
                 break;
             case LocalTarget.ApplyThread:
+                _handedOut = message.Entries.Span[^1].Index;
                 _apply!.Post(message);
                 break;
             case var to when to == _parts.Core.BasicStatus.Id:
@@ -412,8 +444,20 @@ internal sealed class RaftLoop
                 Invariant.Holds(error == RaftError.None, $"{error} of {message.Type}");
                 break;
             default:
-                _parts.Transport?.Send(message);
+                Send(message);
                 break;
+        }
+    }
+
+    private void Send(Message message)
+    {
+        if (message.Type == MessageType.Snap)
+        {
+            _parts.OfferSnapshot(message);
+        }
+        else
+        {
+            _parts.Transport?.Send(message);
         }
     }
 

@@ -40,6 +40,12 @@ internal sealed record RaftLoopParts
     /// <summary>Reaches the other members; null if there are none to be reached.</summary>
     public IPeerTransport? Transport { get; init; }
 
+    /// <summary>Offers a snapshot to another member; the argument is the message that the core sends.</summary>
+    public required Action<Message> OfferSnapshot { get; init; }
+
+    /// <summary>Goes over to the state of a snapshot, durably, after the index given has been applied.</summary>
+    public required Func<Snapshot, ulong, Task> Install { get; init; }
+
     /// <summary>Counts.</summary>
     public required Metrics.ServerMetrics Metrics { get; init; }
 

@@ -14,6 +14,9 @@ internal sealed class WalBatch(HardState state)
     private int _count;
     private bool _hasState;
 
+    /// <summary>A snapshot that takes the place of the log before the entries; null for most batches.</summary>
+    public Snapshot? Snapshot { get; private set; }
+
     /// <summary>Consecutive entries.</summary>
     public ReadOnlyMemory<Entry> Entries => _entries.AsMemory(0, _count);
 
@@ -28,14 +31,14 @@ internal sealed class WalBatch(HardState state)
     public List<Message> Responses { get; } = [];
 
     /// <summary>Whether there is nothing to write.</summary>
-    public bool IsEmpty => _count == 0 && !_hasState && Responses.Count == 0;
+    public bool IsEmpty => _count == 0 && Snapshot is null && !_hasState && Responses.Count == 0;
 
     /// <summary>Adds what the core wants durable.</summary>
     /// <param name="append">A message to <see cref="LocalTarget.AppendThread"/>.</param>
     public void Add(Message append)
     {
         Invariant.Holds(append.Type == MessageType.StorageAppend);
-        Invariant.Holds(append.Snapshot is null, $"snapshot at {append.Snapshot?.Index}");
+        AddSnapshot(append.Snapshot);
         AddEntries(append.Entries.Span);
         if (!append.HardState.IsEmpty)
         {
@@ -54,9 +57,25 @@ internal sealed class WalBatch(HardState state)
         _entries.AsSpan(0, _count).Clear();
         _count = 0;
         _hasState = false;
+        Snapshot = null;
         State = state;
         MustSync = false;
         Responses.Clear();
+    }
+
+    // What the batch holds so far, the snapshot supersedes. What was promised of it is kept: the leader that sent the snapshot has what this member acknowledged.
+    private void AddSnapshot(Snapshot? snapshot)
+    {
+        if (snapshot is null)
+        {
+            return;
+        }
+
+        Invariant.Holds(Snapshot is null || Snapshot.Index < snapshot.Index);
+        _entries.AsSpan(0, _count).Clear();
+        _count = 0;
+        Snapshot = snapshot;
+        MustSync = true;
     }
 
     private void AddEntries(ReadOnlySpan<Entry> entries)

@@ -17,6 +17,7 @@ internal sealed class WalWriter
     private readonly Metrics.ServerMetrics _metrics;
     private readonly NodeFacts _facts;
     private readonly TimeProvider _time;
+    private readonly Func<Snapshot, Task> _install;
     private WalBatch _gathering;
     private WalBatch _spare;
     private WalBatch? _batch;
@@ -28,8 +29,10 @@ internal sealed class WalWriter
     /// <summary>Creates a writer with nothing to write.</summary>
     /// <param name="parts">The log on disk and as the core reads it; what measures syncs.</param>
     /// <param name="completions">Where the end of a batch is reported.</param>
-    public WalWriter(RaftLoopParts parts, Inbox<RaftCompletion> completions)
+    /// <param name="install">Makes the state of a snapshot durable and goes over to it; may be asked again after an <see cref="IOException"/>.</param>
+    public WalWriter(RaftLoopParts parts, Inbox<RaftCompletion> completions, Func<Snapshot, Task> install)
     {
+        _install = install;
         _wal = parts.Wal;
         _log = parts.Log;
         _completions = completions;
@@ -45,6 +48,9 @@ internal sealed class WalWriter
 
     /// <summary>Whether an attempt is under way.</summary>
     public bool IsWriting => _isWriting;
+
+    /// <summary>The snapshot that the last batch began with, if it did.</summary>
+    public Snapshot? Installed { get; private set; }
 
     /// <summary>How long the last batch took to become durable.</summary>
     public TimeSpan LastTook { get; private set; }
@@ -101,6 +107,8 @@ internal sealed class WalWriter
             _facts.Syncs.Add(LastTook);
         }
 
+        Installed = _batch.Snapshot;
+        Invariant.Holds(Installed is null || _log.TryApplySnapshot(Installed));
         _log.Append(_batch.Entries.Span);
         _log.SetHardState(_batch.State);
         responses.AddRange(_batch.Responses);
@@ -121,6 +129,13 @@ internal sealed class WalWriter
         Exception? failure = null;
         try
         {
+            if (batch.Snapshot is { } snapshot)
+            {
+                // The state first: without it the mark would stand for nothing. A crash in between is mended at the next start.
+                await _install(snapshot);
+                await _wal.MarkSnapshotAsync(new WalSnapshotMark(snapshot.Index, snapshot.Term, snapshot.Metadata.ConfState), batch.State);
+            }
+
             if (!batch.IsEmpty)
             {
                 await _wal.AppendAsync(batch.Entries, batch.State, batch.MustSync);

@@ -24,6 +24,15 @@ public sealed record PeerAnswer(int Status, ReadOnlyMemory<byte> Body)
     /// <summary>No answer.</summary>
     public static PeerAnswer None { get; } = new(0, default);
 
+    /// <summary>Makes an answer that says no.</summary>
+    /// <param name="status">Status of HTTP.</param>
+    /// <param name="text">Why.</param>
+    /// <returns>The answer.</returns>
+    public static PeerAnswer Refuse(int status, string text) => new(status, System.Text.Encoding.UTF8.GetBytes(text));
+
+    /// <summary>What a refusal says.</summary>
+    public string Text => System.Text.Encoding.UTF8.GetString(Body.Span);
+
     /// <summary>The cluster that the other belongs to; 0 if it did not say.</summary>
     public ulong ClusterId { get; init; }
 }

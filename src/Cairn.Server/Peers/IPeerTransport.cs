@@ -15,7 +15,7 @@ public interface IPeerTransport
     {
     }
 
-    /// <summary>Sends a message.</summary>
+    /// <summary>Sends a message; never a snapshot, which is offered and pulled by <see cref="IPeerCalls"/>.</summary>
     /// <param name="message">The message; its addressee is in it.</param>
     void Send(Message message);
 

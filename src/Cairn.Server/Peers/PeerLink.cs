@@ -112,12 +112,6 @@ public sealed class PeerLink
     /// <param name="message">The message.</param>
     internal void Send(Message message)
     {
-        if (message.Type == MessageType.Snap)
-        {
-            _links.ReportSnapshot(MemberId, succeeded: false);
-            return;
-        }
-
         PeerOutlet way;
         lock (_lock)
         {

@@ -136,11 +136,6 @@ public sealed class PeerLinks : IPeerTransport
     /// <param name="memberId">The addressee.</param>
     internal void ReportUnreachable(ulong memberId) => Volatile.Read(ref _node)?.ReportUnreachable(memberId);
 
-    /// <summary>Says what became of a snapshot.</summary>
-    /// <param name="memberId">The addressee.</param>
-    /// <param name="succeeded">Whether it arrived.</param>
-    internal void ReportSnapshot(ulong memberId, bool succeeded) => Volatile.Read(ref _node)?.ReportSnapshot(memberId, succeeded);
-
     private void Settle_NeedsLock(PeerAddress peer, List<PeerLink> opened, List<PeerLink> closed)
     {
         var existing = _links.GetValueOrDefault(peer.MemberId);

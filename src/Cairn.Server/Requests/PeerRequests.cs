@@ -6,6 +6,7 @@ using Cairn.Protocol.Leases;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Membership;
 using Cairn.Server.Peers;
+using Cairn.Server.Transfer;
 using Google.Protobuf;
 
 namespace Cairn.Server.Requests;
@@ -65,28 +66,28 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                     return new PeerAnswer(200, heals.Describe().ToByteArray());
                 case HealApprovePath:
                     var approval = heals.ApproveHere(HealApproveRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span));
-                    return approval.Succeeded ? new PeerAnswer(200, default) : Refuse(404, "healing proposes nothing of that key");
+                    return approval.Succeeded ? new PeerAnswer(200, default) : PeerAnswer.Refuse(404, "healing proposes nothing of that key");
+                case StateTransfer.OfferPath or StateTransfer.PullPath:
+                    return await node.Transfer.AnswerAsync(call, cancelled);
                 case var path when path.StartsWith(PromotePath, StringComparison.Ordinal):
                     return ulong.TryParse(path.AsSpan(PromotePath.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var id)
                         ? await PromoteAsync(id, context)
-                        : Refuse(404, $"member {path[PromotePath.Length..]} not found in cluster");
+                        : PeerAnswer.Refuse(404, $"member {path[PromotePath.Length..]} not found in cluster");
                 default:
                     return PeerAnswer.None;
             }
         }
         catch (InvalidProtocolBufferException)
         {
-            return Refuse(400, "error unmarshalling request");
+            return PeerAnswer.Refuse(400, "error unmarshalling request");
         }
     }
 
-    private static PeerAnswer Refuse(int status, string text) => new(status, Encoding.UTF8.GetBytes(text));
-
     private static PeerAnswer RefuseLease(NodeError error) => error switch
     {
-        NodeError.LeaseNotFound => Refuse(404, "requested lease not found"),
-        NodeError.TimeoutWaitingForApply or NodeError.Timeout => Refuse(408, "waiting for node to catch up its applied index has timed out"),
-        _ => Refuse(500, error.ToString()),
+        NodeError.LeaseNotFound => PeerAnswer.Refuse(404, "requested lease not found"),
+        NodeError.TimeoutWaitingForApply or NodeError.Timeout => PeerAnswer.Refuse(408, "waiting for node to catch up its applied index has timed out"),
+        _ => PeerAnswer.Refuse(500, error.ToString()),
     };
 
     private async ValueTask<PeerAnswer> KeepAliveAsync(LeaseKeepAliveRequest request, RequestContext context)
@@ -119,10 +120,10 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
         return answer.Error switch
         {
             NodeError.None => new PeerAnswer(200, MemberPages.Describe(node.View.Members)),
-            NodeError.MemberNotFound => Refuse(404, $"member {id:x} not found in cluster"),
-            NodeError.LearnerNotReady => Refuse(412, "etcdserver: can only promote a learner member which is in sync with leader"),
-            NodeError.MemberNotLearner => Refuse(412, "membership: can only promote a learner member"),
-            _ => Refuse(500, answer.Error.ToString()),
+            NodeError.MemberNotFound => PeerAnswer.Refuse(404, $"member {id:x} not found in cluster"),
+            NodeError.LearnerNotReady => PeerAnswer.Refuse(412, "etcdserver: can only promote a learner member which is in sync with leader"),
+            NodeError.MemberNotLearner => PeerAnswer.Refuse(412, "membership: can only promote a learner member"),
+            _ => PeerAnswer.Refuse(500, answer.Error.ToString()),
         };
     }
 
@@ -131,7 +132,7 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
     {
         if (request.Speaker is not { Incarnation: not 0, PeerUrls.Count: > 0 } speaker)
         {
-            return Refuse(400, "the request does not say who asks: incarnation and peer URLs are missing");
+            return PeerAnswer.Refuse(400, "the request does not say who asks: incarnation and peer URLs are missing");
         }
 
         if (node.Facts.LeadingTerm == 0)
@@ -152,7 +153,7 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
         }
 
         var answer = await heals.EvictAsync(new EvictRequest { MemberId = request.MemberId }, context);
-        return answer.Succeeded ? new PeerAnswer(200, default) : Refuse(412, answer.Error.ToString());
+        return answer.Succeeded ? new PeerAnswer(200, default) : PeerAnswer.Refuse(412, answer.Error.ToString());
     }
 
     private static PeerAnswer Rejoined(RejoinAnswer answer) => new(200, answer.ToByteArray());

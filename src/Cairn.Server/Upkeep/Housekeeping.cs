@@ -1,4 +1,5 @@
 using Cairn.Server.Loops;
+using Cairn.State.Transfer;
 using Cairn.Storage.Manifest;
 using Cairn.Storage.Revisions;
 
@@ -26,10 +27,12 @@ internal sealed class Housekeeping
     private readonly Cleaner _cleaner;
     private readonly AutoCompaction _compaction;
     private TaskCompletionSource? _reclaim;
+    private Installation? _installation;
     private bool _mustClean = true;
     private long _writesWanted;
     private long _writesDone;
     private bool _isFailing;
+    private bool _hasEnded;
     private bool _stopping;
 
     /// <summary>Creates a loop that does not run yet.</summary>
@@ -69,9 +72,45 @@ internal sealed class Housekeeping
         return current.Task;
     }
 
+    /// <summary>Goes over to a state that was received, and makes it durable. One at a time; after a failure it may be asked for again. Any thread.</summary>
+    /// <param name="delta">What makes it out of the present one.</param>
+    /// <returns>Completes when durable; cancelled if the loop ended before.</returns>
+    /// <exception cref="IOException">The disk failed.</exception>
+    public Task InstallAsync(StateDelta delta)
+    {
+        var mine = new Installation(delta, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        Invariant.Holds(Interlocked.CompareExchange(ref _installation, mine, null) is null);
+        _wake.Set();
+        if (Volatile.Read(ref _hasEnded))
+        {
+            CancelWaiting();
+        }
+
+        return mine.Done.Task;
+    }
+
     /// <summary>Runs until <see cref="Stop"/>.</summary>
     /// <returns>Completes when stopped.</returns>
     public async Task RunAsync()
+    {
+        try
+        {
+            await RepeatAsync();
+        }
+        finally
+        {
+            Volatile.Write(ref _hasEnded, true);
+            CancelWaiting();
+        }
+    }
+
+    private void CancelWaiting()
+    {
+        Interlocked.Exchange(ref _reclaim, null)?.TrySetCanceled();
+        Interlocked.Exchange(ref _installation, null)?.Done.TrySetCanceled();
+    }
+
+    private async Task RepeatAsync()
     {
         using var timer = _node.Time.CreateTimer(static state => ((AsyncSignal)state!).Set(), _wake, Interval, Interval);
         while (!Volatile.Read(ref _stopping))
@@ -94,8 +133,6 @@ internal sealed class Housekeeping
             await RecoverAsync(failure);
             await _wake.WaitAsync();
         }
-
-        Interlocked.Exchange(ref _reclaim, null)?.SetCanceled();
     }
 
     /// <summary>Ends the loop after what it is doing.</summary>
@@ -126,6 +163,7 @@ internal sealed class Housekeeping
     {
         await _node.RevisionLog.FlushAsync();
         _node.ApplyLoop.RoomMade();
+        await InstallAsync();
         if (IsStateDue() || Volatile.Read(ref _writesWanted) != _writesDone)
         {
             await WriteAsync();
@@ -149,6 +187,32 @@ internal sealed class Housekeeping
         {
             _writesDone = wanted;
         }
+    }
+
+    private async Task InstallAsync()
+    {
+        if (Volatile.Read(ref _installation) is not { } installation)
+        {
+            return;
+        }
+
+        try
+        {
+            // The index on disk may know keys whose deletion was forgotten: with the new state comes a new one.
+            await _node.ApplyLoop.InstallAsync(installation.Delta);
+            _writer.IsCheckpointStale = true;
+            await _writer.WriteInstalledAsync();
+        }
+        catch (IOException exception)
+        {
+            Volatile.Write(ref _installation, null);
+            installation.Done.TrySetException(exception);
+            throw;
+        }
+
+        Volatile.Write(ref _installation, null);
+        installation.Done.TrySetResult();
+        _mustClean = true;
     }
 
     private bool IsStateDue()
@@ -214,4 +278,7 @@ internal sealed class Housekeeping
             // The apply loop has ended, so this one ends soon.
         }
     }
+
+    /// <summary>A state to go over to, and who waits for it.</summary>
+    private sealed record Installation(StateDelta Delta, TaskCompletionSource Done);
 }

@@ -53,12 +53,23 @@ internal sealed class StateWriter
     /// <summary>Writes the state of now.</summary>
     /// <returns>Completes when durable: true; false, with nothing written, if the log is not durable up to the state.</returns>
     /// <exception cref="IOException">The disk failed: have the log salvaged, try again later.</exception>
-    public async Task<bool> WriteAsync()
+    public Task<bool> WriteAsync() => WriteAsync(isInstalled: false);
+
+    /// <summary>Writes a state that was just received: the log follows once this is durable. Twice, so that the manifest before the newest does not need the old log.</summary>
+    /// <returns>Completes when durable.</returns>
+    /// <exception cref="IOException">The disk failed: have the log salvaged, try again later.</exception>
+    public async Task WriteInstalledAsync()
+    {
+        await WriteAsync(isInstalled: true);
+        await WriteAsync(isInstalled: true);
+    }
+
+    private async Task<bool> WriteAsync(bool isInstalled)
     {
         var began = _node.Time.GetTimestamp();
         var (capture, view, finished) = await _node.ApplyLoop.CallAsync(
             static state => (state.Capture(), state.View, state.FinishedCompaction));
-        if (_node.Facts.Durable < capture.Applied.Index)
+        if (_node.Facts.Durable < capture.Applied.Index && !isInstalled)
         {
             // A leader may apply what only others have synced; a manifest must not promise it.
             return false;
@@ -72,7 +83,7 @@ internal sealed class StateWriter
             IsCheckpointStale = false;
         }
 
-        await _manifests.WriteAsync(Describe(capture, finished));
+        await _manifests.WriteAsync(Describe(capture, finished) with { IsInstalled = isInstalled });
         WrittenIndex = capture.Applied.Index;
         WrittenAt = _node.Time.GetTimestamp();
         await _node.ApplyLoop.CallAsync(state =>

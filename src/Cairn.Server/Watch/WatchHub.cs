@@ -86,6 +86,14 @@ internal sealed class WatchHub
     /// <param name="next">The changes.</param>
     public void Append(RevisionEvents next) => Ring.Append(next);
 
+    /// <summary>Goes on at another revision, since the state was replaced: who is not there yet reads what lies between. The apply loop only.</summary>
+    /// <param name="revision">Revision of the store now, visible to readers.</param>
+    public void Restart(long revision)
+    {
+        Ring.Restart(revision);
+        Wake();
+    }
+
     /// <summary>Wakes the dispatcher after <see cref="Append"/>. The apply loop only, once a batch.</summary>
     public void Wake() => _wake.Set();
 

@@ -91,6 +91,9 @@ public sealed class LeaseTable
         }
     }
 
+    /// <summary>Lists all attached keys, in no order. Writer only.</summary>
+    internal (byte[] Key, long Lease)[] ListKeys() => [.. _leaseOfKey.Select(pair => (pair.Key, pair.Value))];
+
     internal bool Contains(long id) => _leases.ContainsKey(id);
 
     internal StoreError Grant(long id, long ttl, out LeaseInfo granted)

@@ -1,5 +1,6 @@
 using Cairn.State.Lease;
 using Cairn.State.Mvcc;
+using Cairn.State.Transfer;
 using Cairn.Storage;
 using Cairn.Storage.Revisions;
 
@@ -42,6 +43,17 @@ internal sealed class StateLoader
         }
     }
 
+    private StateLoader(RevisionLog log, SmallState small, StateParts current, StateOptions options)
+        : this(log, small, checkpoint: null, options)
+    {
+        _index = current.Keys.Index;
+        _indexedRevision = current.Keys.Revision;
+        foreach (var (key, lease) in current.Leases.ListKeys())
+        {
+            _leases.Attach(key, lease);
+        }
+    }
+
     public static StateParts Load(RevisionLog log, ReadOnlySpan<byte> smallState, IndexCheckpointReader? checkpoint, StateOptions options)
     {
         if (!SmallState.TryDecode(smallState, out var small))
@@ -55,6 +67,25 @@ internal sealed class StateLoader
         }
 
         return new StateLoader(log, small, checkpoint, options).Load();
+    }
+
+    /// <summary>Makes the newer state of the parts of an older one. The index of the older one is changed in place; readers keep what they had.</summary>
+    public static StateParts Install(StateParts current, StateDelta delta, StateOptions options)
+    {
+        if (!SmallState.TryDecode(delta.SmallState.Span, out var small))
+        {
+            throw new CorruptionException("snapshot", 0, "the small state is none that this version understands");
+        }
+
+        var log = current.Keys.Log;
+        var received = log.Adopt(delta.Segments, delta.IsWhole);
+        var loader = delta.IsWhole ? new StateLoader(log, small, checkpoint: null, options) : new StateLoader(log, small, current, options);
+        if (!delta.IsWhole && delta.Kept is not null && small.CompactedRevision > loader._indexedRevision)
+        {
+            loader.DropAllBut(delta.Kept, received.ReadFrom(new Revision(delta.BaseRevision + 1, 0), loader._indexedRevision));
+        }
+
+        return loader.Load();
     }
 
     private StateParts Load()
@@ -148,6 +179,54 @@ internal sealed class StateLoader
                 _index.Remove(history.Key);
             }
         }
+    }
+
+    /// <summary>Of each key, drops everything but the version that a compaction beyond this state has left, if it has left one.</summary>
+    /// <param name="kept">The versions left up to the base, ascending.</param>
+    /// <param name="since">What was received of the revisions that this state has come to since the base.</param>
+    private void DropAllBut(IReadOnlyList<Revision> kept, RevisionLogReader since)
+    {
+        var left = new List<Revision>(kept);
+        while (since.MoveNext())
+        {
+            left.Add(since.Revision);
+        }
+
+        var affected = new List<(KeyHistory History, bool IsKept)>();
+        var found = 0;
+        var cursor = new IndexCursor(_index.Root, default, default);
+        while (cursor.MoveNext())
+        {
+            var history = cursor.Current;
+            var isKept = history.IsAlive && left.BinarySearch(history.Newest.Revision) >= 0;
+            found += isKept ? 1 : 0;
+            if (!isKept || history.Count > 1)
+            {
+                affected.Add((history, isKept));
+            }
+        }
+
+        if (found != left.Count)
+        {
+            throw new CorruptionException("snapshot", 0, $"{left.Count - found} rows that are to be kept are not here");
+        }
+
+        foreach (var (history, isKept) in affected)
+        {
+            DropAll(history, isKept);
+        }
+    }
+
+    private void DropAll(KeyHistory history, bool butNewest)
+    {
+        if (butNewest)
+        {
+            _index.Replace(history.Without(history.Count - 1));
+            return;
+        }
+
+        _leases.Attach(history.Key, 0);
+        _index.Remove(history.Key);
     }
 
     /// <summary>Finds the rows whose segment is gone, because the cleaner moved them after the checkpoint.</summary>

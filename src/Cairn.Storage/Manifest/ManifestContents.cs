@@ -43,6 +43,9 @@ public sealed record ManifestContents
     /// <summary>Term of that entry.</summary>
     public ulong AppliedTerm { get; init; }
 
+    /// <summary>Whether this state was received as a snapshot, and not come to by applying: the log may not reach it yet, and is then continued from here.</summary>
+    public bool IsInstalled { get; init; }
+
     /// <summary>Who decides, as of that entry.</summary>
     public ConfState ConfState { get; init; } = ConfState.Empty;
 
@@ -70,6 +73,7 @@ public sealed record ManifestContents
     public bool Equals(ManifestContents? other) =>
         other is not null
         && (Number, Identity, AppliedIndex, AppliedTerm, ConfState) == (other.Number, other.Identity, other.AppliedIndex, other.AppliedTerm, other.ConfState)
+        && IsInstalled == other.IsInstalled
         && (CurrentRevision, Compaction, Segments, Checkpoint) == (other.CurrentRevision, other.Compaction, other.Segments, other.Checkpoint)
         && SmallState.Span.SequenceEqual(other.SmallState.Span)
         && MemberState.Span.SequenceEqual(other.MemberState.Span);

@@ -43,6 +43,9 @@ internal static class ManifestFormat
         Checkpoint = 6,
         SmallState = 7,
         MemberState = 8,
+
+        // Without payload: that it is there is what it says.
+        Installed = 9,
     }
 
     /// <summary>Names a manifest.</summary>
@@ -84,6 +87,11 @@ internal static class ManifestFormat
 
         WriteSection(writer, ref checksum, Section.SmallState, contents.SmallState.Span);
         WriteSection(writer, ref checksum, Section.MemberState, contents.MemberState.Span);
+        if (contents.IsInstalled)
+        {
+            WriteSection(writer, ref checksum, Section.Installed, []);
+        }
+
         WriteSection(writer, ref checksum, Section.End, []);
         return writer.WrittenMemory;
     }
@@ -134,7 +142,8 @@ internal static class ManifestFormat
             Section.Checkpoint when span.Length > 8 => contents with { Checkpoint = new CheckpointFile(Encoding.UTF8.GetString(span[8..]), NumberAt(span, 0)) },
             Section.SmallState => contents with { SmallState = payload },
             Section.MemberState => contents with { MemberState = payload },
-            > Section.MemberState => contents,
+            Section.Installed when span.IsEmpty => contents with { IsInstalled = true },
+            > Section.Installed => contents,
             _ => null,
         };
     }

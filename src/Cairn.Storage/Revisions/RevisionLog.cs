@@ -108,6 +108,34 @@ public sealed class RevisionLog : IDisposable
         return new RevisionLog(disk, directory, options, firstId);
     }
 
+    /// <summary>Takes over what was written beside this log, in numbers of <see cref="ReserveIds"/>. None of it counts as live before <see cref="MarkLive"/>.</summary>
+    /// <param name="ends">Where the other log ended; durable, and its files closed.</param>
+    /// <param name="replacesAll">Whether nothing that was here before is needed any more. Who holds a view goes on reading it.</param>
+    /// <returns>What was taken over, alone.</returns>
+    /// <exception cref="CorruptionException">A file is not the segment that was written.</exception>
+    /// <remarks>The flusher and the cleaner must not be running.</remarks>
+    public RevisionLogView Adopt(RevisionLogEnds ends, bool replacesAll)
+    {
+        ArgumentNullException.ThrowIfNull(ends);
+        Invariant.Holds(_cleaning is null);
+        SealActive();
+        _active = null;
+        foreach (var account in replacesAll ? _accounts.Values.ToList() : [])
+        {
+            Abandon(account);
+        }
+
+        _last = replacesAll ? new Revision(long.MinValue, 0) : _last;
+        foreach (var state in ends.Segments)
+        {
+            OpenSegment(state with { LiveBytes = 0, Sealed = true }, isLast: false);
+            _accounts[state.Id].ManifestEnd = 0;
+        }
+
+        ShowSegments();
+        return new RevisionLogView(ends.Segments.Select(state => _accounts[state.Id].Segment));
+    }
+
     /// <summary>Appends a record, in memory. It counts as live until <see cref="MarkDead"/>.</summary>
     /// <param name="kind">What it says.</param>
     /// <param name="revision">Above that of the record before.</param>
@@ -307,6 +335,17 @@ public sealed class RevisionLog : IDisposable
         if (state.Revisions.LastMain > _last.Main)
         {
             _last = new Revision(state.Revisions.LastMain, int.MaxValue);
+        }
+    }
+
+    private void Abandon(SegmentAccount account)
+    {
+        _memory.Abandon(account.Segment);
+        _flusher.Remove(account.Segment);
+        Remove(account);
+        if (account.ManifestEnd == 0)
+        {
+            DeleteUnnamed(account.Segment);
         }
     }
 

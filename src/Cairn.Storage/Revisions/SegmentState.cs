@@ -20,7 +20,11 @@ public readonly record struct RevisionRange(long FirstMain, long LastMain)
 /// <param name="LiveBytes">Bytes of records, headers included, that the index needs.</param>
 /// <param name="Revisions">Which transactions it holds.</param>
 /// <param name="Sealed">Whether nothing is appended to it any more.</param>
-public readonly record struct SegmentState(uint Id, long End, long LiveBytes, RevisionRange Revisions, bool Sealed);
+public readonly record struct SegmentState(uint Id, long End, long LiveBytes, RevisionRange Revisions, bool Sealed)
+{
+    /// <summary>Name of its file, in the directory of the store.</summary>
+    public string FileName => SegmentFormat.NameOf(Id);
+}
 
 /// <summary>How far the revision log reached at one moment: what a manifest names, and what must be durable before it does.</summary>
 /// <param name="Segments">In order of their ids.</param>

@@ -198,12 +198,14 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
     /// The snapshot. If it lies beyond the last entry, or over an entry of another term, it came from a leader: what the log holds is superseded, and entries
     /// go on behind it.
     /// </param>
+    /// <param name="state">The hard state from then on, durable with the mark; the empty one means unchanged.</param>
     /// <returns>Completes when durable.</returns>
     /// <exception cref="IOException">The mark is not durable.</exception>
-    public ValueTask MarkSnapshotAsync(WalSnapshotMark mark)
+    public ValueTask MarkSnapshotAsync(WalSnapshotMark mark, HardState state = default)
     {
         Invariant.Holds(mark.Index > 0 && mark.Term > 0 && mark.ConfState is not null);
-        return WriteBatchAsync(default, WalPayload.EncodeMark(mark), _state, Math.Max(LastIndex, mark.Index));
+        Invariant.Holds(state.IsEmpty || state.Term >= _state.Term, $"{state} {_state}");
+        return WriteBatchAsync(default, WalPayload.EncodeMark(mark), state.IsEmpty ? _state : state, Math.Max(LastIndex, mark.Index));
     }
 
     /// <summary>Deletes the segments that nobody needs who has all entries up to an index in a durable state.</summary>

@@ -97,17 +97,6 @@ public sealed class PeerLinkTests
     }
 
     [Fact]
-    public void A_snapshot_never_enters_a_stream()
-    {
-        var (links, link) = Connect();
-        var messages = link.OpenStream(PeerTraffic.Messages)!;
-
-        links.Send(new Message { Type = MessageType.Snap, To = Other, From = 1, Term = 3 });
-
-        Assert.Equal((0, 0), (messages.Count, link.Pipeline.Count));
-    }
-
-    [Fact]
     public void A_member_that_is_introduced_has_no_streams_until_the_log_tells_of_it()
     {
         var links = new PeerLinks();

@@ -33,9 +33,9 @@ public sealed class ClusterWorld
     public Node?[] Nodes { get; }
 
     /// <summary>Runs a test in a new world in which all members were started.</summary>
-    public static void Run(int members, Func<ClusterWorld, Task> test)
+    public static void Run(int members, Func<ClusterWorld, Task> test, long catchUpEntries = 100_000)
     {
-        var world = new ClusterWorld(members);
+        var world = new ClusterWorld(members) { CatchUpEntries = catchUpEntries };
         SingleThread.Run(world.Time, async () =>
         {
             for (var i = 0; i < members; i++)
@@ -62,6 +62,8 @@ public sealed class ClusterWorld
             ClientUrls = [$"http://m{index}:2379"],
             InitialCluster = [.. Enumerable.Range(0, Disks.Length).Select(i => new InitialMember($"m{i}", [$"http://m{i}:2380"]))],
             QuotaBytes = -1,
+            CatchUpEntries = CatchUpEntries,
+            SnapshotEntries = 500,
         };
         var node = await Node.StartAsync(options, new NodeWorld
         {
@@ -71,6 +73,7 @@ public sealed class ClusterWorld
             LoggerFactory = NullLoggerFactory.Instance,
             Transport = new Transport(this),
             Calls = new Calls(this, index),
+            TransferChunkBytes = 1000,
             WalOptions = new WalOptions { SegmentBytes = 64 * 1024 },
             RevisionLogOptions = new RevisionLogOptions { SegmentBytes = 32 * 1024, ChunkBytes = 4096, TailBytes = 64 * 1024 },
         });
@@ -97,6 +100,15 @@ public sealed class ClusterWorld
     }
 
     private bool IsCut(int index) => Nodes[index] is { } node && _cut.Contains(node.Look().MemberId);
+
+    /// <summary>How often members asked each other at a path.</summary>
+    public Dictionary<string, int> Asked { get; } = [];
+
+    /// <summary>Entries that members keep for those that are behind.</summary>
+    public long CatchUpEntries { get; set; } = 100_000;
+
+    /// <summary>Changes answers to questions between members; asked with the question and the answer.</summary>
+    public Func<PeerCall, PeerAnswer, PeerAnswer> Tamper { get; set; } = static (_, answer) => answer;
 
     /// <summary>Finds the leader that a majority follows.</summary>
     /// <returns>Its index; -1 while there is none.</returns>
@@ -133,8 +145,11 @@ public sealed class ClusterWorld
         public async ValueTask<PeerAnswer> AskAsync(string url, PeerCall call, CancellationToken cancelled)
         {
             await Task.Delay(Latency, world.Time, cancelled);
+            world.Asked[call.Path] = world.Asked.GetValueOrDefault(call.Path) + 1;
             var asked = Array.FindIndex(world.Disks, disk => url == $"http://m{Array.IndexOf(world.Disks, disk)}:2380");
-            return world.Nodes[asked] is { } node && !world.IsCut(asked) && !world.IsCut(asker) ? await node.AnswerPeerAsync(call, cancelled) : PeerAnswer.None;
+            return world.Nodes[asked] is { } node && !world.IsCut(asked) && !world.IsCut(asker)
+                ? world.Tamper(call, await node.AnswerPeerAsync(call, cancelled))
+                : PeerAnswer.None;
         }
     }
 

@@ -1,0 +1,74 @@
+using Cairn.Protocol;
+using Cairn.Server;
+using Cairn.Server.Transfer;
+using Cairn.Tests.Server.Simulated;
+using Xunit;
+using static Cairn.Tests.Server.Simulated.NodeRequests;
+
+namespace Cairn.Tests.Server.Transfer;
+
+/// <summary>A member that needs what the log does not have any more is fed, and is like the others afterwards.</summary>
+public sealed class StateTransferTests
+{
+    [Fact]
+    public void A_follower_far_behind_the_log_is_fed() => ClusterWorld.Run(3, async world =>
+    {
+        var (leader, behind) = await LeaveBehindAsync(world);
+
+        await world.StartAsync(behind);
+
+        await world.UntilAsync(() => IsInSync(world));
+        Assert.Equal(await HashAsync(leader), await HashAsync(world.Nodes[behind]!));
+        Assert.True(world.Asked[StateTransfer.PullPath] > 10);
+        await world.Nodes[behind]!.PutAsync("after", "1");
+        Assert.Equal("1", await leader.GetAsync("after"));
+    }, catchUpEntries: 10);
+
+    [Fact]
+    public void A_follower_learns_of_deletions_that_a_compaction_made_forget() => ClusterWorld.Run(3, async world =>
+    {
+        await world.Nodes[0]!.PutAsync("gone", "1");
+        await world.Nodes[0]!.PutAsync("kept", "1");
+        var (leader, behind) = await LeaveBehindAsync(world);
+        await leader.DeleteAsync("gone");
+        var revision = (await leader.PutAsync("last", "1")).Header.Revision;
+        Assert.Equal(NodeError.None, (await leader.CompactAsync(new CompactionRequest { Revision = revision, Physical = true }, Anyone)).Error);
+
+        await world.StartAsync(behind);
+
+        await world.UntilAsync(() => IsInSync(world));
+        Assert.Equal(await HashAsync(leader), await HashAsync(world.Nodes[behind]!));
+        Assert.Null(await world.Nodes[behind]!.GetAsync("gone", serializable: true));
+        Assert.Equal("1", await world.Nodes[behind]!.GetAsync("kept", serializable: true));
+        await world.StopAsync(behind);
+        await world.StartAsync(behind);
+        await world.UntilAsync(() => IsInSync(world));
+        Assert.Equal(await HashAsync(leader), await HashAsync(world.Nodes[behind]!));
+        Assert.Null(await world.Nodes[behind]!.GetAsync("gone", serializable: true));
+    }, catchUpEntries: 10);
+
+    /// <summary>Stops a follower and writes so much that the log forgets what it lacks.</summary>
+    internal static async Task<(Node Leader, int Behind)> LeaveBehindAsync(ClusterWorld world)
+    {
+        var leader = world.FindLeader();
+        var behind = (leader + 1) % world.Nodes.Length;
+        await world.StopAsync(behind);
+        for (var i = 0; i < 1300; i++)
+        {
+            await world.Nodes[leader]!.PutAsync($"key-{i % 300}", $"{i}");
+        }
+
+        return (world.Nodes[leader]!, behind);
+    }
+
+    internal static bool IsInSync(ClusterWorld world) =>
+        world.Nodes.All(node => node is not null && node.Look().LeaderId != 0)
+        && world.Nodes.Select(node => node!.Look().AppliedIndex).Distinct().Count() == 1;
+
+    internal static async Task<(uint Hash, long Revision, long Compacted)> HashAsync(Node node)
+    {
+        var answer = await node.HashKvAsync(new HashKVRequest(), Anyone);
+        Assert.Equal(NodeError.None, answer.Error);
+        return (answer.Value!.Hash, answer.Value.HashRevision, answer.Value.CompactRevision);
+    }
+}
