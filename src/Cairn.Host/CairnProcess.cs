@@ -26,6 +26,9 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
     // Calls in flight end within the node's own request timeout; clients that will not let go are cut after this.
     private static readonly TimeSpan DrainMax = TimeSpan.FromSeconds(3);
 
+    // How long a new key may lie in its file before it is used.
+    private static readonly TimeSpan KeyPeriod = TimeSpan.FromSeconds(5);
+
     private readonly ILogger _logger = loggers.CreateLogger(typeof(CairnProcess).FullName ?? "");
 
     /// <summary>Runs until a signal or until the node stops by itself.</summary>
@@ -41,7 +44,10 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
             using var search = new CancellationTokenSource();
             using var http = new PeerHttp(DialMin + options.Node.ElectionTimeout);
             var links = new PeerLinks();
-            Task<Node> opening = Node.OpenAsync(options.Node, loggers, links, http, search.Token);
+            TokenKeys? keys = options.Token.IsJwt ? TokenKeys.Create(options.Token, _logger) : null;
+            using ITimer? keyTimer = keys is null ? null : time.CreateTimer(_ => keys.Refresh(), null, KeyPeriod, KeyPeriod);
+            NodeOptions told = options.Node with { Auth = options.Node.Auth with { Jwt = keys?.Ring } };
+            Task<Node> opening = Node.OpenAsync(told, loggers, links, http, new PasswordThread(), search.Token);
             if (await Task.WhenAny(opening, signalled.Task) != opening)
             {
                 await search.CancelAsync();

@@ -91,4 +91,10 @@ internal static partial class Log
 
     [LoggerMessage(5028, LogLevel.Information, "Skipping defragmentation")]
     public static partial void DefragmentationSkipped(ILogger logger, long bootstrapDefragThresholdMegabytes);
+
+    [LoggerMessage(5060, LogLevel.Information, "took new keys for signed tokens")]
+    public static partial void TokenKeysReplaced(ILogger logger, string signMethod);
+
+    [LoggerMessage(5061, LogLevel.Warning, "the changed keys of signed tokens cannot be used yet; the old ones stay")]
+    public static partial void TokenKeysUnfit(ILogger logger, string error);
 }

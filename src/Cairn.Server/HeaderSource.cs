@@ -50,10 +50,6 @@ internal sealed class HeaderSource(ulong clusterId, ulong memberId)
         PutResponse put => put.Header,
         TxnResponse txn => txn.Header,
         DeleteRangeResponse delete => delete.Header,
-        CompactionResponse compaction => compaction.Header,
-        LeaseGrantResponse grant => grant.Header,
-        LeaseRevokeResponse revoke => revoke.Header,
-        AlarmResponse alarm => alarm.Header,
-        _ => throw Invariant.Unreachable($"{response.Descriptor.Name} is no answer to a proposal"),
+        _ => (ResponseHeader)response.Descriptor.FindFieldByName("header").Accessor.GetValue(response),
     };
 }

@@ -123,6 +123,12 @@ internal static partial class Log
     [LoggerMessage(2016, LogLevel.Warning, "handing leadership over to {Target:x}: {Reason}")]
     public static partial void HandsOver(this ILogger logger, ulong target, string reason);
 
+    /// <summary>Somebody gave a wrong name or password.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="user">The name.</param>
+    [LoggerMessage(2060, LogLevel.Warning, "invalid authentication was requested, user {User}")]
+    public static partial void LoginRefused(this ILogger logger, string user);
+
     /// <summary>The cluster to be joined is not found yet.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="asked">Whom it asked.</param>

@@ -36,6 +36,7 @@ public sealed class Node : IAsyncDisposable
         _maintenance = new MaintenanceRequests(runtime);
         _heals = new HealRequests(runtime);
         _peers = new PeerRequests(runtime, _leases, _members, _heals);
+        Auth = new AuthRequests(runtime);
     }
 
     /// <summary>Completes when this member knows a leader and has published its attributes.</summary>
@@ -50,6 +51,9 @@ public sealed class Node : IAsyncDisposable
     /// <summary>Id of the cluster.</summary>
     public ulong ClusterId => _runtime.Headers.ClusterId;
 
+    /// <summary>Users, roles and tokens.</summary>
+    public AuthRequests Auth { get; }
+
     /// <summary>Raised, on a loop's thread, when the leader this member knows has changed; the argument is its id, 0 for none.</summary>
     public event Action<ulong>? LeaderChanged
     {
@@ -62,6 +66,7 @@ public sealed class Node : IAsyncDisposable
     /// <param name="loggerFactory">Where its log lines go.</param>
     /// <param name="transport">Reaches the other members; null for a member that is alone.</param>
     /// <param name="calls">Asks the other members; null for a member that is alone.</param>
+    /// <param name="heavyWork">Where passwords are hashed; null for where they are asked for.</param>
     /// <param name="cancelled">Ends the search for a cluster to join.</param>
     /// <returns>A running node; it may still be catching up, see <see cref="Ready"/>.</returns>
     /// <exception cref="IOException">The data directory cannot be used, or another process uses it.</exception>
@@ -71,6 +76,7 @@ public sealed class Node : IAsyncDisposable
         ILoggerFactory loggerFactory,
         IPeerTransport? transport = null,
         IPeerCalls? calls = null,
+        Auth.IHeavyWork? heavyWork = null,
         CancellationToken cancelled = default)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -85,6 +91,7 @@ public sealed class Node : IAsyncDisposable
             LoggerFactory = loggerFactory,
             Transport = transport,
             Calls = calls,
+            HeavyWork = heavyWork ?? new Auth.InlineWork(),
         };
         try
         {
@@ -196,7 +203,7 @@ public sealed class Node : IAsyncDisposable
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
     public ValueTask<Answer<LeaseLeasesResponse>> LeaseLeasesAsync(LeaseLeasesRequest request, RequestContext context) =>
-        new(_leases.List(context));
+        _leases.ListAsync(request, context);
 
     /// <summary>Lists, raises or clears alarms.</summary>
     /// <param name="request">The request; not changed.</param>
@@ -208,20 +215,20 @@ public sealed class Node : IAsyncDisposable
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<StatusResponse>> StatusAsync(StatusRequest request, RequestContext context) => new(_maintenance.Status());
+    public ValueTask<Answer<StatusResponse>> StatusAsync(StatusRequest request, RequestContext context) => _maintenance.StatusAsync(request, context);
 
     /// <summary>Starts to reclaim space; nothing stops meanwhile.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
     public ValueTask<Answer<DefragmentResponse>> DefragmentAsync(DefragmentRequest request, RequestContext context) =>
-        _maintenance.DefragmentAsync(context);
+        _maintenance.DefragmentAsync(request, context);
 
     /// <summary>Hashes the whole key space.</summary>
     /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, header included, or the refusal.</returns>
-    public ValueTask<Answer<HashResponse>> HashAsync(HashRequest request, RequestContext context) => _maintenance.HashAsync(context);
+    public ValueTask<Answer<HashResponse>> HashAsync(HashRequest request, RequestContext context) => _maintenance.HashAsync(request, context);
 
     /// <summary>Takes all that is stored at this moment as etcd's backend file. Writes go on meanwhile.</summary>
     /// <param name="context">Who asks.</param>
@@ -307,7 +314,7 @@ public sealed class Node : IAsyncDisposable
     /// <returns>The stream, ended if it was refused; the caller disposes it.</returns>
     public WatchStream OpenWatchStream(RequestContext context)
     {
-        var stream = new WatchStream(_runtime.Hub, context);
+        var stream = new WatchStream(_runtime.Hub, context, _runtime.Auth);
         var refusal = _runtime.JudgeRequest(context);
         if (refusal != NodeError.None)
         {

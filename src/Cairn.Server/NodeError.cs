@@ -193,6 +193,12 @@ public enum NodeError
     /// <summary>"invalid auth token".</summary>
     InvalidAuthToken,
 
+    /// <summary>"auth: token signing attempted with verify-only key", without the usual prefix.</summary>
+    TokenKeyVerifyOnly,
+
+    /// <summary>"bcrypt: password length exceeds 72 bytes", without the usual prefix.</summary>
+    PasswordTooLong,
+
     /// <summary>"request canceled".</summary>
     Canceled,
 

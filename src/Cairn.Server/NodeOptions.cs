@@ -82,6 +82,9 @@ public sealed record NodeOptions
 
     /// <summary>Most learners at a time.</summary>
     public int LearnersMax { get; init; } = 1;
+
+    /// <summary>How users are recognised.</summary>
+    public Auth.AuthOptions Auth { get; init; } = new();
 }
 
 /// <summary>One member of a cluster to be founded.</summary>

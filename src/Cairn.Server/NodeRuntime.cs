@@ -1,5 +1,6 @@
 using Cairn.Protocol;
 using Cairn.Raft;
+using Cairn.Server.Auth;
 using Cairn.Server.Disks;
 using Cairn.Server.Healing;
 using Cairn.Server.Leases;
@@ -13,6 +14,7 @@ using Cairn.Server.Transfer;
 using Cairn.Server.Upkeep;
 using Cairn.Server.Watch;
 using Cairn.State;
+using Cairn.State.Auth;
 using Cairn.Storage;
 using Cairn.Storage.Wal;
 using Google.Protobuf;
@@ -30,6 +32,7 @@ internal sealed class NodeRuntime
     private readonly TaskCompletionSource<Exception?> _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly AsyncSignal _versionWake = new();
+    private readonly AsyncSignal _tokenWake = new();
     private readonly IDisposable _lock;
     private readonly WriteAheadLog _wal;
     private readonly FoundCluster? _joined;
@@ -43,6 +46,7 @@ internal sealed class NodeRuntime
     private Task _publication = Task.CompletedTask;
     private Task _versionMonitor = Task.CompletedTask;
     private Task _healing = Task.CompletedTask;
+    private Task _tokenKeeper = Task.CompletedTask;
     private Exception? _failure;
     private int _stopping;
 
@@ -75,14 +79,15 @@ internal sealed class NodeRuntime
         ReadRounds = new ReadRounds(Ids, Time, _requestTimeout, Metrics);
         Confirmation = new Confirmation(this);
         Gate.Open(Facts.Applied);
+        Auth = new AuthGate(this);
         Leases = new LeaseClock(Time, Options.HeartbeatInterval, Options.ElectionTimeout);
         Hub = new WatchHub(new WatchHistory(State), Headers, opened.World.Seed, Options.RequestBytesMax, Time) { OnDamage = Fail };
         Changes = new MembershipChanges(this);
         Healer = new Healer(this);
         Departure = new Departure(this);
         Transfer = new StateTransfer(this);
-        RaftLoop = MakeRaftLoop(opened);
-        ApplyLoop = MakeApplyLoop(opened);
+        RaftLoop = LoopAssembly.MakeRaftLoop(this, opened);
+        ApplyLoop = LoopAssembly.MakeApplyLoop(this, opened);
         DiskWatch = new DiskWatch(this);
         Housekeeping = new Housekeeping(this, opened.Manifests, opened.Identity, opened.CheckpointRevision);
     }
@@ -140,6 +145,9 @@ internal sealed class NodeRuntime
 
     /// <summary>Keeps the time of leases.</summary>
     public LeaseClock Leases { get; }
+
+    /// <summary>Finds out who asks, and whether they may.</summary>
+    public AuthGate Auth { get; }
 
     /// <summary>Brings changes to those who watch.</summary>
     public WatchHub Hub { get; }
@@ -203,6 +211,7 @@ internal sealed class NodeRuntime
         _publication = Guard(Publication.RunAsync(this));
         _versionMonitor = Guard(ClusterVersion.MonitorAsync(this, _versionWake));
         _healing = Guard(Healer.RunAsync());
+        _tokenKeeper = Guard(new TokenKeeper(this).RunAsync(_tokenWake));
         _ticker = Time.CreateTimer(static state => ((NodeRuntime)state!).OnTick(), this, Options.HeartbeatInterval, Options.HeartbeatInterval);
         _progressTicker = Time.CreateTimer(
             static state => ((NodeRuntime)state!).Hub.AnnounceProgress(), this, Options.WatchProgressInterval, Options.WatchProgressInterval);
@@ -219,7 +228,12 @@ internal sealed class NodeRuntime
     public ValueTask<ProposalOutcome> ProposeAsync(int field, IMessage request, RequestContext context)
     {
         var refusal = JudgeRequest(context);
-        return refusal == NodeError.None ? ProposeOwnAsync(field, request, context) : new(new ProposalOutcome(refusal, null));
+        if (refusal != NodeError.None)
+        {
+            return new(new ProposalOutcome(refusal, null));
+        }
+
+        return View.Auth.IsEnabled ? Auth.ProposeAsync(field, request, context) : ProposeOwnAsync(field, request, context);
     }
 
     /// <summary>As <see cref="ProposeAsync(int, IMessage, RequestContext)"/>, for requests that the member itself makes: a learner may, too.</summary>
@@ -227,7 +241,16 @@ internal sealed class NodeRuntime
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>What became of it.</returns>
-    public ValueTask<ProposalOutcome> ProposeOwnAsync(int field, IMessage request, RequestContext context)
+    public ValueTask<ProposalOutcome> ProposeOwnAsync(int field, IMessage request, RequestContext context) =>
+        ProposeAsync(field, request, AuthIdentity.None, context);
+
+    /// <summary>As <see cref="ProposeOwnAsync"/>, for somebody who was recognised.</summary>
+    /// <param name="field">Number of its field in InternalRaftRequest.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="identity">Who asks.</param>
+    /// <param name="context">Under which conditions.</param>
+    /// <returns>What became of it.</returns>
+    public ValueTask<ProposalOutcome> ProposeAsync(int field, IMessage request, AuthIdentity identity, RequestContext context)
     {
         var refusal = JudgeWrite();
         if (refusal != NodeError.None)
@@ -235,7 +258,7 @@ internal sealed class NodeRuntime
             return new(new ProposalOutcome(refusal, null));
         }
 
-        var header = new RequestHeader { ID = Ids.Next() };
+        var header = new RequestHeader { ID = Ids.Next(), Username = identity.UserName, AuthRevision = identity.Revision };
         var data = ProposalEncoding.Encode(field, request, header);
         if (data.Length > Options.RequestBytesMax)
         {
@@ -339,12 +362,13 @@ internal sealed class NodeRuntime
         _versionWake.Set();
         Healer.Stop();
         Transfer.Dispose();
+        _tokenWake.Set();
         RaftLoop.Stop();
         Proposals.RefuseAll(NodeError.Stopped);
         Hub.Stop();
         Housekeeping.Stop();
         DiskWatch.Stop();
-        await Task.WhenAll(_publication, _versionMonitor, _healing, _housekeepingTask, _diskWatch, _raftLoopTask);
+        await Task.WhenAll(_publication, _versionMonitor, _healing, _tokenKeeper, _housekeepingTask, _diskWatch, _raftLoopTask);
         await Guard(FinishAsync());
 
         ApplyLoop.Stop();
@@ -444,56 +468,8 @@ internal sealed class NodeRuntime
             Proposals.Refuse(proposal, IsStopping ? NodeError.Stopped : NodeError.TooManyRequests);
         }
 
-        return context.Cancelled.CanBeCanceled ? WaitCancellablyAsync(proposal, context.Cancelled) : proposal.WaitAsync();
+        return context.Cancelled.CanBeCanceled ? Proposals.WaitAsync(proposal, context.Cancelled) : proposal.WaitAsync();
     }
-
-    private async ValueTask<ProposalOutcome> WaitCancellablyAsync(Proposal proposal, CancellationToken cancelled)
-    {
-        using var registration = cancelled.UnsafeRegister(
-            static state =>
-            {
-                var (table, proposal) = ((ProposalTable, Proposal))state!;
-                table.Refuse(proposal, NodeError.Canceled);
-            },
-            (Proposals, proposal));
-        return await proposal.WaitAsync();
-    }
-
-    private RaftLoop MakeRaftLoop(OpenedNode opened) => new(new RaftLoopParts
-    {
-        Core = opened.Core,
-        Log = opened.Log,
-        Wal = opened.Wal,
-        Facts = Facts,
-        Headers = Headers,
-        Proposals = Proposals,
-        Ids = Ids,
-        Reads = ReadRounds,
-        Leases = Leases,
-        Transport = World.Transport,
-        OfferSnapshot = Transfer.Offer,
-        Install = Transfer.InstallAsync,
-        Metrics = Metrics,
-        Time = Time,
-        Options = Options,
-        Logger = Logger,
-    });
-
-    private ApplyLoop MakeApplyLoop(OpenedNode opened) => new(new ApplyLoopParts
-    {
-        State = State,
-        RevisionLog = RevisionLog,
-        Facts = Facts,
-        Proposals = Proposals,
-        Gate = Gate,
-        Leases = Leases,
-        Hub = Hub,
-        Raft = RaftLoop.Completions,
-        Transport = World.Transport,
-        Metrics = Metrics,
-        MemberId = opened.MemberId,
-        RoomWanted = () => Housekeeping.Wake(),
-    });
 
     /// <summary>Ends the node when a loop fails. This is the top of every loop: the one place where any exception is caught.</summary>
     /// <param name="loop">The loop.</param>

@@ -1,3 +1,4 @@
+using Cairn.Server.Auth;
 using Cairn.Server.Peers;
 using Cairn.Storage;
 using Cairn.Storage.Revisions;
@@ -23,6 +24,12 @@ public sealed record NodeWorld
 
     /// <summary>Asks the other members; null for a member that is alone.</summary>
     public IPeerCalls? Calls { get; init; }
+
+    /// <summary>Where passwords are hashed.</summary>
+    public IHeavyWork HeavyWork { get; init; } = new InlineWork();
+
+    /// <summary>Fills bytes with chance that nobody can predict; from the seed where a world is simulated.</summary>
+    public Action<Span<byte>> Secrets { get; init; } = System.Security.Cryptography.RandomNumberGenerator.Fill;
 
     /// <summary>Where log lines go.</summary>
     public required ILoggerFactory LoggerFactory { get; init; }

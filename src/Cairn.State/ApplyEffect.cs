@@ -36,10 +36,4 @@ public sealed record MembersChanged(MemberChange Change, StoreError Error) : App
 public sealed record ClusterChanged : ApplyEffect;
 
 /// <summary>Users, roles or whether they matter changed.</summary>
-/// <param name="TokensOf">Whose simple tokens end: a user's; all (""); nobody's (null).</param>
-public sealed record AuthChanged(string? TokensOf) : ApplyEffect;
-
-/// <summary>A user logged in: every member remembers this simple token.</summary>
-/// <param name="UserName">Who.</param>
-/// <param name="Token">The token.</param>
-public sealed record TokenAssigned(string UserName, string Token) : ApplyEffect;
+public sealed record AuthChanged : ApplyEffect;

@@ -38,6 +38,9 @@ public sealed class ReadView
     /// <summary>Users, roles and whether they matter.</summary>
     public required AuthTables Auth { get; init; }
 
+    /// <summary>The simple tokens that are valid.</summary>
+    public required TokenTable Tokens { get; init; }
+
     /// <summary>The raised alarms.</summary>
     public required AlarmTable Alarms { get; init; }
 

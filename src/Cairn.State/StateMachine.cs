@@ -227,6 +227,7 @@ public sealed class StateMachine
     private ReadView MakeView() => new(_parts.Keys.View with { Root = _parts.Keys.Index.Seal() }, _parts.Leases, _parts.Applied)
     {
         Auth = _parts.Auth,
+        Tokens = _parts.Tokens,
         Alarms = _parts.Alarms,
         Members = _parts.Members,
         Healing = _parts.Healing,

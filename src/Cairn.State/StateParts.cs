@@ -34,6 +34,8 @@ internal sealed class StateParts
 
     public AuthTables Auth { get; set; } = AuthTables.Empty;
 
+    public TokenTable Tokens { get; set; } = TokenTable.Empty;
+
     public MemberTable Members { get; set; } = MemberTable.Empty;
 
     public HealingTable Healing { get; set; } = HealingTable.Empty;

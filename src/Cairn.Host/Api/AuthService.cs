@@ -1,36 +1,45 @@
 using Cairn.Host.Grpc;
 using Cairn.Protocol;
 using Cairn.Server;
+using Google.Protobuf;
 
 namespace Cairn.Host.Api;
 
-/// <summary>etcdserverpb.Auth, as a member without authentication answers it.</summary>
+/// <summary>etcdserverpb.Auth: users, roles, permissions and logging in.</summary>
 internal sealed class AuthService(Node node)
 {
-    // The auth store starts at this revision and nothing has changed it.
-    private const ulong FirstAuthRevision = 1;
-
     /// <summary>Binds the service.</summary>
     public ServiceBinder Bind() => new ServiceBinder("etcdserverpb.Auth")
-        .Unary<AuthStatusRequest, AuthStatusResponse>(
-            "AuthStatus", AuthStatusRequest.Parser, (_, _) => Answered(new AuthStatusResponse { Header = Header(), Enabled = false, AuthRevision = FirstAuthRevision }))
-        .Unary<AuthDisableRequest, AuthDisableResponse>(
-            "AuthDisable", AuthDisableRequest.Parser, (_, _) => Answered(new AuthDisableResponse { Header = Header() }))
-        .Unary<AuthEnableRequest, AuthEnableResponse>("AuthEnable", AuthEnableRequest.Parser, (_, _) => Refused<AuthEnableResponse>(NodeError.RootUserMissing))
+        .Unary<AuthEnableRequest, AuthEnableResponse>("AuthEnable", AuthEnableRequest.Parser, ChangeAsync<AuthEnableRequest, AuthEnableResponse>)
+        .Unary<AuthDisableRequest, AuthDisableResponse>("AuthDisable", AuthDisableRequest.Parser, ChangeAsync<AuthDisableRequest, AuthDisableResponse>)
+        .Unary<AuthStatusRequest, AuthStatusResponse>("AuthStatus", AuthStatusRequest.Parser, ChangeAsync<AuthStatusRequest, AuthStatusResponse>)
         .Unary<AuthenticateRequest, AuthenticateResponse>(
-            "Authenticate", AuthenticateRequest.Parser, (_, _) => Refused<AuthenticateResponse>(NodeError.AuthNotEnabled))
-        .Absent("UserAdd", "UserGet", "UserList", "UserDelete", "UserChangePassword", "UserGrantRole", "UserRevokeRole")
-        .Absent("RoleAdd", "RoleGet", "RoleList", "RoleDelete", "RoleGrantPermission", "RoleRevokePermission");
+            "Authenticate", AuthenticateRequest.Parser, async (request, call) => (await node.Auth.AuthenticateAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<AuthUserAddRequest, AuthUserAddResponse>(
+            "UserAdd", AuthUserAddRequest.Parser, async (request, call) => (await node.Auth.AddUserAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<AuthUserGetRequest, AuthUserGetResponse>("UserGet", AuthUserGetRequest.Parser, ChangeAsync<AuthUserGetRequest, AuthUserGetResponse>)
+        .Unary<AuthUserListRequest, AuthUserListResponse>("UserList", AuthUserListRequest.Parser, ChangeAsync<AuthUserListRequest, AuthUserListResponse>)
+        .Unary<AuthUserDeleteRequest, AuthUserDeleteResponse>(
+            "UserDelete", AuthUserDeleteRequest.Parser, ChangeAsync<AuthUserDeleteRequest, AuthUserDeleteResponse>)
+        .Unary<AuthUserChangePasswordRequest, AuthUserChangePasswordResponse>(
+            "UserChangePassword",
+            AuthUserChangePasswordRequest.Parser,
+            async (request, call) => (await node.Auth.ChangePasswordAsync(request, Caller.Of(call))).ToOutcome())
+        .Unary<AuthUserGrantRoleRequest, AuthUserGrantRoleResponse>(
+            "UserGrantRole", AuthUserGrantRoleRequest.Parser, ChangeAsync<AuthUserGrantRoleRequest, AuthUserGrantRoleResponse>)
+        .Unary<AuthUserRevokeRoleRequest, AuthUserRevokeRoleResponse>(
+            "UserRevokeRole", AuthUserRevokeRoleRequest.Parser, ChangeAsync<AuthUserRevokeRoleRequest, AuthUserRevokeRoleResponse>)
+        .Unary<AuthRoleAddRequest, AuthRoleAddResponse>("RoleAdd", AuthRoleAddRequest.Parser, ChangeAsync<AuthRoleAddRequest, AuthRoleAddResponse>)
+        .Unary<AuthRoleGetRequest, AuthRoleGetResponse>("RoleGet", AuthRoleGetRequest.Parser, ChangeAsync<AuthRoleGetRequest, AuthRoleGetResponse>)
+        .Unary<AuthRoleListRequest, AuthRoleListResponse>("RoleList", AuthRoleListRequest.Parser, ChangeAsync<AuthRoleListRequest, AuthRoleListResponse>)
+        .Unary<AuthRoleDeleteRequest, AuthRoleDeleteResponse>(
+            "RoleDelete", AuthRoleDeleteRequest.Parser, ChangeAsync<AuthRoleDeleteRequest, AuthRoleDeleteResponse>)
+        .Unary<AuthRoleGrantPermissionRequest, AuthRoleGrantPermissionResponse>(
+            "RoleGrantPermission", AuthRoleGrantPermissionRequest.Parser, ChangeAsync<AuthRoleGrantPermissionRequest, AuthRoleGrantPermissionResponse>)
+        .Unary<AuthRoleRevokePermissionRequest, AuthRoleRevokePermissionResponse>(
+            "RoleRevokePermission", AuthRoleRevokePermissionRequest.Parser, ChangeAsync<AuthRoleRevokePermissionRequest, AuthRoleRevokePermissionResponse>);
 
-    private static ValueTask<Outcome<T>> Answered<T>(T answer)
-        where T : class => ValueTask.FromResult<Outcome<T>>(answer);
-
-    private static ValueTask<Outcome<T>> Refused<T>(NodeError error)
-        where T : class => ValueTask.FromResult<Outcome<T>>(EtcdErrors.StatusOf(error));
-
-    private ResponseHeader Header()
-    {
-        NodeStatus status = node.Look();
-        return new ResponseHeader { ClusterId = status.ClusterId, MemberId = status.MemberId, Revision = status.Revision, RaftTerm = status.Term };
-    }
+    private async ValueTask<Outcome<TAnswer>> ChangeAsync<TRequest, TAnswer>(TRequest request, GrpcCall call)
+        where TRequest : class, IMessage
+        where TAnswer : class, IMessage => (await node.Auth.ChangeAsync<TAnswer>(request, Caller.Of(call))).ToOutcome();
 }

@@ -79,6 +79,8 @@ internal static class EtcdErrors
         NodeError.PermissionNotGranted => Failed("permission is not granted to the role"),
         NodeError.AuthNotEnabled => Failed("authentication is not enabled"),
         NodeError.NoPasswordUser => new GrpcStatus(GrpcStatusCode.Unknown, "auth: authentication failed, password was given for no password user"),
+        NodeError.TokenKeyVerifyOnly => new GrpcStatus(GrpcStatusCode.Unknown, "auth: token signing attempted with verify-only key"),
+        NodeError.PasswordTooLong => new GrpcStatus(GrpcStatusCode.Unknown, "bcrypt: password length exceeds 72 bytes"),
         NodeError.InvalidAuthToken => Etcd(GrpcStatusCode.Unauthenticated, "invalid auth token"),
         _ => null,
     };

@@ -40,9 +40,12 @@ internal static class AccessFlags
     /// <summary>Auth.</summary>
     public static readonly FlagGroup Auth = new("Auth:",
     [
-        new("auth-token", FlagKind.Text, "simple", "Kind of auth tokens: simple, or jwt with its options.") { Effect = FlagEffect.Absent },
-        new("bcrypt-cost", FlagKind.Natural, "10", "Cost of hashing passwords.") { Effect = FlagEffect.Absent },
-        new("auth-token-ttl", FlagKind.Natural, "300", "Seconds that a simple token lives without being used.") { Effect = FlagEffect.Absent },
+        new("auth-token", FlagKind.Text, "simple",
+            "Kind of auth tokens: simple, or jwt,pub-key=FILE,priv-key=FILE,sign-method=RS256|PS256|ES256|EdDSA|HS256|…,ttl=5m."),
+        new("bcrypt-cost", FlagKind.Natural, "10", "Cost of hashing passwords: the logarithm of the number of rounds, 4 to 31."),
+        new("auth-token-ttl", FlagKind.Natural, "300", "Seconds that a simple token lives without being used, at least."),
+        new("auth-token-strict", FlagKind.Switch, "false",
+            "End signed tokens at any change of users or roles, as etcd does, and not only when their own user changes."),
     ]);
 
     /// <summary>Profiling and Monitoring.</summary>

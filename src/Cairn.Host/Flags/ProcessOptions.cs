@@ -47,6 +47,9 @@ internal sealed record ProcessOptions
     /// <summary>Host names that plain HTTP requests may name.</summary>
     public required IReadOnlyList<string> HostNames { get; init; }
 
+    /// <summary>Kind of auth tokens.</summary>
+    public required TokenOptions Token { get; init; }
+
     /// <summary>Certificates for clients.</summary>
     public required TlsOptions Tls { get; init; }
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Cairn.Server;
+using Cairn.Server.Auth;
 
 namespace Cairn.Host.Flags;
 
@@ -13,6 +14,7 @@ internal static class ProcessOptionsReader
 
     private static readonly string[] WaysToBootstrap = ["initial-cluster", "discovery", "discovery-token", "discovery-srv"];
 
+    private const int BcryptCostDefault = 10;
     private const long RecommendedRequestBytes = 10 * 1024 * 1024;
     private const long RecommendedQuotaBytes = 8L * 1024 * 1024 * 1024;
 
@@ -31,7 +33,8 @@ internal static class ProcessOptionsReader
         TimingFault(values) ??
         LimitFault(values) ??
         CompactionFault(values) ??
-        TlsFault(values);
+        TlsFault(values) ??
+        TokenFault(values);
 
     /// <summary>Reads values in which <see cref="Fault"/> found nothing.</summary>
     public static ProcessOptions Read(FlagValues values) => new()
@@ -50,6 +53,7 @@ internal static class ProcessOptionsReader
         Gateway = values.Switch("enable-grpc-gateway"),
         Origins = values.Words("cors"),
         HostNames = values.Words("host-whitelist"),
+        Token = TokenOptions.Read(values.Text("auth-token"), out _),
         Tls = ReadTls(values),
         Warnings = Warnings(values),
     };
@@ -111,7 +115,21 @@ internal static class ProcessOptionsReader
             EvictAfter = values.Duration("evict-after"),
             StrictReconfigCheck = values.Switch("strict-reconfig-check"),
             LearnersMax = (int)Math.Min(values.Number("max-learners"), int.MaxValue),
+            Auth = new AuthOptions
+            {
+                BcryptCost = IsBcryptCost(values.Number("bcrypt-cost")) ? (int)values.Number("bcrypt-cost") : BcryptCostDefault,
+                TokenTtl = TimeSpan.FromSeconds(Math.Clamp(values.Number("auth-token-ttl"), 1, int.MaxValue)),
+                EndsJwtOnAnyChange = values.Switch("auth-token-strict"),
+            },
         };
+    }
+
+    private static bool IsBcryptCost(long cost) => cost is >= 4 and <= 31;
+
+    private static string? TokenFault(FlagValues values)
+    {
+        TokenOptions.Read(values.Text("auth-token"), out string? fault);
+        return fault;
     }
 
     private static TlsOptions ReadTls(FlagValues values) => new()
@@ -216,6 +234,16 @@ internal static class ProcessOptionsReader
         if (values.Number("quota-backend-bytes") > RecommendedQuotaBytes)
         {
             warnings.Add("quota exceeds suggested maximum of 8 GiB");
+        }
+
+        if (!IsBcryptCost(values.Number("bcrypt-cost")))
+        {
+            warnings.Add($"--bcrypt-cost {values.Number("bcrypt-cost")} is not between 4 and 31; {BcryptCostDefault} is used");
+        }
+
+        foreach (string option in TokenOptions.Read(values.Text("auth-token"), out _).Unknown)
+        {
+            warnings.Add($"--auth-token: the option {option} is unknown and has no effect");
         }
 
         return warnings;

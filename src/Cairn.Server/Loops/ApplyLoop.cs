@@ -134,6 +134,7 @@ internal sealed class ApplyLoop
         _parts.Facts.Applied = state.Applied.Index;
         _parts.Gate.Open(state.Applied.Index);
         _parts.Hub.Restart(state.Revision);
+        _parts.Hub.RulesChanged();
         TellPeers();
         return true;
     });
@@ -275,6 +276,7 @@ internal sealed class ApplyLoop
         _parts.Facts.Applied = last.Index;
         _parts.Gate.Open(last.Index);
         TellWatchers();
+        TellWhoMayWatch();
         TellProposers();
         _results.Clear();
         Invariant.Holds(_parts.Raft.TryPost(RaftCompletion.OfApply(message)));
@@ -368,6 +370,18 @@ internal sealed class ApplyLoop
         if (any)
         {
             _parts.Hub.Wake();
+        }
+    }
+
+    private void TellWhoMayWatch()
+    {
+        foreach (var result in _results)
+        {
+            if (result.Effect is AuthChanged)
+            {
+                _parts.Hub.RulesChanged();
+                return;
+            }
         }
     }
 

@@ -94,6 +94,11 @@ internal sealed class LeaseExpiry(RaftLoopParts parts, QuorumContact contact)
         }
     }
 
-    private bool TryPropose(int field, IMessage request) =>
-        parts.Core.Propose(ProposalEncoding.Encode(field, request, new RequestHeader { ID = parts.Ids.Next() })) == RaftError.None;
+    private bool TryPropose(int field, IMessage request)
+    {
+        // What holds keys that are not everybody's is still the cluster's own to end.
+        var self = parts.Self();
+        var header = new RequestHeader { ID = parts.Ids.Next(), Username = self.UserName, AuthRevision = self.Revision };
+        return parts.Core.Propose(ProposalEncoding.Encode(field, request, header)) == RaftError.None;
+    }
 }

@@ -34,6 +34,9 @@ internal sealed record RaftLoopParts
     /// <summary>Reads that wait for a confirmation.</summary>
     public required ReadRounds Reads { get; init; }
 
+    /// <summary>Tells as whom the member itself asks.</summary>
+    public required Func<State.Auth.AuthIdentity> Self { get; init; }
+
     /// <summary>Keeps the time of leases.</summary>
     public required LeaseClock Leases { get; init; }
 

@@ -21,7 +21,13 @@ internal sealed class KeyValueRequests(NodeRuntime node)
             return new(refusal);
         }
 
-        return request.Serializable || node.Facts.ReadsAreLocal ? new(Range(request)) : ConfirmedRangeAsync(request, context);
+        if (!request.Serializable && !node.Facts.ReadsAreLocal)
+        {
+            return ConfirmedRangeAsync(request, context);
+        }
+
+        var answer = Range(request, context);
+        return node.Auth.MayBeTooOld(answer.Error) ? ConfirmedRangeAsync(request, context) : new(answer);
     }
 
     /// <summary>Reads a range in pieces.</summary>
@@ -41,13 +47,15 @@ internal sealed class KeyValueRequests(NodeRuntime node)
             refusal = await node.Confirmation.ReadAsync(context);
         }
 
+        var view = node.View;
+        refusal = refusal == NodeError.None ? node.Auth.Judge(view, request, context) : refusal;
         if (refusal != NodeError.None)
         {
             return refusal;
         }
 
         node.Metrics.Ranges.Add();
-        var error = node.View.OpenRange(request, out var cursor);
+        var error = view.OpenRange(request, out var cursor);
         return error == StoreError.None
             ? new RangeChunks(node, cursor!)
             : error.ToNodeError();
@@ -153,21 +161,28 @@ internal sealed class KeyValueRequests(NodeRuntime node)
     private async ValueTask<Answer<RangeAnswer>> ConfirmedRangeAsync(RangeRequest request, RequestContext context)
     {
         var refusal = await node.Confirmation.ReadAsync(context);
-        return refusal == NodeError.None ? Range(request) : refusal;
+        return refusal == NodeError.None ? Range(request, context) : refusal;
     }
 
-    private Answer<RangeAnswer> Range(RangeRequest request)
+    private Answer<RangeAnswer> Range(RangeRequest request, RequestContext context)
     {
+        var view = node.View;
+        var refusal = node.Auth.Judge(view, request, context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
         node.Metrics.Ranges.Add();
-        var error = node.View.Range(request, out var result);
+        var error = view.Range(request, out var result);
         return error == StoreError.None ? new RangeAnswer(result, node.Headers.Make(result.Revision), node.Fail) : error.ToNodeError();
     }
 
-    private StoreError Run(TxnRequest request, out TxnResponse? response)
+    private StoreError Run(State.ReadView view, TxnRequest request, out TxnResponse? response)
     {
         try
         {
-            return node.View.Txn(request, out response);
+            return view.Txn(request, out response);
         }
         catch (CorruptionException damage)
         {
@@ -179,12 +194,14 @@ internal sealed class KeyValueRequests(NodeRuntime node)
     private async ValueTask<Answer<TxnResponse>> ReadOnlyTxnAsync(TxnRequest request, RequestContext context)
     {
         var refusal = RequestValidation.IsSerializable(request) ? NodeError.None : await node.Confirmation.ReadAsync(context);
+        var view = node.View;
+        refusal = refusal == NodeError.None ? node.Auth.Judge(view, request, context) : refusal;
         if (refusal != NodeError.None)
         {
             return refusal;
         }
 
-        var error = Run(request, out var response);
+        var error = Run(view, request, out var response);
         if (error != StoreError.None)
         {
             return error.ToNodeError();

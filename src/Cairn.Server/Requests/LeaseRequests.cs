@@ -54,6 +54,12 @@ internal sealed class LeaseRequests(NodeRuntime node)
     /// <returns>The answer; TTL 0 if the lease is gone.</returns>
     public async ValueTask<Answer<LeaseKeepAliveResponse>> KeepAliveAsync(LeaseKeepAliveRequest request, RequestContext context)
     {
+        var (refusal, _) = await node.Auth.JudgeAsync(request, context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
         if (MustForward(context))
         {
             return await ForwardKeepAliveAsync(request, context);
@@ -68,8 +74,20 @@ internal sealed class LeaseRequests(NodeRuntime node)
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer; TTL -1 if the lease is gone.</returns>
-    public ValueTask<Answer<LeaseTimeToLiveResponse>> TimeToLiveAsync(LeaseTimeToLiveRequest request, RequestContext context) =>
-        MustForward(context) ? ForwardTimeToLiveAsync(request, context) : TimeToLiveHereAsync(request, context);
+    public async ValueTask<Answer<LeaseTimeToLiveResponse>> TimeToLiveAsync(LeaseTimeToLiveRequest request, RequestContext context)
+    {
+        var (refusal, _) = await node.Auth.JudgeAsync(request, context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
+        var answer = MustForward(context) ? await ForwardTimeToLiveAsync(request, context) : await TimeToLiveHereAsync(request, context);
+
+        // Keys may have been attached since: what is shown is what may be seen now.
+        (refusal, _) = await node.Auth.JudgeAsync(request, context);
+        return refusal == NodeError.None ? answer : refusal;
+    }
 
     /// <summary>Renews a lease, from memory: no disk is asked, and nothing goes through the log but what takes a checkpoint back.</summary>
     /// <remarks>Whoever is told of a renewal had asked before a successor of this leader could have begun to count: the lease has its time from then on.</remarks>
@@ -160,11 +178,12 @@ internal sealed class LeaseRequests(NodeRuntime node)
     }
 
     /// <summary>Lists the leases: by time left where it is known, else by id.</summary>
+    /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer.</returns>
-    public Answer<LeaseLeasesResponse> List(RequestContext context)
+    public async ValueTask<Answer<LeaseLeasesResponse>> ListAsync(LeaseLeasesRequest request, RequestContext context)
     {
-        var refusal = node.JudgeRequest(context);
+        var refusal = await node.Auth.AdmitAsync(request, context);
         if (refusal != NodeError.None)
         {
             return refusal;

@@ -35,8 +35,16 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
     }
 
     /// <summary>Answers the Status request.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
     /// <returns>The answer.</returns>
-    public Answer<StatusResponse> Status()
+    public async ValueTask<Answer<StatusResponse>> StatusAsync(StatusRequest request, RequestContext context)
+    {
+        var (refusal, _) = await node.Auth.JudgeAsync(request, context);
+        return refusal == NodeError.None ? Status() : refusal;
+    }
+
+    private StatusResponse Status()
     {
         var status = Look();
         var response = new StatusResponse
@@ -80,11 +88,12 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
     }
 
     /// <summary>Starts to reclaim space.</summary>
+    /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer, without a header, when what is worth it has been reclaimed.</returns>
-    public async ValueTask<Answer<DefragmentResponse>> DefragmentAsync(RequestContext context)
+    public async ValueTask<Answer<DefragmentResponse>> DefragmentAsync(DefragmentRequest request, RequestContext context)
     {
-        var refusal = node.JudgeRequest(context);
+        var refusal = await node.Auth.AdmitAsync(request, context);
         if (refusal != NodeError.None)
         {
             return refusal;
@@ -111,9 +120,10 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
     }
 
     /// <summary>Hashes the whole key space.</summary>
+    /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer.</returns>
-    public async ValueTask<Answer<HashResponse>> HashAsync(RequestContext context)
+    public async ValueTask<Answer<HashResponse>> HashAsync(HashRequest request, RequestContext context)
     {
         var answer = await HashKvAsync(new HashKVRequest(), context);
         return answer.Succeeded ? new HashResponse { Header = answer.Value.Header, Hash = answer.Value.Hash } : answer.Error;
@@ -125,7 +135,7 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<HashKVResponse>> HashKvAsync(HashKVRequest request, RequestContext context)
     {
-        var refusal = node.JudgeRequest(context);
+        var refusal = await node.Auth.AdmitAsync(request, context);
         if (refusal != NodeError.None)
         {
             return refusal;
@@ -141,6 +151,11 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
     public async ValueTask<Answer<DowngradeResponse>> DowngradeAsync(DowngradeRequest request, RequestContext context)
     {
         var refusal = await node.Confirmation.ReadAsync(context);
+        if (refusal == NodeError.None)
+        {
+            (refusal, _) = await node.Auth.JudgeAsync(request, context);
+        }
+
         if (refusal == NodeError.None)
         {
             refusal = DowngradeRules.Judge(request, node.View.Members, out _);
@@ -159,7 +174,7 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
                 Enabled = request.Action == DowngradeRequest.Types.DowngradeAction.Enable,
                 Ver = target,
             };
-            var outcome = await node.ProposeAsync(InternalRaftRequest.DowngradeInfoSetFieldNumber, set, context);
+            var outcome = await node.ProposeOwnAsync(InternalRaftRequest.DowngradeInfoSetFieldNumber, set, context);
             if (outcome.Error != NodeError.None)
             {
                 return outcome.Error;

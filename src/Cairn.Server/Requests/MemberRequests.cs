@@ -20,7 +20,7 @@ internal sealed class MemberRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<MemberListResponse>> ListAsync(MemberListRequest request, RequestContext context)
     {
-        var refusal = node.JudgeRequest(context);
+        var refusal = await node.Auth.AdmitAsync(request, context);
         if (refusal == NodeError.None && request.Linearizable)
         {
             refusal = await node.Confirmation.ReadAsync(context);
@@ -47,7 +47,12 @@ internal sealed class MemberRequests(NodeRuntime node)
             return NodeError.InvalidMemberUrls;
         }
 
-        var refusal = ReconfigurationCheck.JudgeAdd(node.View.Members, request.IsLearner, node.Options.StrictReconfigCheck);
+        var refusal = await node.Auth.AdmitAsync(request, context);
+        if (refusal == NodeError.None)
+        {
+            refusal = ReconfigurationCheck.JudgeAdd(node.View.Members, request.IsLearner, node.Options.StrictReconfigCheck);
+        }
+
         if (refusal != NodeError.None)
         {
             return refusal;
@@ -77,7 +82,12 @@ internal sealed class MemberRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<MemberRemoveResponse>> RemoveAsync(MemberRemoveRequest request, RequestContext context)
     {
-        var refusal = ReconfigurationCheck.JudgeRemove(node.View.Members, request.ID, node.Options.StrictReconfigCheck);
+        var refusal = await node.Auth.AdmitAsync(request, context);
+        if (refusal == NodeError.None)
+        {
+            refusal = ReconfigurationCheck.JudgeRemove(node.View.Members, request.ID, node.Options.StrictReconfigCheck);
+        }
+
         if (refusal != NodeError.None)
         {
             return refusal;
@@ -100,6 +110,12 @@ internal sealed class MemberRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<MemberUpdateResponse>> UpdateAsync(MemberUpdateRequest request, RequestContext context)
     {
+        var refusal = await node.Auth.AdmitAsync(request, context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
         var member = new MemberRecord { Id = request.ID, PeerUrls = [.. request.PeerURLs] };
         var outcome = await node.Changes.ProposeAsync(
             id => new ConfChange(id, ConfChangeType.UpdateNode, request.ID, MemberJson.Encode(member)), context);
@@ -119,6 +135,12 @@ internal sealed class MemberRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<MemberPromoteResponse>> PromoteAsync(MemberPromoteRequest request, RequestContext context)
     {
+        var (refusal, _) = await node.Auth.JudgeAsync(request, context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
         if (node.Facts.LeadingTerm != 0 || node.World.Calls is null)
         {
             return await PromoteHereAsync(request, context);
@@ -172,6 +194,12 @@ internal sealed class MemberRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<MoveLeaderResponse>> MoveLeaderAsync(MoveLeaderRequest request, RequestContext context)
     {
+        var (refusal, _) = await node.Auth.JudgeAsync(request, context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
         if (node.Facts.LeadingTerm == 0)
         {
             return NodeError.NotLeader;

@@ -25,15 +25,18 @@ internal static class WatchCreation
     /// <summary>Makes a watcher.</summary>
     /// <param name="request">The request.</param>
     /// <param name="stream">The stream it belongs to.</param>
+    /// <param name="userName">Who watches.</param>
     /// <param name="id">Its id.</param>
     /// <param name="range">The keys it wants.</param>
     /// <param name="start">First revision it wants.</param>
     /// <param name="isHistory">Whether that revision is past.</param>
     /// <returns>The watcher.</returns>
-    public static Watcher Make(WatchCreateRequest request, WatchStream stream, long id, KeyRange range, long start, bool isHistory) => new()
+    public static Watcher Make(WatchCreateRequest request, WatchStream stream, string userName, long id, KeyRange range, long start, bool isHistory) => new()
     {
         Id = id,
         Stream = stream,
+        UserName = userName,
+        Request = request,
         Range = range,
         Start = start,
         NoPut = request.Filters.Contains(WatchCreateRequest.Types.FilterType.Noput),

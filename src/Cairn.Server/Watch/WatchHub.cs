@@ -97,6 +97,16 @@ internal sealed class WatchHub
     /// <summary>Wakes the dispatcher after <see cref="Append"/>. The apply loop only, once a batch.</summary>
     public void Wake() => _wake.Set();
 
+    /// <summary>Lets all watchers be judged again: users or roles changed. The apply loop only.</summary>
+    public void RulesChanged()
+    {
+        foreach (var stream in Streams())
+        {
+            stream.Guard.RulesChanged();
+            stream.Wake();
+        }
+    }
+
     /// <summary>Runs the dispatcher until <see cref="Stop"/>.</summary>
     /// <returns>Completes when stopped.</returns>
     public async Task RunAsync()

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Cairn.Protocol;
+using Cairn.Server.Auth;
 using Cairn.Server.Loops;
 using Cairn.Storage;
 
@@ -25,8 +26,7 @@ public sealed class WatchStream : IDisposable
     private readonly AsyncSignal _room = new();
     private readonly Queue<Watcher> _queue = new();
     private readonly Queue<WatchDelivery> _control = new();
-    private readonly Dictionary<long, Watcher> _watchers = [];
-    private readonly WatchIds _ids = new();
+    private readonly WatcherTable _watchers = new();
     private readonly WatcherFeed _feed;
     private readonly CancellationTokenRegistration _cancellation;
     private long _progressTarget = -1;
@@ -37,9 +37,11 @@ public sealed class WatchStream : IDisposable
     /// <summary>Opens a stream without watchers.</summary>
     /// <param name="hub">The hub.</param>
     /// <param name="context">Who watches.</param>
-    internal WatchStream(WatchHub hub, RequestContext context)
+    /// <param name="gate">Knows what they may watch; null for everything.</param>
+    internal WatchStream(WatchHub hub, RequestContext context, AuthGate? gate = null)
     {
         _hub = hub;
+        Guard = new WatchGuard(gate, context);
         _feed = new WatcherFeed(hub);
         RequiresLeader = context.RequireLeader;
         hub.Add(this);
@@ -61,6 +63,9 @@ public sealed class WatchStream : IDisposable
     /// <summary>Whether the client wants an end rather than silence while there is no leader.</summary>
     internal bool RequiresLeader { get; }
 
+    /// <summary>Knows what the client may watch; the stream is woken after its rules changed.</summary>
+    internal WatchGuard Guard { get; }
+
     /// <summary>Carries out one request of the client. Waits while too many answers to earlier requests have not been pulled.</summary>
     /// <param name="request">Create, cancel or progress; anything else is ignored.</param>
     /// <param name="cancellationToken">Ends the stream.</param>
@@ -79,7 +84,7 @@ public sealed class WatchStream : IDisposable
         switch (request.RequestUnionCase)
         {
             case WatchRequest.RequestUnionOneofCase.CreateRequest:
-                Create(request.CreateRequest);
+                await CreateAsync(request.CreateRequest);
                 break;
             case WatchRequest.RequestUnionOneofCase.CancelRequest:
                 Cancel(request.CancelRequest.WatchId);
@@ -112,6 +117,7 @@ public sealed class WatchStream : IDisposable
     /// <exception cref="CorruptionException">History on disk is not what was written.</exception>
     public bool TryTake([NotNullWhen(true)] out WatchDelivery? delivery)
     {
+        JudgeAllAgain();
         while (true)
         {
             if (_feed.TryTake(out delivery) || TryTakeControl(out delivery))
@@ -149,14 +155,13 @@ public sealed class WatchStream : IDisposable
             }
 
             _disposed = true;
-            LastNeeded = FindOldestNeeded_NeedsLock(_hub.Dispatched);
-            watchers = [.. _watchers.Values];
+            LastNeeded = _watchers.FindOldestNeeded(_hub.Dispatched);
+            watchers = _watchers.Clear();
             foreach (var watcher in watchers)
             {
                 watcher.IsCancelled = true;
             }
 
-            _watchers.Clear();
             _queue.Clear();
         }
 
@@ -190,7 +195,7 @@ public sealed class WatchStream : IDisposable
     {
         lock (_lock)
         {
-            return FindOldestNeeded_NeedsLock(dispatched);
+            return _watchers.FindOldestNeeded(dispatched);
         }
     }
 
@@ -200,7 +205,7 @@ public sealed class WatchStream : IDisposable
     {
         lock (_lock)
         {
-            return _watchers.Values.Count(watcher => watcher.IsCatchingUp);
+            return _watchers.All.Count(watcher => watcher.IsCatchingUp);
         }
     }
 
@@ -241,18 +246,6 @@ public sealed class WatchStream : IDisposable
     private CancellationTokenRegistration EndOn(CancellationToken cancellationToken) =>
         cancellationToken.UnsafeRegister(static state => ((WatchStream)state!).End(NodeError.Canceled), this);
 
-    private long FindOldestNeeded_NeedsLock(long dispatched)
-    {
-        var oldest = long.MaxValue;
-        foreach (var watcher in _watchers.Values)
-        {
-            var isBehind = watcher.IsQueued || watcher.IsCatchingUp;
-            oldest = Math.Min(oldest, isBehind ? Math.Max(watcher.Next, watcher.MarkedFrom) : Math.Max(watcher.Next, dispatched + 1));
-        }
-
-        return oldest;
-    }
-
     private bool HasRoom()
     {
         lock (_lock)
@@ -261,12 +254,14 @@ public sealed class WatchStream : IDisposable
         }
     }
 
-    private void Create(WatchCreateRequest request)
+    private async ValueTask CreateAsync(WatchCreateRequest request)
     {
+        var (reason, userName) = await Guard.JudgeAsync(request);
         var current = _hub.History.CurrentRevision;
-        if (WatchCreation.FindFlaw(request, out var range) is { } flaw)
+        var flaw = WatchCreation.FindFlaw(request, out var range);
+        if ((reason ?? flaw) is { } refusal)
         {
-            Refuse(flaw, current);
+            Refuse(refusal, current);
             return;
         }
 
@@ -285,7 +280,11 @@ public sealed class WatchStream : IDisposable
             return;
         }
 
-        Register(WatchCreation.Make(request, this, id, range, start, isHistory: start <= current));
+        var watcher = WatchCreation.Make(request, this, userName, id, range, start, isHistory: start <= current);
+        Register(watcher);
+
+        // Users or roles may have changed since the judgement; from here on the watcher is found by whoever looks at all of them.
+        JudgeAgain(watcher);
     }
 
     private void Register(Watcher watcher)
@@ -297,7 +296,7 @@ public sealed class WatchStream : IDisposable
                 return;
             }
 
-            _watchers.Add(watcher.Id, watcher);
+            _watchers.Add(watcher);
         }
 
         // A change dispatched between the two lines marks the watcher; one dispatched before the first of them is what the answer tells.
@@ -324,7 +323,7 @@ public sealed class WatchStream : IDisposable
     {
         lock (_lock)
         {
-            return _ids.TryAssign(wanted, _watchers.Keys, out id);
+            return _watchers.TryAssignId(wanted, out id);
         }
     }
 
@@ -341,7 +340,7 @@ public sealed class WatchStream : IDisposable
         Watcher? watcher;
         lock (_lock)
         {
-            if (!_watchers.Remove(id, out watcher))
+            if (!_watchers.TryRemove(id, out watcher))
             {
                 return false;
             }
@@ -359,6 +358,26 @@ public sealed class WatchStream : IDisposable
         if (TryRemove(watcher.Id))
         {
             Answer(new WatchResponse { WatchId = watcher.Id, Canceled = true, CompactRevision = _hub.History.CompactedRevision }, revision: 0);
+        }
+    }
+
+    /// <summary>Ends the watchers whose users may not see their keys any more.</summary>
+    private void JudgeAllAgain()
+    {
+        Watcher[] watchers;
+        lock (_lock)
+        {
+            watchers = Guard.TakeChange() ? [.. _watchers.All] : [];
+        }
+
+        Array.ForEach(watchers, JudgeAgain);
+    }
+
+    private void JudgeAgain(Watcher watcher)
+    {
+        if (Guard.FindReason(watcher) is { } reason && TryRemove(watcher.Id))
+        {
+            Answer(new WatchResponse { WatchId = watcher.Id, Canceled = true, CancelReason = reason }, _hub.History.CurrentRevision);
         }
     }
 
@@ -462,7 +481,7 @@ public sealed class WatchStream : IDisposable
             if (_progressTarget >= 0 && _progressTarget <= revision)
             {
                 _progressTarget = -1;
-                if (_watchers.Count > 0 && _watchers.Values.All(watcher => watcher.Start <= revision))
+                if (_watchers.All.Count > 0 && _watchers.All.All(watcher => watcher.Start <= revision))
                 {
                     _feed.Add(new WatchDelivery(_hub.Headers.Make(revision), new WatchResponse { WatchId = -1 }, []));
                 }
@@ -484,7 +503,7 @@ public sealed class WatchStream : IDisposable
 
     private void AddPeriodicProgress_NeedsLock(long revision)
     {
-        foreach (var watcher in _watchers.Values)
+        foreach (var watcher in _watchers.All)
         {
             if (watcher.WantsProgress && !watcher.HadEvents && watcher.Start <= revision)
             {

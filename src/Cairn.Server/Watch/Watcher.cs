@@ -1,3 +1,4 @@
+using Cairn.Protocol;
 using Cairn.State;
 
 namespace Cairn.Server.Watch;
@@ -17,6 +18,12 @@ internal sealed class Watcher
 
     /// <summary>First revision it wants.</summary>
     public required long Start { get; init; }
+
+    /// <summary>Who watches; empty for nobody in particular.</summary>
+    public string UserName { get; init; } = "";
+
+    /// <summary>What was asked for.</summary>
+    public required WatchCreateRequest Request { get; init; }
 
     /// <summary>Whether puts are filtered out.</summary>
     public bool NoPut { get; init; }

@@ -11,6 +11,9 @@ namespace Cairn.State.Auth;
 /// <param name="Roles">Names of the roles, ascending.</param>
 public sealed record AuthUser(string Name, ReadOnlyMemory<byte> PasswordHash, bool HasNoPassword, ImmutableArray<string> Roles)
 {
+    /// <summary>Auth revision of the last change to this user; what was promised to it before does not count any more.</summary>
+    public ulong ChangedAt { get; init; }
+
     /// <summary>Whether the user may do everything.</summary>
     public bool IsRoot => Roles.Contains(AuthTables.RootName);
 }
@@ -114,7 +117,8 @@ public sealed class AuthTables
 
     internal AuthTables Switched(bool isEnabled, ulong revision) => new(isEnabled, revision, Users, Roles);
 
-    internal AuthTables With(AuthUser user) => new(IsEnabled, Revision + 1, Users.SetItem(user.Name, user), Roles);
+    internal AuthTables With(AuthUser user) =>
+        new(IsEnabled, Revision + 1, Users.SetItem(user.Name, user with { ChangedAt = Revision + 1 }), Roles);
 
     internal AuthTables With(AuthRole role) => new(IsEnabled, Revision + 1, Users, Roles.SetItem(role.Name, role));
 
@@ -127,7 +131,7 @@ public sealed class AuthTables
         {
             if (user.Roles.Contains(name))
             {
-                users = users.SetItem(user.Name, user with { Roles = user.Roles.Remove(name) });
+                users = users.SetItem(user.Name, user with { Roles = user.Roles.Remove(name), ChangedAt = Revision + 1 });
             }
         }
 

@@ -79,22 +79,42 @@ internal static class AuthDispatch
                 (AuthCommands.RevokePermission(ref tables, revoke), new AuthRoleRevokePermissionResponse { Header = Header(parts) }),
             _ => throw Invariant.Unreachable("an administrator's request without a case"),
         };
-        var tokensOf = request.AuthDisable is not null ? "" : request.AuthUserDelete?.Name ?? request.AuthUserChangePassword?.Name;
+        if (tables == before)
+        {
+            return new RequestOutcome(error, response);
+        }
+
         parts.Auth = tables;
-        return new RequestOutcome(error, response, tables != before ? new AuthChanged(tokensOf) : null);
+        parts.Tokens = request.AuthDisable is not null
+            ? TokenTable.Empty
+            : parts.Tokens.WithoutUser(request.AuthUserDelete?.Name ?? request.AuthUserChangePassword?.Name ?? "");
+        return new RequestOutcome(error, response, new AuthChanged());
     }
 
     private static RequestOutcome Authenticate(StateParts parts, InternalAuthenticateRequest request, ulong index)
     {
+        if (request.Upkeep is { } upkeep)
+        {
+            parts.Tokens = parts.Tokens.WithUsed(upkeep.Used.Select(TokenHash.Read), index).Without(upkeep.Ended.Select(TokenHash.Read));
+            return StoreError.None;
+        }
+
         var error = AuthCommands.Authenticate(parts.Auth, request.Name);
         if (error != StoreError.None)
         {
             return error;
         }
 
-        // The number is that of the entry before: etcd takes its applied index before it moves on, and tokens must be equal on all members.
-        var token = string.Create(CultureInfo.InvariantCulture, $"{request.SimpleToken}.{index - 1}");
-        return new RequestOutcome(error, new AuthenticateResponse { Header = Header(parts), Token = token }, new TokenAssigned(request.Name, token));
+        // Members that sign their tokens log in without one; and what has no secret part must never become one.
+        var response = new AuthenticateResponse { Header = Header(parts) };
+        if (request.SimpleToken.Length > 0)
+        {
+            // The number is that of the entry before: etcd takes its applied index before it moves on, and tokens must be equal on all members.
+            response.Token = string.Create(CultureInfo.InvariantCulture, $"{request.SimpleToken}.{index - 1}");
+            parts.Tokens = parts.Tokens.With(TokenHash.Of(response.Token), request.Name, index);
+        }
+
+        return new RequestOutcome(error, response);
     }
 
     private static RequestOutcome GetUser(StateParts parts, string name, AuthIdentity identity)

@@ -21,6 +21,7 @@ namespace Cairn.State.Persistence;
 ///   1 format   2 revision   3 compacted+1   5 index   6 term   7 lease{1 id 2 ttl 3 remaining}   8 alarm{1 member 2 kind}
 ///   9 member (etcd's JSON)   10 removed id   11 cluster version   12 downgrade target   13 auth{1 on 2 revision}   14 authpb.User   15 authpb.Role
 ///   16 cairn.HealingState, once a size was set
+///   20 change of a user{1 revision 2 name}   21 token{1 last use 2 user 3 hash}
 /// </code>
 /// </remarks>
 internal sealed record SmallState
@@ -43,6 +44,8 @@ internal sealed record SmallState
 
     public HealingTable Healing { get; private set; } = HealingTable.Empty;
 
+    public TokenTable Tokens { get; private set; } = TokenTable.Empty;
+
     public static byte[] Encode(StateParts parts)
     {
         var buffer = new ArrayBufferWriter<byte>();
@@ -60,6 +63,7 @@ internal sealed record SmallState
             writer.Bytes(16, parts.Healing.ToMessage().ToByteArray());
         }
 
+        EncodeTokens(writer, parts.Tokens);
         return buffer.WrittenSpan.ToArray();
     }
 
@@ -152,11 +156,29 @@ internal sealed record SmallState
         foreach (var user in auth.Users.Values)
         {
             writer.Bytes(14, AuthRows.Message(user).ToByteArray());
+            nested.ResetWrittenCount();
+            fields.Number(1, user.ChangedAt);
+            fields.Bytes(2, Encoding.UTF8.GetBytes(user.Name));
+            writer.Bytes(20, nested.WrittenSpan);
         }
 
         foreach (var role in auth.Roles.Values)
         {
             writer.Bytes(15, AuthRows.Message(role).ToByteArray());
+        }
+    }
+
+    private static void EncodeTokens(WireWriter writer, TokenTable tokens)
+    {
+        var nested = new ArrayBufferWriter<byte>(64);
+        var fields = new WireWriter(nested);
+        foreach (var (hash, token) in tokens.All)
+        {
+            nested.ResetWrittenCount();
+            fields.Number(1, token.LastUse);
+            fields.Bytes(2, Encoding.UTF8.GetBytes(token.UserName));
+            fields.Bytes(3, hash.ToByteString().Span);
+            writer.Bytes(21, nested.WrittenSpan);
         }
     }
 
@@ -202,6 +224,8 @@ internal sealed record SmallState
                 14 => TakeUser(AuthRows.Read(User.Parser.ParseFrom(bytes))),
                 15 => TakeRole(AuthRows.Read(Role.Parser.ParseFrom(bytes))),
                 16 => Take(HealingTable.Read(HealingState.Parser.ParseFrom(bytes))),
+                20 => TakeChange(bytes),
+                21 => TakeToken(bytes),
                 _ => true,
             };
         }
@@ -249,7 +273,55 @@ internal sealed record SmallState
         return numbers.Revision > 0;
     }
 
-    private bool TakeUser(AuthUser user) => Take(Auth.Users.SetItem(user.Name, user), Auth.Roles);
+    /// <summary>Takes a user. Where nothing says when it changed (the state was not written by Cairn), it counts as changed just now.</summary>
+    private bool TakeUser(AuthUser user) => Take(Auth.Users.SetItem(user.Name, user with { ChangedAt = Auth.Revision }), Auth.Roles);
+
+    private bool TakeChange(ReadOnlySpan<byte> bytes)
+    {
+        if (!TryReadNamed(bytes, out var named) || !Auth.Users.TryGetValue(named.Name, out var user))
+        {
+            return false;
+        }
+
+        return Take(Auth.Users.SetItem(user.Name, user with { ChangedAt = named.Number }), Auth.Roles);
+    }
+
+    private bool TakeToken(ReadOnlySpan<byte> bytes)
+    {
+        if (!TryReadNamed(bytes, out var named))
+        {
+            return false;
+        }
+
+        Tokens = Tokens.With(named.Hash, named.Name, named.Number);
+        return true;
+    }
+
+    private static bool TryReadNamed(ReadOnlySpan<byte> bytes, out (ulong Number, string Name, TokenHash Hash) named)
+    {
+        named = (0, "", default);
+        var reader = new WireReader(bytes);
+        while (reader.TryReadTag(out var tag))
+        {
+            switch (tag)
+            {
+                case 1 << 3:
+                    named.Number = reader.ReadVarint();
+                    break;
+                case (2 << 3) | 2:
+                    named.Name = Encoding.UTF8.GetString(reader.ReadBytes());
+                    break;
+                case (3 << 3) | 2:
+                    named.Hash = TokenHash.Read(reader.ReadBytes());
+                    break;
+                default:
+                    reader.Skip(tag);
+                    break;
+            }
+        }
+
+        return !reader.IsBroken;
+    }
 
     private bool TakeRole(AuthRole role) => Take(Auth.Users, Auth.Roles.SetItem(role.Name, role));
 

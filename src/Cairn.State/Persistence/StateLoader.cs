@@ -99,6 +99,7 @@ internal sealed class StateLoader
             Members = _small.Members,
             Healing = _small.Healing,
             Auth = _small.Auth,
+            Tokens = _small.Tokens,
             Applied = _small.Applied,
         };
         parts.Keys.Load(_small.Revision, _small.CompactedRevision, CountLive());

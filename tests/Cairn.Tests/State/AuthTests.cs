@@ -1,5 +1,6 @@
 using Cairn.Protocol;
 using Cairn.State;
+using Cairn.State.Auth;
 using Google.Protobuf;
 using Xunit;
 using PermissionType = Cairn.Protocol.Permission.Types.Type;
@@ -195,8 +196,65 @@ public sealed class AuthTests
 
         var result = _machine.Apply(new InternalRaftRequest { Authenticate = new InternalAuthenticateRequest { Name = "u", SimpleToken = "abc" } });
 
-        Assert.Equal($"abc.{index}", ((AuthenticateResponse)result.ToResponse()!).Token);
-        Assert.Equal(new TokenAssigned("u", $"abc.{index}"), result.Effect);
+        var token = ((AuthenticateResponse)result.ToResponse()!).Token;
+        Assert.Equal($"abc.{index}", token);
+        Assert.Equal(new SimpleToken("u", index + 1), FindToken(token));
+    }
+
+    [Fact]
+    public void A_login_without_a_secret_part_makes_no_token()
+    {
+        Prepare();
+
+        var result = _machine.Apply(new InternalRaftRequest { Authenticate = new InternalAuthenticateRequest { Name = "u" } });
+
+        Assert.Equal("", ((AuthenticateResponse)result.ToResponse()!).Token);
+        Assert.Empty(_machine.View.Tokens.All);
+    }
+
+    [Theory]
+    [InlineData("password", false)]
+    [InlineData("deletion", false)]
+    [InlineData("disable", false)]
+    [InlineData("role", true)]
+    public void Tokens_end_with_the_password_the_user_or_auth_itself(string change, bool isKept)
+    {
+        Prepare();
+        var token = Login("u");
+        var other = Login("root");
+        _machine.UserName = "root";
+
+        Assert.Equal(StoreError.None, Apply(change switch
+        {
+            "password" => new InternalRaftRequest { AuthUserChangePassword = new AuthUserChangePasswordRequest { Name = "u" } },
+            "deletion" => new InternalRaftRequest { AuthUserDelete = new AuthUserDeleteRequest { Name = "u" } },
+            "disable" => new InternalRaftRequest { AuthDisable = new AuthDisableRequest() },
+            _ => new InternalRaftRequest { AuthUserGrantRole = new AuthUserGrantRoleRequest { User = "u", Role = "root" } },
+        }));
+
+        Assert.Equal(isKept, FindToken(token) is not null);
+        Assert.Equal(change != "disable", FindToken(other) is not null);
+    }
+
+    [Fact]
+    public async Task Tokens_and_the_changes_of_users_outlive_a_restart_and_follow_what_members_report()
+    {
+        Prepare();
+        var used = Login("u");
+        var unused = Login("u");
+        var changedAt = _machine.View.Auth.Users["u"].ChangedAt;
+        var index = _machine.State.Applied.Index + 1;
+        Apply(Upkeep(new TokenUpkeep { Used = { TokenHash.Of(used).ToByteString(), TokenHash.Of("unknown").ToByteString() } }));
+        await _machine.ReopenAsync(checkpoint: null);
+
+        Assert.Equal(new SimpleToken("u", index), FindToken(used));
+        Assert.Equal(changedAt, _machine.View.Auth.Users["u"].ChangedAt);
+        Assert.True(_machine.View.Auth.Revision > changedAt);
+
+        Apply(Upkeep(new TokenUpkeep { Ended = { TokenHash.Of(unused).ToByteString() } }));
+
+        Assert.Null(FindToken(unused));
+        Assert.NotNull(FindToken(used));
     }
 
     [Fact]
@@ -239,6 +297,14 @@ public sealed class AuthTests
     }
 
     private StoreError Apply(InternalRaftRequest request) => _machine.Apply(request).Error;
+
+    private string Login(string name) =>
+        ((AuthenticateResponse)_machine.Apply(new InternalRaftRequest { Authenticate = new InternalAuthenticateRequest { Name = name, SimpleToken = "abc" } })
+            .ToResponse()!).Token; // It succeeds.
+
+    private static InternalRaftRequest Upkeep(TokenUpkeep upkeep) => new() { Authenticate = new InternalAuthenticateRequest { Upkeep = upkeep } };
+
+    private SimpleToken? FindToken(string token) => _machine.View.Tokens.TryFind(TokenHash.Of(token), out var found) ? found : null;
 
     private StoreError Enable() => Apply(new InternalRaftRequest { AuthEnable = new AuthEnableRequest() });
 

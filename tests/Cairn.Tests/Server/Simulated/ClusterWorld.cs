@@ -1,5 +1,6 @@
 using Cairn.Raft;
 using Cairn.Server;
+using Cairn.Server.Auth;
 using Cairn.Server.Peers;
 using Cairn.Storage.Revisions;
 using Cairn.Storage.Wal;
@@ -16,9 +17,11 @@ public sealed class ClusterWorld
 
     private readonly Dictionary<ulong, Node> _byId = [];
     private readonly HashSet<ulong> _cut = [];
+    private readonly AuthOptions _auth;
 
-    private ClusterWorld(int members)
+    private ClusterWorld(int members, AuthOptions auth)
     {
+        _auth = auth;
         Disks = [.. Enumerable.Range(0, members).Select(i => new SimulatedDisk((ulong)i + 1, Time))];
         Nodes = new Node?[members];
     }
@@ -33,9 +36,9 @@ public sealed class ClusterWorld
     public Node?[] Nodes { get; }
 
     /// <summary>Runs a test in a new world in which all members were started.</summary>
-    public static void Run(int members, Func<ClusterWorld, Task> test, long catchUpEntries = 100_000)
+    public static void Run(int members, Func<ClusterWorld, Task> test, AuthOptions? auth = null, long catchUpEntries = 100_000)
     {
-        var world = new ClusterWorld(members) { CatchUpEntries = catchUpEntries };
+        var world = new ClusterWorld(members, auth ?? new AuthOptions()) { CatchUpEntries = catchUpEntries };
         SingleThread.Run(world.Time, async () =>
         {
             for (var i = 0; i < members; i++)
@@ -64,6 +67,7 @@ public sealed class ClusterWorld
             QuotaBytes = -1,
             CatchUpEntries = CatchUpEntries,
             SnapshotEntries = 500,
+            Auth = _auth,
         };
         var node = await Node.StartAsync(options, new NodeWorld
         {

@@ -1,4 +1,5 @@
 using System.Text;
+using Cairn.Protocol;
 using Cairn.Server.Watch;
 using Xunit;
 
@@ -44,7 +45,7 @@ public sealed class WatcherIndexTests
             byte[] end = prng.Below(4) switch { 0 => [], 1 => [0], _ => RandomKey(prng) };
             if (KeyRange.TryCreate(RandomKey(prng), end, out var range))
             {
-                return new Watcher { Id = id, Stream = stream, Range = range, Start = 1 };
+                return new Watcher { Id = id, Stream = stream, Request = new WatchCreateRequest(), Range = range, Start = 1 };
             }
         }
     }

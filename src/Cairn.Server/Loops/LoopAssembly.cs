@@ -1,0 +1,50 @@
+namespace Cairn.Server.Loops;
+
+/// <summary>Gives the loops of a node what they work with.</summary>
+internal static class LoopAssembly
+{
+    /// <summary>Makes the raft loop.</summary>
+    /// <param name="node">Its node, as far as it is made.</param>
+    /// <param name="opened">What was opened.</param>
+    /// <returns>A loop that does not run yet.</returns>
+    public static RaftLoop MakeRaftLoop(NodeRuntime node, OpenedNode opened) => new(new RaftLoopParts
+    {
+        Core = opened.Core,
+        Log = opened.Log,
+        Wal = opened.Wal,
+        Facts = node.Facts,
+        Headers = node.Headers,
+        Proposals = node.Proposals,
+        Ids = node.Ids,
+        Reads = node.ReadRounds,
+        Self = () => node.Auth.Self,
+        Leases = node.Leases,
+        Transport = node.World.Transport,
+        OfferSnapshot = node.Transfer.Offer,
+        Install = node.Transfer.InstallAsync,
+        Metrics = node.Metrics,
+        Time = node.Time,
+        Options = node.Options,
+        Logger = node.Logger,
+    });
+
+    /// <summary>Makes the apply loop.</summary>
+    /// <param name="node">Its node, raft loop included.</param>
+    /// <param name="opened">What was opened.</param>
+    /// <returns>A loop that does not run yet.</returns>
+    public static ApplyLoop MakeApplyLoop(NodeRuntime node, OpenedNode opened) => new(new ApplyLoopParts
+    {
+        State = node.State,
+        RevisionLog = node.RevisionLog,
+        Facts = node.Facts,
+        Proposals = node.Proposals,
+        Gate = node.Gate,
+        Leases = node.Leases,
+        Hub = node.Hub,
+        Raft = node.RaftLoop.Completions,
+        Transport = node.World.Transport,
+        Metrics = node.Metrics,
+        MemberId = opened.MemberId,
+        RoomWanted = () => node.Housekeeping.Wake(),
+    });
+}
