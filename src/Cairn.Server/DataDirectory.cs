@@ -12,6 +12,9 @@ internal static class DataDirectory
     /// <summary>Manifests, segments and checkpoints.</summary>
     public const string Store = "member/store";
 
+    /// <summary>What was moved aside, a directory each time. Nothing here is ever deleted by itself.</summary>
+    public const string Quarantine = "quarantine";
+
     /// <summary>Taken by the process that uses the directory.</summary>
     public const string Lock = "member/lock";
 

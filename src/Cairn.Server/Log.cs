@@ -241,4 +241,28 @@ internal static partial class Log
     /// <param name="reason">Why.</param>
     [LoggerMessage(2066, LogLevel.Warning, "failed to receive database snapshot from {From:x}: {Reason}")]
     public static partial void StateNotReceived(this ILogger logger, ulong from, string reason);
+
+    /// <summary>The directory is etcd's.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="directory">Where etcd's files are.</param>
+    [LoggerMessage(2080, LogLevel.Information, "found files of etcd in {Directory}; verifying them before anything is changed")]
+    public static partial void EtcdFilesFound(this ILogger logger, string directory);
+
+    /// <summary>The store has what was in the backend.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="backend">The backend.</param>
+    /// <param name="index">Its index.</param>
+    /// <param name="revision">Its revision.</param>
+    /// <param name="rows">Rows of the key space.</param>
+    /// <param name="bytes">Bytes in them.</param>
+    /// <param name="took">How long it took, without verifying.</param>
+    [LoggerMessage(2081, LogLevel.Information, "took over {Backend} at index {Index}, revision {Revision}: {Rows} rows of {Bytes} bytes in {Took}")]
+    public static partial void EtcdFilesTakenOver(this ILogger logger, string backend, ulong index, long revision, long rows, long bytes, TimeSpan took);
+
+    /// <summary>What was taken over is out of the way.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="directory">Where the files were.</param>
+    /// <param name="aside">Where they are.</param>
+    [LoggerMessage(2082, LogLevel.Information, "moved the files of etcd from {Directory} to {Aside}; nothing was deleted")]
+    public static partial void EtcdFilesPutAside(this ILogger logger, string directory, string aside);
 }

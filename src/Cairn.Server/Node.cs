@@ -8,6 +8,7 @@ using Cairn.Server.Reads;
 using Cairn.Server.Requests;
 using Cairn.Server.Watch;
 using Cairn.Storage;
+using Cairn.Storage.Manifest;
 using Microsoft.Extensions.Logging;
 
 namespace Cairn.Server;
@@ -69,8 +70,9 @@ public sealed class Node : IAsyncDisposable
     /// <param name="heavyWork">Where passwords are hashed; null for where they are asked for.</param>
     /// <param name="cancelled">Ends the search for a cluster to join.</param>
     /// <returns>A running node; it may still be catching up, see <see cref="Ready"/>.</returns>
-    /// <exception cref="IOException">The data directory cannot be used, or another process uses it.</exception>
-    /// <exception cref="CorruptionException">What is on disk is not what was written there.</exception>
+    /// <exception cref="IOException">
+    /// The data directory cannot be used, or another process uses it; or what is in it is damaged, or of a later version: the message says which file, and where.
+    /// </exception>
     public static async Task<Node> OpenAsync(
         NodeOptions options,
         ILoggerFactory loggerFactory,
@@ -97,6 +99,11 @@ public sealed class Node : IAsyncDisposable
         {
             return await StartAsync(options, world, cancelled);
         }
+        catch (Exception e) when (e is CorruptionException or UnknownFormatException)
+        {
+            disk.Dispose();
+            throw new IOException($"{options.DataDirectory}: {e.Message}", e);
+        }
         catch
         {
             // Whatever went wrong, nobody else would give the disk's threads back.
@@ -111,7 +118,7 @@ public sealed class Node : IAsyncDisposable
     /// <param name="cancelled">Ends the search for a cluster to join.</param>
     /// <returns>A running node.</returns>
     /// <exception cref="IOException">The data directory cannot be used, or another process uses it.</exception>
-    /// <exception cref="CorruptionException">What is on disk is not what was written there.</exception>
+    /// <exception cref="IOException">What is on disk is not what was written there, or of a later version; says which file, and where.</exception>
     public static async Task<Node> StartAsync(NodeOptions options, NodeWorld world, CancellationToken cancelled = default)
     {
         ArgumentNullException.ThrowIfNull(options);

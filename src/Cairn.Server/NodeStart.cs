@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Cairn.Raft;
+using Cairn.Server.Import;
 using Cairn.Server.Membership;
 using Cairn.State;
 using Cairn.State.Members;
@@ -84,11 +85,13 @@ internal static class NodeStart
     public static async Task<OpenedNode> OpenAsync(NodeOptions options, NodeWorld world, CancellationToken cancelled)
     {
         var logger = world.LoggerFactory.CreateLogger("cairn.server");
-        var held = await LockAsync(world.Disk);
+        var etcd = EtcdImport.Find(options, world, logger);
+        var held = new DirectoryLocks(etcd);
         try
         {
+            held.Add(await LockAsync(world.Disk));
             var manifests = await ManifestStore.OpenAsync(world.Disk, DataDirectory.Store);
-            var identity = await IdentifyAsync(manifests, world, options);
+            var identity = await IdentifyAsync(manifests, world, options, etcd);
             var founding = options.IsJoining ? null : Founding.Of(options);
             FoundCluster? joined = null;
             if (identity.MemberId == 0 && founding is not null)
@@ -149,7 +152,7 @@ internal static class NodeStart
             ?? throw new IOException($"{DataDirectory.Lock}: another process uses this data directory");
     }
 
-    private static async Task<ManifestIdentity> IdentifyAsync(ManifestStore manifests, NodeWorld world, NodeOptions options)
+    private static async Task<ManifestIdentity> IdentifyAsync(ManifestStore manifests, NodeWorld world, NodeOptions options, EtcdImport? etcd)
     {
         if (manifests.Newest is null)
         {
@@ -159,6 +162,11 @@ internal static class NodeStart
                 Identity = new ManifestIdentity { Incarnation = incarnation, Token = options.ClusterToken },
                 CurrentRevision = 1,
             });
+        }
+
+        if (etcd is not null)
+        {
+            await etcd.RunAsync(manifests);
         }
 
         var identity = manifests.Newest!.Identity;
@@ -354,5 +362,15 @@ internal static class NodeStart
                 ?? throw new ArgumentException($"the initial cluster does not list {options.Name}", nameof(options));
             return new Founding(members, self.Id, ClusterIds.OfCluster(members.Select(member => member.Id)));
         }
+    }
+
+    /// <summary>Everything that keeps other processes out of the directory.</summary>
+    private sealed class DirectoryLocks(IDisposable? first) : IDisposable
+    {
+        private readonly List<IDisposable> _held = first is null ? [] : [first];
+
+        public void Add(IDisposable held) => _held.Add(held);
+
+        public void Dispose() => _held.ForEach(static held => held.Dispose());
     }
 }

@@ -80,6 +80,11 @@ public interface IDisk
     /// <returns>The lock, or null if another process holds it.</returns>
     IDisposable? TryLock(string path);
 
+    /// <summary>Takes an exclusive lock of the kind that bbolt takes (flock) on an existing file until disposed, so that etcd keeps off.</summary>
+    /// <param name="path">The file; renamed while it is locked, it stays locked.</param>
+    /// <returns>The lock, or null if another process holds it.</returns>
+    IDisposable? TryLockAsBbolt(string path);
+
     /// <summary>Asks how much room there is.</summary>
     /// <returns>Total and available bytes.</returns>
     DiskSpace MeasureSpace();

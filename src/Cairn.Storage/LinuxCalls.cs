@@ -16,6 +16,8 @@ internal static unsafe partial class LinuxCalls
     public const int SeekEnd = 2;
     public const int SetOpenFileLock = 37;
     public const short WriteLock = 1;
+    public const int LockExclusively = 2;
+    public const int LockWithoutWaiting = 4;
     public const int CurrentDirectory = -100;
     public const uint StatModeAndSize = 0x201;
 
@@ -45,6 +47,9 @@ internal static unsafe partial class LinuxCalls
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     public static partial int Lock(SafeFileHandle file, int command, FileLock* what);
+
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    public static partial int LockWhole(SafeFileHandle file, int operation);
 
     [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Rename(string from, string to);

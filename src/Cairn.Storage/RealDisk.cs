@@ -160,6 +160,25 @@ public sealed class RealDisk : IDisk, IDisposable
     }
 
     /// <inheritdoc/>
+    public IDisposable? TryLockAsBbolt(string path)
+    {
+        var handle = OpenHandle(path, LinuxCalls.OpenReadWrite);
+        while (LinuxCalls.LockWhole(handle, LinuxCalls.LockExclusively | LinuxCalls.LockWithoutWaiting) != 0)
+        {
+            var errno = LastError;
+            if (errno == Errno.Interrupted)
+            {
+                continue;
+            }
+
+            handle.Dispose();
+            return errno == Errno.Again ? null : throw new DiskException(path, "flock", errno);
+        }
+
+        return handle;
+    }
+
+    /// <inheritdoc/>
     public DiskSpace MeasureSpace()
     {
         var drive = new DriveInfo(_root);

@@ -23,7 +23,7 @@ internal sealed class ZapLoggerFactory(LogSink sink, TimeProvider time, LogLevel
     public ILogger CreateLogger(string categoryName)
     {
         // The web server reports each broken connection of a client; that is news to nobody but those who look for it.
-        bool foreign = !categoryName.StartsWith("Cairn.", StringComparison.Ordinal);
+        bool foreign = !categoryName.StartsWith("Cairn.", StringComparison.OrdinalIgnoreCase);
         LogLevel lowest = foreign && level == LogLevel.Information ? LogLevel.Warning : level;
         return new ZapLogger(this, CallerOf(categoryName), lowest);
     }

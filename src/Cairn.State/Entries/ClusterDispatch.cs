@@ -10,23 +10,9 @@ internal static class ClusterDispatch
     public static bool TryApply(StateParts parts, InternalRaftRequest request, ulong index, out RequestOutcome outcome)
     {
         outcome = new RequestOutcome(StoreError.None, Effect: new ClusterChanged());
-        if (request.ClusterMemberAttrSet is { } attributes)
+        if (Change(parts.Members, request) is { } members)
         {
-            var published = attributes.MemberAttributes;
-            parts.Members = parts.Members.WithAttributes(
-                attributes.MemberID, published?.Name ?? "", [.. published?.ClientUrls ?? []], attributes.CairnIncarnation);
-            return true;
-        }
-
-        if (request.ClusterVersionSet is { } version)
-        {
-            parts.Members = parts.Members with { ClusterVersion = version.Ver };
-            return true;
-        }
-
-        if (request.DowngradeInfoSet is { } downgrade)
-        {
-            parts.Members = parts.Members with { Downgrade = downgrade.Enabled ? new DowngradeJob(downgrade.Ver) : null };
+            parts.Members = members;
             return true;
         }
 
@@ -37,5 +23,22 @@ internal static class ClusterDispatch
         }
 
         return false;
+    }
+
+    /// <summary>Says what a request makes of the members.</summary>
+    /// <param name="members">Those before.</param>
+    /// <param name="request">The request.</param>
+    /// <returns>Those after; null if it is about something else.</returns>
+    public static MemberTable? Change(MemberTable members, InternalRaftRequest request)
+    {
+        if (request.ClusterMemberAttrSet is { } attributes)
+        {
+            var published = attributes.MemberAttributes;
+            return members.WithAttributes(attributes.MemberID, published?.Name ?? "", [.. published?.ClientUrls ?? []], attributes.CairnIncarnation);
+        }
+
+        return request.ClusterVersionSet is { } version ? members with { ClusterVersion = version.Ver }
+            : request.DowngradeInfoSet is { } downgrade ? members with { Downgrade = downgrade.Enabled ? new DowngradeJob(downgrade.Ver) : null }
+            : null;
     }
 }

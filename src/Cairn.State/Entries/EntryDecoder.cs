@@ -41,6 +41,37 @@ internal static class EntryDecoder
         }
     }
 
+    /// <summary>Says whether an entry is a write of the v2 API's own keys, which this store does not have.</summary>
+    /// <param name="data">Payload of a normal entry.</param>
+    /// <returns>True for a v2 request that changes something below "/1", where its keys are.</returns>
+    public static bool ChangesV2Keys(ReadOnlySpan<byte> data)
+    {
+        if (!TryFindField2(data, out var field2))
+        {
+            return false;
+        }
+
+        var reader = new WireReader(IsMethod(field2) ? data : field2);
+        ReadOnlySpan<byte> method = default, path = default;
+        while (reader.TryReadTag(out var tag))
+        {
+            switch (tag)
+            {
+                case 0x12:
+                    method = reader.ReadBytes();
+                    break;
+                case 0x1A:
+                    path = reader.ReadBytes();
+                    break;
+                default:
+                    reader.Skip(tag);
+                    break;
+            }
+        }
+
+        return path.StartsWith("/1"u8) && (method.SequenceEqual("PUT"u8) || method.SequenceEqual("POST"u8) || method.SequenceEqual("DELETE"u8));
+    }
+
     private static bool TryFindField2(ReadOnlySpan<byte> data, out ReadOnlySpan<byte> field)
     {
         field = default;

@@ -28,46 +28,59 @@ internal sealed record SmallState
 {
     private const ulong Format = 1;
 
-    public long Revision { get; private set; } = 1;
+    public long Revision { get; set; } = 1;
 
-    public long CompactedRevision { get; private set; } = -1;
+    public long CompactedRevision { get; set; } = -1;
 
-    public AppliedPosition Applied { get; private set; }
+    public AppliedPosition Applied { get; set; }
 
-    public List<LeaseInfo> Leases { get; } = [];
+    public List<LeaseInfo> Leases { get; init; } = [];
 
-    public AlarmTable Alarms { get; private set; } = AlarmTable.Empty;
+    public AlarmTable Alarms { get; set; } = AlarmTable.Empty;
 
-    public MemberTable Members { get; private set; } = MemberTable.Empty;
+    public MemberTable Members { get; set; } = MemberTable.Empty;
 
-    public AuthTables Auth { get; private set; } = AuthTables.Empty;
+    public AuthTables Auth { get; set; } = AuthTables.Empty;
 
-    public HealingTable Healing { get; private set; } = HealingTable.Empty;
+    public HealingTable Healing { get; set; } = HealingTable.Empty;
 
-    public TokenTable Tokens { get; private set; } = TokenTable.Empty;
+    public TokenTable Tokens { get; set; } = TokenTable.Empty;
 
-    public static byte[] Encode(StateParts parts)
+    public static byte[] Encode(StateParts parts) => new SmallState
+    {
+        Revision = parts.Keys.Revision,
+        CompactedRevision = parts.Keys.CompactedRevision,
+        Applied = parts.Applied,
+        Leases = [.. parts.Leases.List()],
+        Alarms = parts.Alarms,
+        Members = parts.Members,
+        Auth = parts.Auth,
+        Healing = parts.Healing,
+        Tokens = parts.Tokens,
+    }.Encode();
+
+    public byte[] Encode()
     {
         var buffer = new ArrayBufferWriter<byte>();
         var writer = new WireWriter(buffer);
         writer.Number(1, Format);
-        writer.Number(2, (ulong)parts.Keys.Revision);
-        writer.Number(3, (ulong)(parts.Keys.CompactedRevision + 1));
-        writer.Number(5, parts.Applied.Index);
-        writer.Number(6, parts.Applied.Term);
-        EncodeLeases(writer, parts.Leases);
-        EncodeMembers(writer, parts.Alarms, parts.Members);
-        EncodeAuth(writer, parts.Auth);
-        if (parts.Healing.IsCounting)
+        writer.Number(2, (ulong)Revision);
+        writer.Number(3, (ulong)(CompactedRevision + 1));
+        writer.Number(5, Applied.Index);
+        writer.Number(6, Applied.Term);
+        EncodeLeases(writer, Leases);
+        EncodeMembers(writer, Alarms, Members);
+        EncodeAuth(writer, Auth);
+        if (Healing.IsCounting)
         {
-            writer.Bytes(16, parts.Healing.ToMessage().ToByteArray());
+            writer.Bytes(16, Healing.ToMessage().ToByteArray());
         }
 
-        EncodeTokens(writer, parts.Tokens);
+        EncodeTokens(writer, Tokens);
         return buffer.WrittenSpan.ToArray();
     }
 
-    /// <summary>Reads what <see cref="Encode"/> wrote.</summary>
+    /// <summary>Reads what <see cref="Encode()"/> wrote.</summary>
     /// <returns>False if these bytes are something else, or of a later format.</returns>
     public static bool TryDecode(ReadOnlySpan<byte> bytes, [NotNullWhen(true)] out SmallState? state)
     {
@@ -110,10 +123,10 @@ internal sealed record SmallState
         return true;
     }
 
-    private static void EncodeLeases(WireWriter writer, LeaseTable leases)
+    private static void EncodeLeases(WireWriter writer, List<LeaseInfo> leases)
     {
         var nested = new ArrayBufferWriter<byte>(32);
-        foreach (var lease in leases.List())
+        foreach (var lease in leases)
         {
             nested.ResetWrittenCount();
             var fields = new WireWriter(nested);

@@ -21,7 +21,7 @@ namespace Cairn.State.Schema;
 public static class SchemaImage
 {
     // The first version that says in its file which one it is.
-    private const string FirstStorageVersion = "3.6.0";
+    internal const string FirstStorageVersion = "3.6.0";
 
     /// <summary>Says which version of the schema an image has, as its row and Maintenance.Snapshot have it.</summary>
     /// <param name="members">The members, and with them the cluster's version.</param>

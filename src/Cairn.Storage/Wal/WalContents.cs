@@ -11,7 +11,14 @@ namespace Cairn.Storage.Wal;
 /// <param name="Marks">Snapshot marks in the order written, including those above <see cref="HardState.Commit"/>, which do not count yet.</param>
 /// <param name="Repair">What was cut off, or null when the log ended cleanly.</param>
 public sealed record WalContents(
-    WalMetadata Metadata, HardState State, IReadOnlyList<Entry> Entries, IReadOnlyList<WalSnapshotMark> Marks, WalRepair? Repair);
+    WalMetadata Metadata, HardState State, IReadOnlyList<Entry> Entries, IReadOnlyList<WalSnapshotMark> Marks, WalRepair? Repair)
+{
+    /// <summary>Index from which on no entry was missing in what was read.</summary>
+    public ulong FirstIndex { get; init; }
+
+    /// <summary>Last index of the log: of an entry, or of a marked snapshot that replaced what was there. 0 for an empty log.</summary>
+    public ulong LastIndex { get; init; }
+}
 
 /// <summary>A torn tail that was cut off: the last batch, whose sync never returned, so that nobody was told of it.</summary>
 /// <param name="Path">The segment.</param>

@@ -14,6 +14,7 @@ namespace Cairn.Storage.Wal;
 internal sealed class WalReplay
 {
     private readonly ulong _afterIndex;
+    private readonly Predicate<Entry>? _isWanted;
     private readonly List<Entry> _entries = [];
     private readonly List<WalSnapshotMark> _marks = [];
 
@@ -24,9 +25,11 @@ internal sealed class WalReplay
     /// <summary>Begins.</summary>
     /// <param name="afterIndex">Entries up to this index are not kept.</param>
     /// <param name="firstIndex">From the name of the first segment.</param>
-    public WalReplay(ulong afterIndex, ulong firstIndex)
+    /// <param name="isWanted">Which of the others are kept; null for all.</param>
+    public WalReplay(ulong afterIndex, ulong firstIndex, Predicate<Entry>? isWanted = null)
     {
         _afterIndex = afterIndex;
+        _isWanted = isWanted;
         LastIndex = firstIndex == 0 ? 0 : firstIndex - 1;
         _firstIndex = LastIndex + 1;
     }
@@ -75,9 +78,9 @@ internal sealed class WalReplay
     /// <returns>What the log says.</returns>
     public WalContents Finish(WalRepair? repair)
     {
-        Invariant.Holds(_entries.Count == 0 || _entries[^1].Index == LastIndex);
+        Invariant.Holds(_entries.Count == 0 || _isWanted is not null || _entries[^1].Index == LastIndex);
         Invariant.Holds(Metadata is not null);
-        return new WalContents(Metadata, State, _entries, _marks, repair);
+        return new WalContents(Metadata, State, _entries, _marks, repair) { FirstIndex = _firstIndex, LastIndex = LastIndex };
     }
 
     private void TakeMetadata(string path, in WalFrame frame)
@@ -109,7 +112,11 @@ internal sealed class WalReplay
 
         if (index > _afterIndex)
         {
-            _entries.Add(new Entry(term, index, type, payload == frame.Data.Length ? default : frame.Data[payload..].ToArray()));
+            var entry = new Entry(term, index, type, payload == frame.Data.Length ? default : frame.Data[payload..].ToArray());
+            if (_isWanted is null || _isWanted(entry))
+            {
+                _entries.Add(entry);
+            }
         }
     }
 
@@ -134,10 +141,9 @@ internal sealed class WalReplay
         }
 
         _firstIndex = Math.Min(_firstIndex, Math.Max(index, 1));
-        if (_entries.Count > 0 && _entries[^1].Index >= index)
+        while (_entries.Count > 0 && _entries[^1].Index >= index)
         {
-            var kept = index <= _entries[0].Index ? 0 : (int)(index - _entries[0].Index);
-            _entries.RemoveRange(kept, _entries.Count - kept);
+            _entries.RemoveAt(_entries.Count - 1);
         }
     }
 

@@ -145,16 +145,17 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
         }
     }
 
-    /// <summary>Reads what a log says of itself, without its entries, and without locking or repairing it.</summary>
+    /// <summary>Reads what a log says of itself, without locking or repairing it.</summary>
     /// <param name="disk">The disk.</param>
     /// <param name="directory">Its directory.</param>
-    /// <returns>Metadata, last state and all marks, of as many segments as are there; no entries.</returns>
+    /// <param name="isWanted">Which entries are kept in memory, asked of each in turn, superseded ones too; null for none.</param>
+    /// <returns>Metadata, last state and all marks, of as many segments as are there; the entries that are wanted.</returns>
     /// <exception cref="CorruptionException">Something that was promised is damaged.</exception>
-    public static WalContents Inspect(IDisk disk, string directory)
+    public static WalContents Inspect(IDisk disk, string directory, Predicate<Entry>? isWanted = null)
     {
         var reader = ReaderOf(disk, directory);
         var start = reader.FindOldest();
-        var replay = new WalReplay(ulong.MaxValue, reader.Names[start].FirstIndex);
+        var replay = new WalReplay(isWanted is null ? ulong.MaxValue : 0, reader.Names[start].FirstIndex, isWanted);
         reader.ReadFrom(start, replay);
         return replay.Finish(null);
     }

@@ -45,6 +45,9 @@ internal static class StoreContents
     {
         await using var client = server.Connect();
         var lines = new List<string>();
+
+        // A linearizable read first: hashes are of what was applied so far.
+        var all = await client.Kv.GetAsync(KeyRange.All);
         var newest = await client.Maintenance.HashKvAsync(server.Endpoint);
 
         // Not the compacted revision itself: whoever carried the compaction out remembers another hash for it, of what was there before.
@@ -55,7 +58,6 @@ internal static class StoreContents
             lines.Add(string.Create(CultureInfo.InvariantCulture, $"hash at {revision}, compacted {hash.CompactRevision}: {hash.Hash}"));
         }
 
-        var all = await client.Kv.GetAsync(KeyRange.All);
         lines.AddRange(all.Kvs.Select(static row => $"{row.Key.ToStringUtf8()} {row.CreateRevision} {row.ModRevision} {row.Version} {row.Lease} {Digest(row.Value)}"));
         foreach (var lease in (await client.Lease.ListAsync()).Leases.OrderBy(static lease => lease.ID))
         {

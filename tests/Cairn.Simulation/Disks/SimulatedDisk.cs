@@ -275,6 +275,10 @@ public sealed class SimulatedDisk : IDisk
     }
 
     /// <inheritdoc/>
+    public IDisposable? TryLockAsBbolt(string path) =>
+        FileExists(path) ? TryLock(path) : throw new DiskException(path, "open", Errno.NotFound);
+
+    /// <inheritdoc/>
     public DiskSpace MeasureSpace()
     {
         ThrowIfOff(Life);

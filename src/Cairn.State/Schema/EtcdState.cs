@@ -1,0 +1,57 @@
+using Cairn.State.Members;
+using Cairn.State.Persistence;
+
+namespace Cairn.State.Schema;
+
+/// <summary>What an etcd backend file holds beside its rows, as it can be taken over.</summary>
+public sealed record EtcdState
+{
+    internal EtcdState(SmallState small) => Small = small;
+
+    /// <summary>The last entry that is in it.</summary>
+    public AppliedPosition Applied => Small.Applied;
+
+    /// <summary>Revision of the store.</summary>
+    public long Revision => Small.Revision;
+
+    /// <summary>Oldest revision that can be read; -1 before the first compaction.</summary>
+    public long CompactedRevision => Small.CompactedRevision;
+
+    /// <summary>The members as the file has them. Those of 3.5 may be stale: <see cref="MembershipReplay"/>.</summary>
+    public MemberTable Members => Small.Members;
+
+    /// <summary>Version of the schema that the file names; null before 3.6.</summary>
+    public string? StorageVersion { get; init; }
+
+    /// <summary>Rows of the key space.</summary>
+    public long Rows { get; init; }
+
+    /// <summary>Bytes in them.</summary>
+    public long RowBytes { get; init; }
+
+    internal SmallState Small { get; init; }
+
+    /// <summary>Replaces the members.</summary>
+    /// <param name="members">The table.</param>
+    /// <returns>The state with them.</returns>
+    public EtcdState With(MemberTable members) => this with { Small = Small with { Members = members } };
+
+    /// <summary>Says at which entry the state is; for a state that begins a log of its own.</summary>
+    /// <param name="applied">The entry.</param>
+    /// <returns>The state at that entry.</returns>
+    public EtcdState At(AppliedPosition applied) => this with { Small = Small with { Applied = applied } };
+
+    /// <summary>Skips revisions, and marks all up to the last one skipped as compacted, so that watchers and caches of what came later notice.</summary>
+    /// <param name="revisions">How many; at least 1.</param>
+    /// <returns>The state after them.</returns>
+    public EtcdState Skip(long revisions)
+    {
+        Invariant.Holds(revisions > 0);
+        var revision = checked(Revision + revisions);
+        return this with { Small = Small with { Revision = revision, CompactedRevision = revision } };
+    }
+
+    /// <summary>Encodes the state for a manifest.</summary>
+    /// <returns>The small state.</returns>
+    public byte[] ToSmallState() => Small.Encode();
+}

@@ -1,0 +1,110 @@
+using Cairn.Protocol;
+using Cairn.Server;
+using Cairn.Simulation.Disks;
+using Cairn.Storage;
+using Cairn.Tests.Server.Simulated;
+using Xunit;
+using static Cairn.Tests.Server.Simulated.NodeRequests;
+
+namespace Cairn.Tests.Server.Nodes;
+
+/// <summary>The files of an etcd member: a log from its first entry on, and a backend as of some entry of it.</summary>
+internal sealed class EtcdMember
+{
+    private EtcdMember(IReadOnlyDictionary<string, byte[]> files, string contents, ulong memberId)
+    {
+        Files = files;
+        Contents = contents;
+        MemberId = memberId;
+    }
+
+    /// <summary>All files, by their path in the data directory.</summary>
+    public IReadOnlyDictionary<string, byte[]> Files { get; }
+
+    /// <summary>What whoever opens the files must say that is in them.</summary>
+    public string Contents { get; }
+
+    /// <summary>The member.</summary>
+    public ulong MemberId { get; }
+
+    /// <summary>Makes one: puts, deletions, leases and a compaction, some of them only in the log.</summary>
+    public static EtcdMember Make()
+    {
+        EtcdMember? made = null;
+        SingleNodeWorld.Run(async world =>
+        {
+            var node = await world.StartAsync();
+            await FillAsync(node, "early");
+            await node.CompactAsync(new CompactionRequest { Revision = node.Look().Revision - 10, Physical = true }, Anyone);
+            var backend = await BackendAsync(node);
+            await FillAsync(node, "late");
+            var contents = await ReadAsync(node);
+            var id = node.Look().MemberId;
+            await node.DisposeAsync();
+            var files = world.Disk.List("member/wal").Where(static name => name.EndsWith(".wal", StringComparison.Ordinal))
+                .ToDictionary(static name => $"member/wal/{name}", name => ReadFile(world.Disk, $"member/wal/{name}"));
+            files["member/snap/db"] = backend;
+            made = new EtcdMember(files, contents, id);
+        });
+        return made!;
+    }
+
+    /// <summary>Says what a member has stored: hash, keys, leases.</summary>
+    public static async Task<string> ReadAsync(Node node)
+    {
+        // A linearizable read first: the others show what was applied so far.
+        var keys = (await node.RangeAsync(new RangeRequest { Key = Bytes("\0"), RangeEnd = Bytes("\0") }, Anyone)).Value!.ToMessage();
+        var hash = (await node.HashKvAsync(new HashKVRequest(), Anyone)).Value!;
+        var leases = (await node.LeaseLeasesAsync(new LeaseLeasesRequest(), Anyone)).Value!.Leases.Select(static lease => lease.ID).Order();
+        return $"{hash.Hash} at {hash.Header.Revision}, compacted {hash.CompactRevision}; {keys.Count} keys; leases {string.Join(' ', leases)}";
+    }
+
+    /// <summary>Puts the files on a disk, durably.</summary>
+    public async Task InstallAsync(SimulatedDisk disk)
+    {
+        foreach (var (path, bytes) in Files)
+        {
+            var directory = path[..path.LastIndexOf('/')];
+            disk.CreateDirectory(directory);
+            using var file = disk.Open(path, OpenIntent.Create);
+            file.Write(0, bytes);
+            await file.SyncAsync();
+            await disk.SyncDirectoryAsync(directory);
+        }
+
+        await disk.SyncDirectoryAsync("member");
+        await disk.SyncDirectoryAsync("");
+    }
+
+    public static byte[] ReadFile(SimulatedDisk disk, string path)
+    {
+        using var file = disk.Open(path, OpenIntent.Read);
+        var bytes = new byte[file.Length];
+        Assert.Equal(bytes.Length, file.Read(0, bytes));
+        return bytes;
+    }
+
+    private static async Task FillAsync(Node node, string prefix)
+    {
+        var lease = await node.GrantAsync(100_000);
+        for (var i = 0; i < 30; i++)
+        {
+            await node.PutAsync($"{prefix}/{i % 10}", new string('v', 10 * i), i % 3 == 0 ? lease : 0);
+        }
+
+        await node.DeleteAsync($"{prefix}/4");
+        await node.PutAsync("both", prefix);
+    }
+
+    private static async Task<byte[]> BackendAsync(Node node)
+    {
+        using var pieces = (await node.SnapshotAsync(Anyone)).Value!;
+        using var file = new MemoryStream();
+        while (pieces.Next() is { } piece)
+        {
+            file.Write(piece.Blob.Span);
+        }
+
+        return file.ToArray()[..^32];
+    }
+}
