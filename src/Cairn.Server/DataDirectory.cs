@@ -12,13 +12,10 @@ internal static class DataDirectory
     /// <summary>Manifests, segments and checkpoints.</summary>
     public const string Store = "member/store";
 
-    /// <summary>What was moved aside, a directory each time. Nothing here is ever deleted by itself.</summary>
-    public const string Quarantine = "quarantine";
-
     /// <summary>Taken by the process that uses the directory.</summary>
     public const string Lock = "member/lock";
 
-    /// <summary>What healing moved aside; never deleted by itself.</summary>
+    /// <summary>What was moved aside, by healing or by a take-over, a directory each time; never deleted by itself.</summary>
     public const string Quarantine = "quarantine";
 
     /// <summary>A person who can write here wants an evicted member to ask for a place again.</summary>

@@ -238,9 +238,10 @@ public sealed class Node : IAsyncDisposable
     public ValueTask<Answer<HashResponse>> HashAsync(HashRequest request, RequestContext context) => _maintenance.HashAsync(request, context);
 
     /// <summary>Takes all that is stored at this moment as etcd's backend file. Writes go on meanwhile.</summary>
+    /// <param name="request">The request; not changed.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>Its pieces, made as they are asked for, which the caller disposes; or the refusal.</returns>
-    public ValueTask<Answer<SnapshotPieces>> SnapshotAsync(RequestContext context) => _maintenance.SnapshotAsync(context);
+    public ValueTask<Answer<SnapshotPieces>> SnapshotAsync(SnapshotRequest request, RequestContext context) => _maintenance.SnapshotAsync(request, context);
 
     /// <summary>Hashes the history up to a revision.</summary>
     /// <param name="request">The request; not changed.</param>

@@ -28,12 +28,13 @@ internal sealed class MaintenanceService(Node node)
 
     private async ValueTask<GrpcStatus> SnapshotAsync(GrpcCall call)
     {
-        if (await call.ReadOnlyMessageAsync(SnapshotRequest.Parser) is null)
+        SnapshotRequest? request = await call.ReadOnlyMessageAsync(SnapshotRequest.Parser);
+        if (request is null)
         {
             return call.ReadFailure;
         }
 
-        Answer<SnapshotPieces> answer = await node.SnapshotAsync(Caller.Of(call));
+        Answer<SnapshotPieces> answer = await node.SnapshotAsync(request, Caller.Of(call));
         if (!answer.Succeeded)
         {
             return EtcdErrors.StatusOf(answer.Error);

@@ -18,6 +18,23 @@ internal static class Quarantine
     private static readonly string Store = DataDirectory.Store[(DataDirectory.Member.Length + 1)..];
     private static readonly string Lock = DataDirectory.Lock[(DataDirectory.Member.Length + 1)..];
 
+    /// <summary>Makes a name for a directory in quarantine that is not there yet.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="reason">A word for people: why.</param>
+    /// <param name="now">Wall clock.</param>
+    /// <returns>The name.</returns>
+    public static string FreeName(IDisk disk, string reason, DateTimeOffset now)
+    {
+        var name = now.UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture) + "-" + reason;
+        var free = name;
+        for (var i = 2; disk.DirectoryExists($"{DataDirectory.Quarantine}/{free}"); i++)
+        {
+            free = $"{name}-{i}";
+        }
+
+        return free;
+    }
+
     /// <summary>Decides, durably, to move everything.</summary>
     /// <param name="disk">The disk.</param>
     /// <param name="manifests">The manifests, of which there is one.</param>
@@ -27,14 +44,7 @@ internal static class Quarantine
     /// <returns>Completes when durable; <see cref="FinishAsync"/> does the rest.</returns>
     public static async Task DecideAsync(IDisk disk, ManifestStore manifests, MemberMemory memory, string reason, DateTimeOffset now)
     {
-        var name = now.UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture) + "-" + reason;
-        var free = name;
-        for (var i = 2; disk.DirectoryExists($"{DataDirectory.Quarantine}/{free}"); i++)
-        {
-            free = $"{name}-{i}";
-        }
-
-        memory.Quarantine = free;
+        memory.Quarantine = FreeName(disk, reason, now);
         await manifests.WriteAsync(manifests.Newest! with { MemberState = memory.Encode() }); // A directory without manifest has nothing to be moved.
     }
 

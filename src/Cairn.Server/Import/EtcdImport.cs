@@ -1,5 +1,5 @@
-using System.Globalization;
 using Cairn.Raft;
+using Cairn.Server.Healing;
 using Cairn.State.Schema;
 using Cairn.Storage;
 using Cairn.Storage.Manifest;
@@ -143,7 +143,7 @@ internal sealed class EtcdImport : IDisposable
     private async Task PutAsideAsync()
     {
         var disk = _world.Disk;
-        var aside = string.Create(CultureInfo.InvariantCulture, $"{DataDirectory.Quarantine}/{_world.Time.GetUtcNow():yyyyMMdd'T'HHmmss'Z'}-taken-over-from-etcd");
+        var aside = $"{DataDirectory.Quarantine}/{Quarantine.FreeName(disk, "taken-over-from-etcd", _world.Time.GetUtcNow())}";
         disk.CreateDirectory(aside);
         await disk.SyncDirectoryAsync("");
         await disk.SyncDirectoryAsync(DataDirectory.Quarantine);

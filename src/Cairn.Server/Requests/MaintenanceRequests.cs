@@ -104,11 +104,12 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
     }
 
     /// <summary>Takes the state of now as etcd's backend file.</summary>
+    /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>Its pieces, made as they are asked for; the caller disposes them.</returns>
-    public async ValueTask<Answer<SnapshotPieces>> SnapshotAsync(RequestContext context)
+    public async ValueTask<Answer<SnapshotPieces>> SnapshotAsync(SnapshotRequest request, RequestContext context)
     {
-        var refusal = node.JudgeRequest(context);
+        var refusal = await node.Auth.AdmitAsync(request, context);
         if (refusal != NodeError.None)
         {
             return refusal;

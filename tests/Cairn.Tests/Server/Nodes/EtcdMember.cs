@@ -98,7 +98,7 @@ internal sealed class EtcdMember
 
     private static async Task<byte[]> BackendAsync(Node node)
     {
-        using var pieces = (await node.SnapshotAsync(Anyone)).Value!;
+        using var pieces = (await node.SnapshotAsync(new SnapshotRequest(), Anyone)).Value!;
         using var file = new MemoryStream();
         while (pieces.Next() is { } piece)
         {
