@@ -104,7 +104,7 @@ internal static class NodeStart
                 identity = identity with { MemberId = joined.MemberId, ClusterId = joined.ClusterId };
             }
 
-            var (wal, contents) = await OpenLogAsync(world, manifests.Newest!, identity);
+            var (wal, contents) = await LogStart.OpenAsync(world, manifests.Newest!, identity, (ulong)options.CatchUpEntries);
             if (contents?.Repair is { } repair)
             {
                 logger.LogRepaired(repair.Path, repair.Offset, repair.Bytes, repair.Reason, repair.Copy);
@@ -112,7 +112,7 @@ internal static class NodeStart
 
             identity = await CountStartAsync(manifests, identity);
             var (revisions, state, checkpointRevision) = OpenState(world, manifests.Newest!, options);
-            var log = FillLog(manifests.Newest!, contents);
+            var log = LogStart.Fill(manifests.Newest!, contents);
             logger.Started(identity.MemberId, identity.ClusterId, state.Applied.Index, (int)(log.LastIndex - state.Applied.Index));
             return new OpenedNode
             {
@@ -128,7 +128,7 @@ internal static class NodeStart
                 CheckpointRevision = checkpointRevision,
                 Wal = wal,
                 Log = log,
-                Core = MakeCore(options, world, identity, log, founding),
+                Core = MakeCore(options, world, identity, log, state.Applied.Index, founding),
                 Joined = joined,
             };
         }
@@ -178,67 +178,6 @@ internal static class NodeStart
         // A log that a founding or a joining left behind, before its manifest was written, keeps its ids.
         var left = WriteAheadLog.Inspect(world.Disk, DataDirectory.Wal).Metadata;
         return identity with { MemberId = left.MemberId, ClusterId = left.ClusterId };
-    }
-
-    private static async Task<(WriteAheadLog Wal, WalContents? Contents)> OpenLogAsync(
-        NodeWorld world, ManifestContents newest, ManifestIdentity identity)
-    {
-        var (disk, options) = (world.Disk, world.WalOptions);
-        if (!WriteAheadLog.Exists(disk, DataDirectory.Wal))
-        {
-            if (newest.Identity.MemberId != 0)
-            {
-                throw new CorruptionException(DataDirectory.Wal, 0, "the log is gone, and with it what this member promised");
-            }
-
-            var metadata = new WalMetadata(identity.MemberId, identity.ClusterId);
-            return (await WriteAheadLog.CreateAsync(disk, DataDirectory.Wal, metadata, options), null);
-        }
-
-        var (wal, contents) = await WriteAheadLog.OpenAsync(disk, DataDirectory.Wal, newest.AppliedIndex, options);
-        try
-        {
-            if (contents.Metadata != new WalMetadata(identity.MemberId, identity.ClusterId))
-            {
-                throw new CorruptionException(DataDirectory.Wal, 0, $"the log is of {contents.Metadata}, the state is not");
-            }
-
-            if (IsMarkMissing(newest, contents))
-            {
-                // The process ended between installing the state and telling the log of it.
-                var state = contents.State;
-                var term = Math.Max(state.Term, newest.AppliedTerm);
-                var mark = new WalSnapshotMark(newest.AppliedIndex, newest.AppliedTerm, newest.ConfState);
-                await wal.MarkSnapshotAsync(mark, new HardState(term, term == state.Term ? state.Vote : 0, Math.Max(state.Commit, mark.Index)));
-                await wal.DisposeAsync();
-                (wal, contents) = await WriteAheadLog.OpenAsync(disk, DataDirectory.Wal, newest.AppliedIndex, options);
-            }
-
-            CheckReach(wal, contents, newest.AppliedIndex);
-            return (wal, contents);
-        }
-        catch
-        {
-            // The caller gets no log to dispose.
-            wal.Dispose();
-            throw;
-        }
-    }
-
-    private static bool IsMarkMissing(ManifestContents newest, WalContents contents) =>
-        newest.IsInstalled && !contents.Marks.Any(mark => mark.Index == newest.AppliedIndex && mark.Term == newest.AppliedTerm);
-
-    private static void CheckReach(WriteAheadLog wal, WalContents contents, ulong applied)
-    {
-        if (wal.LastIndex < applied)
-        {
-            throw new CorruptionException(DataDirectory.Wal, 0, $"the log ends at {wal.LastIndex}, the state is of {applied}");
-        }
-
-        if ((contents.Entries is [var first, ..] ? first.Index : wal.LastIndex + 1) != applied + 1)
-        {
-            throw new CorruptionException(DataDirectory.Wal, 0, $"the log begins behind a snapshot that is newer than the state, which is of {applied}");
-        }
     }
 
     /// <summary>Notes, durably, that another process starts on this directory, before it says anything to anyone.</summary>
@@ -298,28 +237,7 @@ internal static class NodeStart
         }
     }
 
-    private static MemoryLog FillLog(ManifestContents manifest, WalContents? contents)
-    {
-        var log = new MemoryLog();
-        if (manifest.AppliedIndex > 0)
-        {
-            var metadata = new SnapshotMetadata(manifest.ConfState, manifest.AppliedIndex, manifest.AppliedTerm);
-            Invariant.Holds(log.TryApplySnapshot(new Snapshot(default, metadata)));
-        }
-
-        if (contents is null)
-        {
-            return log;
-        }
-
-        log.Append([.. contents.Entries]);
-
-        // The commit index on disk may lag: it is synced with the entries behind it, not by itself. What was applied was committed.
-        log.SetHardState(contents.State with { Commit = Math.Max(contents.State.Commit, manifest.AppliedIndex) });
-        return log;
-    }
-
-    private static RaftNode MakeCore(NodeOptions options, NodeWorld world, ManifestIdentity identity, MemoryLog log, Founding? founding)
+    private static RaftNode MakeCore(NodeOptions options, NodeWorld world, ManifestIdentity identity, MemoryLog log, ulong applied, Founding? founding)
     {
         var core = new RaftNode(new RaftConfig
         {
@@ -328,7 +246,7 @@ internal static class NodeStart
             Seed = world.Seed ^ identity.MemberId,
             ElectionTicks = Math.Max((int)(options.ElectionTimeout / options.HeartbeatInterval), 2),
             HeartbeatTicks = 1,
-            Applied = log.FirstIndex - 1,
+            Applied = applied,
             AsyncStorageWrites = true,
             ApplyUnstable = true,
             ApplyUnstableBytesMax = (ulong)Loops.LoopLimits.UnsyncedBytesMax,

@@ -52,6 +52,8 @@ internal sealed class RaftLoop
         _contact = new QuorumContact(parts.Time);
         _leases = new LeaseExpiry(parts, _contact);
         _appliedIndex = _handedOut = parts.Facts.Applied;
+        var (first, last) = (parts.Log.FirstIndex, Math.Min(_appliedIndex, parts.Log.LastIndex));
+        _keptBytes = first <= last ? BytesOf(first, last) : 0;
     }
 
     /// <summary>Where the apply loop and others report.</summary>
@@ -80,9 +82,10 @@ internal sealed class RaftLoop
         _wake.Set();
     }
 
-    /// <summary>Lets go of the log's files below an index. Any thread.</summary>
+    /// <summary>Lets go of the log's files below an index, but for the entries that are kept for members that are behind: so a restart finds them. Any thread.</summary>
     /// <param name="index">No entry up to here is needed.</param>
-    public void ReleaseLog(ulong index) => _completions.TryPost(RaftCompletion.OfCall(_ => _writer.Release(index)));
+    public void ReleaseLog(ulong index) =>
+        _completions.TryPost(RaftCompletion.OfCall(_ => _writer.Release(Math.Min(index, _parts.Log.FirstIndex - 1))));
 
     /// <summary>Describes the core. Any thread.</summary>
     /// <returns>A copy, made on the loop.</returns>

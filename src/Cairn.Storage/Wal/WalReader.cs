@@ -60,9 +60,10 @@ internal sealed class WalReader
 
     /// <summary>Finds the segment with which to begin in order to see every entry above an index.</summary>
     /// <param name="afterIndex">The index.</param>
+    /// <param name="atBest">A lower one; it is gone back as far as this if the segments are there.</param>
     /// <returns>Place in <see cref="Names"/>.</returns>
-    /// <exception cref="CorruptionException">No segment reaches back that far, or one is missing.</exception>
-    public int FindStart(ulong afterIndex)
+    /// <exception cref="CorruptionException">No segment reaches back to the index, or one is missing.</exception>
+    public int FindStart(ulong afterIndex, ulong atBest = ulong.MaxValue)
     {
         var start = Names.Count - 1;
         while (start >= 0 && Names[start].FirstIndex > afterIndex)
@@ -82,6 +83,11 @@ internal sealed class WalReader
             {
                 throw new CorruptionException(PathOf(Names[i]), 0, $"the segment before it is missing; the one before that is {Names[i - 1]}");
             }
+        }
+
+        while (start > 0 && Names[start].FirstIndex > atBest && Names[start - 1].Sequence + 1 == Names[start].Sequence)
+        {
+            start--;
         }
 
         return start;

@@ -110,15 +110,17 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
     /// <param name="directory">Its directory.</param>
     /// <param name="afterIndex">Entries up to this index are not needed: they are in the state that was loaded.</param>
     /// <param name="options">How new segments are laid out.</param>
+    /// <param name="entriesBefore">How many entries up to that index are wanted all the same, if they are still there.</param>
     /// <returns>The log, ready to append, and what it holds.</returns>
     /// <exception cref="CorruptionException">Something that was promised is damaged or missing; says which file, where, and which index was the last good one.</exception>
     /// <exception cref="IOException">The disk failed, or another process has the log open (EAGAIN).</exception>
     public static async ValueTask<(WriteAheadLog Log, WalContents Contents)> OpenAsync(
-        IDisk disk, string directory, ulong afterIndex, WalOptions options)
+        IDisk disk, string directory, ulong afterIndex, WalOptions options, ulong entriesBefore = 0)
     {
         ArgumentNullException.ThrowIfNull(options);
         var reader = ReaderOf(disk, directory);
-        var start = reader.FindStart(afterIndex);
+        var start = reader.FindStart(afterIndex, afterIndex - Math.Min(afterIndex, entriesBefore));
+        afterIndex -= Math.Min(afterIndex, entriesBefore);
         var segments = new List<LockedSegment>();
         WriteAheadLog? log = null;
         try

@@ -47,6 +47,30 @@ public sealed class StateTransferTests
         Assert.Null(await world.Nodes[behind]!.GetAsync("gone", serializable: true));
     }, catchUpEntries: 10);
 
+    [Fact]
+    public void A_small_lag_is_served_from_the_log_even_after_a_restart_of_everybody_else() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var behind = (leader + 1) % 3;
+        await world.StopAsync(behind);
+        for (var i = 0; i < 50; i++)
+        {
+            await world.Nodes[leader]!.PutAsync($"key-{i}", $"{i}");
+        }
+
+        foreach (var other in Enumerable.Range(0, 3).Where(other => other != behind))
+        {
+            await world.StopAsync(other);
+            await world.StartAsync(other);
+        }
+
+        await world.StartAsync(behind);
+
+        await world.UntilAsync(() => IsInSync(world));
+        Assert.Equal("49", await world.Nodes[behind]!.GetAsync("key-49"));
+        Assert.DoesNotContain(StateTransfer.OfferPath, world.Asked.Keys);
+    });
+
     /// <summary>Stops a follower and writes so much that the log forgets what it lacks.</summary>
     internal static async Task<(Node Leader, int Behind)> LeaveBehindAsync(ClusterWorld world)
     {
