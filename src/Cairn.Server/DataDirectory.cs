@@ -15,6 +15,9 @@ internal static class DataDirectory
     /// <summary>Taken by the process that uses the directory.</summary>
     public const string Lock = "member/lock";
 
+    /// <summary>Room for the day on which the disk is full.</summary>
+    public const string Reserve = "member/reserve";
+
     /// <summary>What was moved aside, by healing or by a take-over, a directory each time; never deleted by itself.</summary>
     public const string Quarantine = "quarantine";
 

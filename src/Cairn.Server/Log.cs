@@ -129,6 +129,18 @@ internal static partial class Log
     [LoggerMessage(2060, LogLevel.Warning, "invalid authentication was requested, user {User}")]
     public static partial void LoginRefused(this ILogger logger, string user);
 
+    /// <summary>The disk is nearly full.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="available">What is left.</param>
+    [LoggerMessage(2017, LogLevel.Error, "the disk is full but for {Available} bytes: only deletions, compaction, leases and reads go on until there is room")]
+    public static partial void DiskFull(this ILogger logger, long available);
+
+    /// <summary>There is room on the disk again.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="available">How much.</param>
+    [LoggerMessage(2018, LogLevel.Information, "the disk has room again, {Available} bytes: all requests are served")]
+    public static partial void DiskHasRoom(this ILogger logger, long available);
+
     /// <summary>The cluster to be joined is not found yet.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="asked">Whom it asked.</param>

@@ -44,6 +44,9 @@ public sealed record NodeOptions
     /// <summary>Bytes that live and retained history may take; above it writes are refused. 0 is etcd's default of 2 GiB, negative is no limit.</summary>
     public long QuotaBytes { get; init; }
 
+    /// <summary>Room on the disk that is kept for the day on which it is full; at most an eighth of the disk. 0 is none.</summary>
+    public long ReserveBytes { get; init; } = 64L * 1024 * 1024;
+
     /// <summary>Period of the progress messages of watchers that asked for them; at least 100 ms.</summary>
     public TimeSpan WatchProgressInterval { get; init; } = TimeSpan.FromMinutes(10);
 

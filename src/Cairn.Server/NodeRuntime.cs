@@ -42,7 +42,7 @@ internal sealed class NodeRuntime
     private Task _loops = Task.CompletedTask;
     private Task _raftLoopTask = Task.CompletedTask;
     private Task _housekeepingTask = Task.CompletedTask;
-    private Task _diskWatch = Task.CompletedTask;
+    private Task _diskCare = Task.CompletedTask;
     private Task _publication = Task.CompletedTask;
     private Task _versionMonitor = Task.CompletedTask;
     private Task _healing = Task.CompletedTask;
@@ -88,7 +88,7 @@ internal sealed class NodeRuntime
         Transfer = new StateTransfer(this);
         RaftLoop = LoopAssembly.MakeRaftLoop(this, opened);
         ApplyLoop = LoopAssembly.MakeApplyLoop(this, opened);
-        DiskWatch = new DiskWatch(this);
+        Disks = new DiskCare(this);
         Housekeeping = new Housekeeping(this, opened.Manifests, opened.Identity, opened.CheckpointRevision);
     }
 
@@ -161,8 +161,8 @@ internal sealed class NodeRuntime
     /// <summary>Owner of the state.</summary>
     public ApplyLoop ApplyLoop { get; }
 
-    /// <summary>Knows how the disks do.</summary>
-    public DiskWatch DiskWatch { get; }
+    /// <summary>What is done about the disk.</summary>
+    public DiskCare Disks { get; }
 
     /// <summary>Work that may wait for the disk.</summary>
     public Housekeeping Housekeeping { get; }
@@ -207,7 +207,7 @@ internal sealed class NodeRuntime
         _loops = Task.WhenAll(Guard(Hub.RunAsync()), Guard(ApplyLoop.RunAsync()));
         _raftLoopTask = Guard(RaftLoop.RunAsync(ApplyLoop));
         _housekeepingTask = Guard(Housekeeping.RunAsync());
-        _diskWatch = Guard(DiskWatch.RunAsync());
+        _diskCare = Guard(Disks.RunAsync());
         _publication = Guard(Publication.RunAsync(this));
         _versionMonitor = Guard(ClusterVersion.MonitorAsync(this, _versionWake));
         _healing = Guard(Healer.RunAsync());
@@ -367,8 +367,8 @@ internal sealed class NodeRuntime
         Proposals.RefuseAll(NodeError.Stopped);
         Hub.Stop();
         Housekeeping.Stop();
-        DiskWatch.Stop();
-        await Task.WhenAll(_publication, _versionMonitor, _healing, _tokenKeeper, _housekeepingTask, _diskWatch, _raftLoopTask);
+        Disks.Stop();
+        await Task.WhenAll(_publication, _versionMonitor, _healing, _tokenKeeper, _housekeepingTask, _diskCare, _raftLoopTask);
         await Guard(FinishAsync());
 
         ApplyLoop.Stop();
@@ -447,7 +447,8 @@ internal sealed class NodeRuntime
             return NodeError.Stopped;
         }
 
-        if (Facts.WriteFailure is { } failure)
+        // Where only room is missing, and the reserve not given up yet, there will be some in a moment.
+        if (Facts.WriteFailure is { } failure && !(failure is DiskException { IsNoSpace: true } && Disks.Reserve.IsHeld))
         {
             // Another member may well take it, so whoever asks a follower is sent there; the leader's word on space is the cluster's.
             return failure is DiskException { IsNoSpace: true } && Facts.LeadingTerm != 0 ? NodeError.NoSpace : NodeError.DiskUnusable;

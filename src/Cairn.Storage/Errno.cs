@@ -30,6 +30,9 @@ public static class Errno
     /// <summary>ENOSPC: no space left on the device.</summary>
     public const int NoSpace = 28;
 
+    /// <summary>EROFS: the file system was remounted read-only.</summary>
+    public const int ReadOnly = 30;
+
     /// <summary>EOPNOTSUPP: this file system cannot do that.</summary>
     public const int NotSupported = 95;
 
@@ -59,7 +62,7 @@ public static class Errno
         24 => "EMFILE (too many open files)",
         27 => "EFBIG (file too large)",
         NoSpace => "ENOSPC (no space left on device)",
-        30 => "EROFS (read-only file system)",
+        ReadOnly => "EROFS (read-only file system)",
         36 => "ENAMETOOLONG (file name too long)",
         39 => "ENOTEMPTY (directory not empty)",
         NotSupported => "EOPNOTSUPP (operation not supported)",

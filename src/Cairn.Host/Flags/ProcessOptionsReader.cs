@@ -110,6 +110,7 @@ internal static class ProcessOptionsReader
             CatchUpEntries = values.Number("snapshot-catchup-entries"),
             SnapshotEntries = Math.Max(1, values.Number("snapshot-count")),
             ServerVersion = Versions.Etcd,
+            ReserveBytes = values.Number("disk-reserve-bytes"),
             Heal = Enum.Parse<HealMode>(values.Text("heal"), ignoreCase: true),
             HealReplaceAfter = values.Duration("heal-replace-after"),
             EvictAfter = values.Duration("evict-after"),

@@ -23,6 +23,8 @@ internal static class ServerFlags
         new("memory-mlock", FlagKind.Switch, "false", "Keep the database in memory.") { Effect = FlagEffect.NotNeeded, WasExperimental = true },
         new("quota-backend-bytes", FlagKind.Integer, "0",
             "Bytes that keys, values and history may take before writes are refused; 0 is 2 GiB, negative is no limit."),
+        new("disk-reserve-bytes", FlagKind.Natural, "67108864",
+            "Bytes kept free on the disk, at most an eighth of it, so that deletions, compaction and leases go on when it is full; 0 is none."),
         new("backend-bbolt-freelist-type", FlagKind.Text, "map", "Kind of the free list of bbolt.") { Effect = FlagEffect.NotNeeded },
         new("backend-batch-interval", FlagKind.Duration, "0s", "Longest time before the backend commits.") { Effect = FlagEffect.NotNeeded },
         new("backend-batch-limit", FlagKind.Integer, "0", "Most operations before the backend commits.") { Effect = FlagEffect.NotNeeded },

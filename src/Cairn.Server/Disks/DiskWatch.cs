@@ -72,7 +72,7 @@ internal sealed class DiskWatch(NodeRuntime node)
             P99Us = (ulong)times.P99.TotalMicroseconds,
             WorstUs = (ulong)times.Worst.TotalMicroseconds,
             WaitingUs = (ulong)Waiting().TotalMicroseconds,
-            Failure = node.Facts.WriteFailure?.Message ?? "",
+            Failure = node.Facts.WriteFailure?.Message ?? (node.Disks.Reserve.IsLow ? "the disk is full" : ""),
         };
     }
 

@@ -19,6 +19,7 @@ internal static class LoopAssembly
         Reads = node.ReadRounds,
         Self = () => node.Auth.Self,
         Leases = node.Leases,
+        NoSpaceFound = () => node.Disks.Reserve.Release(),
         Transport = node.World.Transport,
         OfferSnapshot = node.Transfer.Offer,
         Install = node.Transfer.InstallAsync,

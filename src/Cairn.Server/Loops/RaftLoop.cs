@@ -202,6 +202,11 @@ internal sealed class RaftLoop
             }
 
             _parts.Facts.WriteFailure = failure;
+            if (failure is Storage.DiskException { IsNoSpace: true })
+            {
+                _parts.NoSpaceFound();
+            }
+
             return;
         }
 

@@ -40,6 +40,9 @@ internal sealed record RaftLoopParts
     /// <summary>Keeps the time of leases.</summary>
     public required LeaseClock Leases { get; init; }
 
+    /// <summary>Called when the log found no room.</summary>
+    public required Action NoSpaceFound { get; init; }
+
     /// <summary>Reaches the other members; null if there are none to be reached.</summary>
     public IPeerTransport? Transport { get; init; }
 

@@ -29,7 +29,8 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
             QuotaBytes = node.Housekeeping.Quota.Bytes,
             IsLearner = node.Facts.IsLearner,
             Alarms = [.. view.Alarms.All.Select(alarm => $"memberID:{alarm.MemberId} alarm:{alarm.Kind.ToString().ToUpperInvariant()} ")],
-            Impairment = (node.Failure ?? node.Facts.WriteFailure)?.Message ?? (node.IsStopping ? "the node stops" : null),
+            Impairment = (node.Failure ?? node.Facts.WriteFailure)?.Message
+                ?? (node.IsStopping ? "the node stops" : node.Disks.Reserve.IsLow ? "the disk is full" : null),
             ClusterVersion = view.Members.ClusterVersion,
         };
     }

@@ -54,7 +54,7 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                 case KeepAlivePath:
                     return await KeepAliveAsync(LeaseKeepAliveRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span), context);
                 case Disks.DiskWatch.Path:
-                    return new PeerAnswer(200, node.DiskWatch.Describe().ToByteArray());
+                    return new PeerAnswer(200, node.Disks.Watch.Describe().ToByteArray());
                 case LeasePath:
                     var question = LeaseInternalRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span);
                     return await DescribeLeaseAsync(question.LeaseTimeToLiveRequest ?? new LeaseTimeToLiveRequest(), context);

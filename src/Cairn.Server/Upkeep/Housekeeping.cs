@@ -1,5 +1,6 @@
 using Cairn.Server.Loops;
 using Cairn.State.Transfer;
+using Cairn.Storage;
 using Cairn.Storage.Manifest;
 using Cairn.Storage.Revisions;
 
@@ -256,6 +257,11 @@ internal sealed class Housekeeping
         if (failure is null)
         {
             return;
+        }
+
+        if (failure is DiskException { IsNoSpace: true })
+        {
+            _node.Disks.Reserve.Release();
         }
 
         if (!_isFailing)

@@ -35,24 +35,51 @@ internal sealed class SpaceQuota(NodeRuntime node)
     /// <returns>None, or NoSpace.</returns>
     public NodeError Judge(long cost)
     {
+        if (cost > 0 && node.Disks.Reserve.IsLow && node.Facts.LeadingTerm != 0)
+        {
+            return NodeError.NoSpace;
+        }
+
         if (Bytes == 0 || node.RevisionLog.LiveBytes + cost <= Bytes)
         {
             return NodeError.None;
         }
 
+        Raise();
+        return NodeError.NoSpace;
+    }
+
+    /// <summary>Raises the alarm, unless it is raised. Any thread.</summary>
+    public void Raise()
+    {
         if (!IsRaised && Interlocked.Exchange(ref _isProposing, 1) == 0)
         {
             _ = RaiseAsync();
         }
+    }
 
-        return NodeError.NoSpace;
+    /// <summary>Clears the alarm at once, unless the key space needs it. Any thread.</summary>
+    /// <returns>Whether there is nothing left to be done.</returns>
+    public bool TryClear()
+    {
+        if (!IsRaised || !_isOurs || IsNearLimit)
+        {
+            return true;
+        }
+
+        if (Interlocked.Exchange(ref _isProposing, 1) == 0)
+        {
+            _ = ClearAsync();
+        }
+
+        return false;
     }
 
     /// <summary>Clears the alarm if there has been room for long enough. The housekeeping loop.</summary>
     /// <returns>Completes when the alarm is cleared, or at once.</returns>
     public async Task ReviewAsync()
     {
-        if (!IsRaised || !_isOurs || node.RevisionLog.LiveBytes >= Bytes * ClearBelow)
+        if (!IsRaised || !_isOurs || IsNearLimit || node.Disks.Reserve.IsLow)
         {
             _lowSince = 0;
             return;
@@ -74,6 +101,14 @@ internal sealed class SpaceQuota(NodeRuntime node)
     }
 
     private bool IsRaised => node.View.Alarms.All.Contains(new State.Alarms.Alarm(node.Headers.MemberId, AlarmType.Nospace));
+
+    private bool IsNearLimit => Bytes > 0 && node.RevisionLog.LiveBytes >= Bytes * ClearBelow;
+
+    private async Task ClearAsync()
+    {
+        await ProposeAsync(AlarmRequest.Types.AlarmAction.Deactivate);
+        Volatile.Write(ref _isProposing, 0);
+    }
 
     private async Task RaiseAsync()
     {

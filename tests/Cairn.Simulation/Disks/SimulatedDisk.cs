@@ -9,7 +9,7 @@ namespace Cairn.Simulation.Disks;
 //   unsynced  CutPower(mode): bytes written since the last sync of their file, and names changed since the last sync of their directory, are lost, kept,
 //             reordered and torn: per sector of 512 bytes, inside a sector, with stale or garbled bytes where bytes were to change (CrashMode).
 //   killed    Kill(): the process is gone, the page cache stays: everything written is there, synced or not, and can still be lost by a later CutPower.
-//   errors    Fail(operation, path, errno, count): the next calls of a kind fail. A failed sync marks its writes clean, as Linux does: the cache shows
+//   errors    Fail(operation, path, errno, count): the next calls of a kind fail; FailAt(n, errno): the n-th operation fails. A failed sync marks its writes clean, as Linux does: the cache shows
 //             them, no later sync writes them.
 //   space     SpaceBytes: what does not fit fails with ENOSPC and changes nothing.
 //   rot       FlipBit, Damage, Truncate: bytes change on the platter behind everybody's back.
@@ -28,6 +28,7 @@ public sealed class SimulatedDisk : IDisk
     private readonly TimeProvider? _time;
     private bool _off;
     private long _crashAt = long.MaxValue;
+    private (long Operation, int Errno) _failAt;
 
     /// <summary>Makes an empty disk.</summary>
     /// <param name="seed">Decides what every crash leaves behind.</param>
@@ -103,8 +104,17 @@ public sealed class SimulatedDisk : IDisk
     /// <param name="count">How often.</param>
     public void Fail(string operation, string path, int errno, int count = 1) => _failures.Add(new PlannedFailure(operation, path, errno) { Left = count });
 
+    /// <summary>Plans the failure of one operation, whatever it is.</summary>
+    /// <param name="operation">Which operation of <see cref="Operations"/>; from 1.</param>
+    /// <param name="errno">What it answers.</param>
+    public void FailAt(long operation, int errno) => _failAt = (operation, errno);
+
     /// <summary>Forgets all failures that were planned.</summary>
-    public void FailNoMore() => _failures.Clear();
+    public void FailNoMore()
+    {
+        _failures.Clear();
+        _failAt = default;
+    }
 
     /// <summary>Flips one bit of what is on the platter.</summary>
     /// <param name="path">The file.</param>
@@ -290,6 +300,12 @@ public sealed class SimulatedDisk : IDisk
     internal bool Count(string operation, string path)
     {
         ThrowIfPlanned(operation, path);
+        if (_failAt.Operation == Operations + 1)
+        {
+            _failAt.Operation = 0;
+            throw new DiskException(path, operation, _failAt.Errno);
+        }
+
         return ++Operations == _crashAt;
     }
 

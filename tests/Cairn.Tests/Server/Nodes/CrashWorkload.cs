@@ -34,7 +34,7 @@ internal sealed class CrashWorkload
             {
                 node = await _world.StartAsync();
             }
-            catch (Exception exception) when (exception is SimulatedCrashException or TimeoutException or OperationCanceledException)
+            catch (Exception exception) when (exception is SimulatedCrashException or TimeoutException or OperationCanceledException or IOException)
             {
                 return;
             }
@@ -79,7 +79,7 @@ internal sealed class CrashWorkload
 
             if (i == 12)
             {
-                await node.CompactAsync(new CompactionRequest { Revision = node.Look().Revision - 2 }, Anyone);
+                await node.CompactAsync(new CompactionRequest { Revision = node.Look().Revision - 2 }, Patient());
                 await GrantAsync(node);
             }
 
@@ -93,25 +93,28 @@ internal sealed class CrashWorkload
     private async Task<bool> PutAsync(Node node, string key, string value)
     {
         Attempt(key, value);
-        var answer = await node.PutAsync(new PutRequest { Key = Bytes(key), Value = Bytes(value) }, Anyone);
+        var answer = await node.PutAsync(new PutRequest { Key = Bytes(key), Value = Bytes(value) }, Patient());
         return Note(answer.Error, answer.Value?.Header, key, value);
     }
 
     private async Task<bool> DeleteAsync(Node node, string key)
     {
         Attempt(key, null);
-        var answer = await node.DeleteRangeAsync(new DeleteRangeRequest { Key = Bytes(key) }, Anyone);
+        var answer = await node.DeleteRangeAsync(new DeleteRangeRequest { Key = Bytes(key) }, Patient());
         return Note(answer.Error, answer.Value?.Header, key, null);
     }
 
     private async Task GrantAsync(Node node)
     {
-        var answer = await node.LeaseGrantAsync(new LeaseGrantRequest { TTL = 100_000 }, Anyone);
+        var answer = await node.LeaseGrantAsync(new LeaseGrantRequest { TTL = 100_000 }, Patient());
         if (answer.Succeeded)
         {
             _leases.Add(answer.Value.ID);
         }
     }
+
+    /// <summary>Somebody who waits for long, not for ever: a disk may be gone for good.</summary>
+    private RequestContext Patient() => new(new CancellationTokenSource(TimeSpan.FromMinutes(1), _world.Time).Token);
 
     /// <summary>From now on the key may be either, until the outcome is known.</summary>
     private void Attempt(string key, string? value) => _possible[key] = [_acknowledged.GetValueOrDefault(key), value];

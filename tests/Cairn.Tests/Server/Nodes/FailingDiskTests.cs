@@ -168,6 +168,73 @@ public sealed class FailingDiskTests
         }
     }
 
+    [Theory]
+    [InlineData(Errno.NoSpace)]
+    [InlineData(Errno.InputOutput)]
+    [InlineData(Errno.ReadOnly)]
+    public void Whatever_was_acknowledged_survives_a_failure_of_every_operation_of_the_disk_and_a_power_cut_after_it(int errno)
+    {
+        long operations = 0;
+        SingleNodeWorld.Run(async world =>
+        {
+            await new CrashWorkload(world).RunAsync();
+            operations = world.Disk.Operations;
+        });
+        for (var failAt = 1; failAt <= operations; failAt++)
+        {
+            SingleNodeWorld.Run(
+                async world =>
+                {
+                    world.Disk.FailAt(failAt, errno);
+                    var workload = new CrashWorkload(world);
+                    await workload.RunAsync();
+                    world.Disk.FailNoMore();
+                    world.Disk.CutPower(CrashMode.Lose);
+                    await using var node = await world.StartAsync();
+                    await workload.CheckAsync(node);
+                    await node.PutAsync("after", "1");
+                },
+                seed: (ulong)failAt);
+        }
+    }
+
+    [Fact]
+    public void On_a_full_disk_what_frees_space_goes_on_with_the_reserve_and_all_does_within_a_second_of_room() => SingleNodeWorld.Run(async world =>
+    {
+        world.Options = world.Options with { ReserveBytes = 512 * 1024 };
+        world.Disk.SpaceBytes = 1 << 30;
+        await using var node = await world.StartAsync();
+        for (var i = 0; i < 2000; i++)
+        {
+            await node.PutAsync($"key-{i}", "value");
+        }
+
+        var lease = await node.GrantAsync(60);
+        var other = await node.GrantAsync(60);
+        await world.PassAsync(TimeSpan.FromSeconds(1));
+        world.Disk.SpaceBytes -= world.Disk.MeasureSpace().AvailableBytes - 10_000;
+        await world.PassAsync(TimeSpan.FromSeconds(3));
+
+        Assert.Equal(NodeError.NoSpace, (await node.PutAsync(new PutRequest { Key = Bytes("a") }, Anyone)).Error);
+        Assert.Equal(NodeError.NoSpace, (await node.LeaseGrantAsync(new LeaseGrantRequest { TTL = 5 }, Anyone)).Error);
+        Assert.Equal("the disk is full", node.Look().Impairment);
+        Assert.Contains(node.Look().Alarms, static alarm => alarm.Contains("NOSPACE", StringComparison.Ordinal));
+        for (var i = 0; i < 2000; i++)
+        {
+            await node.DeleteAsync($"key-{i}");
+        }
+
+        Assert.Equal(NodeError.None, (await node.CompactAsync(new CompactionRequest { Revision = node.Look().Revision }, Anyone)).Error);
+        Assert.Equal(60, await node.RenewAsync(lease));
+        Assert.Equal(NodeError.None, (await node.LeaseRevokeAsync(new LeaseRevokeRequest { ID = other }, Anyone)).Error);
+        world.Disk.SpaceBytes = 1 << 30;
+        await world.PassAsync(TimeSpan.FromSeconds(1));
+
+        await node.PutAsync("a", "1");
+        Assert.Empty(node.Look().Alarms);
+        Assert.Null(node.Look().Impairment);
+    });
+
     private static async Task CrashAsync(SingleNodeWorld world, long crashAt, CrashMode mode)
     {
         world.Disk.CrashAt(crashAt);

@@ -71,7 +71,7 @@ public sealed class SlowDiskTests
     [Theory]
     [InlineData(Errno.NoSpace)]
     [InlineData(Errno.InputOutput)]
-    [InlineData(30)]
+    [InlineData(Errno.ReadOnly)]
     public void A_leader_whose_disk_takes_nothing_hands_over_and_catches_up_when_it_does_again(int errno) => ClusterWorld.Run(3, async world =>
     {
         var broken = world.FindLeader();

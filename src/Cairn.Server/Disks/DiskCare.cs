@@ -1,0 +1,30 @@
+namespace Cairn.Server.Disks;
+
+/// <summary>What a node does about its disk; started and stopped as one.</summary>
+internal sealed class DiskCare
+{
+    /// <summary>Prepares; nothing runs yet.</summary>
+    /// <param name="node">The node.</param>
+    public DiskCare(NodeRuntime node)
+    {
+        Watch = new DiskWatch(node);
+        Reserve = new SpaceReserve(node);
+    }
+
+    /// <summary>Knows how the disks do.</summary>
+    public DiskWatch Watch { get; }
+
+    /// <summary>Room for the day on which the disk is full.</summary>
+    public SpaceReserve Reserve { get; }
+
+    /// <summary>Runs until <see cref="Stop"/>.</summary>
+    /// <returns>Completes when stopped.</returns>
+    public Task RunAsync() => Task.WhenAll(Watch.RunAsync(), Reserve.RunAsync());
+
+    /// <summary>Ends the loops.</summary>
+    public void Stop()
+    {
+        Watch.Stop();
+        Reserve.Stop();
+    }
+}
