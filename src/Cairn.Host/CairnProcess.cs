@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Cairn.Host.Api;
+using Cairn.Host.Api.Recipes;
 using Cairn.Host.Flags;
 using Cairn.Host.Gateway;
 using Cairn.Host.Grpc;
@@ -146,6 +147,8 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         .. new ClusterService(node).Bind().Methods,
         .. new MaintenanceService(node).Bind().Methods,
         .. new AuthService(node).Bind().Methods,
+        .. new LockService(node).Bind().Methods,
+        .. new ElectionService(node).Bind().Methods,
         .. new HealingService(node).Bind().Methods,
         .. HealthService.Bind().Methods,
     ];

@@ -12,6 +12,8 @@ internal static class GrpcMetrics
     {
         yield return new("etcd_network_client_grpc_received_bytes_total", MetricKind.Counter, "The total number of bytes received from grpc clients.", limits.ReceivedBytes);
         yield return new("etcd_network_client_grpc_sent_bytes_total", MetricKind.Counter, "The total number of bytes sent to grpc clients.", limits.SentBytes);
+        // As in etcd, locks and elections are counted once they are used.
+        methods = [.. methods.Where(static method => method.Counters.Started > 0 || method.Service is not ("v3lockpb.Lock" or "v3electionpb.Election"))];
         foreach (MetricSample sample in methods.SelectMany(Handled).Concat(methods.SelectMany(Messages)))
         {
             yield return sample;

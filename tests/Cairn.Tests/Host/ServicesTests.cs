@@ -2,7 +2,9 @@ using Cairn.Host;
 using Cairn.Host.Grpc;
 using Cairn.Protocol;
 using Cairn.Protocol.Healing;
+using Cairn.Protocol.Elections;
 using Cairn.Protocol.Health;
+using Cairn.Protocol.Locks;
 using Google.Protobuf.Reflection;
 using Xunit;
 
@@ -14,6 +16,7 @@ public sealed class ServicesTests
     [
         KvReflection.Descriptor, WatchReflection.Descriptor, LeaseReflection.Descriptor, ClusterReflection.Descriptor,
         MaintenanceReflection.Descriptor, AuthReflection.Descriptor, HealthReflection.Descriptor,
+        LockReflection.Descriptor, ElectionReflection.Descriptor,
         HealServiceReflection.Descriptor,
     ];
 
