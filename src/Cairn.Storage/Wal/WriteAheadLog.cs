@@ -14,7 +14,7 @@ namespace Cairn.Storage.Wal;
 /// A failed write or sync is not repeated on the same file (docs/decisions/0004): the segment is abandoned at the end of its last good batch, the batch is
 /// written again, from memory, to a new segment whose checksum chain continues from there, and the call completes after the sync of that one. If that fails
 /// too, the call fails; a later call begins with a new segment again, so a full disk heals when there is room. After a failed sync of the directory nothing
-/// heals: the names on disk are unknown.
+/// heals: the names on disk are unknown; nor when a segment that has its name cannot be opened.
 /// </para>
 /// <para>Segments are locked as etcd locks them, so that the two never have one log open at once.</para>
 /// </remarks>
@@ -400,8 +400,7 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
 
         prepared.File.Dispose();
         _segments.Add(new LockedSegment(name, prepared.Lock));
-        await MakeNameDurableAsync();
-        var tail = _disk.Open(path, OpenIntent.Write);
+        var tail = await OpenNamedAsync(path);
         GiveBackRoom();
         _tail?.Dispose();
         (_tail, _offset, _reserved, _crc, _tailFailed) = (tail, _encoder.Length, prepared.Bytes, _encoder.Crc, false);
@@ -423,11 +422,13 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
         Invariant.Holds(_encoder.Length <= HeadBytesMax);
     }
 
-    private async ValueTask MakeNameDurableAsync()
+    // The name is there: what cannot go on in the new segment must not go on in the old one either, whose end the new one has fixed.
+    private async ValueTask<IDiskFile> OpenNamedAsync(string path)
     {
         try
         {
             await _disk.SyncDirectoryAsync(_directory);
+            return _disk.Open(path, OpenIntent.Write);
         }
         catch (IOException failure)
         {

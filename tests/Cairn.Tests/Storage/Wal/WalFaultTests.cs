@@ -142,6 +142,32 @@ public sealed class WalFaultTests
     }
 
     [Fact]
+    public async Task A_segment_that_has_its_name_and_cannot_be_opened_ends_the_log_before_it_for_good()
+    {
+        // Given a log whose next segment, begun ahead of need, gets its name and is not opened,
+        var disk = new SimulatedDisk(10);
+        var log = await CreateAsync(disk);
+        disk.Fail("open", "0000000000000001-", Errno.InputOutput);
+
+        // when batches go on,
+        ulong last = 0;
+        await Assert.ThrowsAsync<IOException>(async () =>
+        {
+            for (; last < 200; last++)
+            {
+                await log.AppendAsync(Entries(last + 1, 1), State, true);
+            }
+        });
+
+        // then none is written behind the end that the new segment continues from: all that was acknowledged is there.
+        disk.CutPower(CrashMode.Lose);
+        var (reopened, contents) = await WriteAheadLog.OpenAsync(disk, Directory, 0, LogWorkload.Options);
+        Assert.Equal(last, reopened.LastIndex);
+        Assert.Equal((int)last, contents.Entries.Count);
+        await reopened.DisposeAsync();
+    }
+
+    [Fact]
     public async Task The_next_batch_waits_for_the_segment_that_is_begun_and_no_batch_is_written_before_the_sync_of_the_last()
     {
         var disk = new SimulatedDisk(9);
