@@ -38,8 +38,9 @@ internal sealed class HealSenses(NodeRuntime node, Applicants applicants)
     {
         await AskApplicantsAsync();
         var status = await node.RaftLoop.DescribeAsync();
-        if (status.Peers.IsEmpty)
+        if (status.Peers.All(peer => peer.Id != status.Basic.Id))
         {
+            // It leads without being a member any more, until another is elected: healing is for that one.
             return null;
         }
 

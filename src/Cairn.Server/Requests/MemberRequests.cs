@@ -256,8 +256,9 @@ internal sealed class MemberRequests(NodeRuntime node)
         }
 
         var status = await node.RaftLoop.DescribeAsync();
-        if (status.Peers.IsEmpty)
+        if (status.Peers.All(peer => peer.Id != status.Basic.Id))
         {
+            // A leader that was removed leads on, for a moment, without being among them.
             return NodeError.NotLeader;
         }
 
