@@ -34,6 +34,7 @@ internal sealed class RaftLoop
     private int _ticks;
     private ulong _appliedTerm;
     private ulong _appliedIndex;
+    private ulong? _aloneFrom;
     private ulong _handedOut;
     private long _keptBytes;
     private long _lastWriteFailed;
@@ -267,12 +268,14 @@ internal sealed class RaftLoop
         _apply!.TellPeers();
     }
 
-    /// <summary>Sets whether reads need a confirmation. They do not while this member is the only voter and has applied an entry of the term in which it leads.</summary>
+    /// <summary>Sets whether reads need a confirmation. They do not while this member is the only one and has applied an entry of the term in which it leads.</summary>
     /// <remarks>
     /// Why that is linearizable: an acknowledged write was applied and published here before its acknowledgement, since nobody else could commit it; so the
     /// newest view holds every write acknowledged before the read began. Nobody else can lead: an election needs this member's vote. Writes acknowledged before
     /// a restart are in the log, hence below the first entry of the new term, hence applied. When a second voter is added, the flag falls here, in the same
-    /// turn in which the core learns of the voter, before anything is sent to it.
+    /// turn in which the core learns of the voter, before anything is sent to it. A learner is enough to need the confirmation: it may apply its own promotion, and
+    /// acknowledge what it proposed then, while this member's apply loop waits for room. So is one that was removed a moment ago, for what was committed until
+    /// then.
     /// </remarks>
     private void ObserveConfiguration()
     {
@@ -281,8 +284,9 @@ internal sealed class RaftLoop
         var isOnlyVoter = configuration is { Voters: [var voter], VotersOutgoing: [] } && voter == status.Id;
         _parts.Facts.IsOnlyVoter = isOnlyVoter;
         _parts.Facts.IsLearner = configuration.Learners.Contains(status.Id);
+        _aloneFrom = isOnlyVoter && configuration.Learners.IsEmpty ? _aloneFrom ?? status.HardState.Commit : null;
         _parts.Facts.ReadsAreLocal =
-            isOnlyVoter && status.SoftState.Role == RaftRole.Leader && _appliedTerm == status.HardState.Term;
+            _appliedIndex >= _aloneFrom && status.SoftState.Role == RaftRole.Leader && _appliedTerm == status.HardState.Term;
     }
 
     /// <summary>Who is alone need not wait for an election timeout to find out that nobody leads.</summary>
@@ -448,8 +452,9 @@ internal sealed class RaftLoop
                 _apply!.Post(message);
                 break;
             case var to when to == _parts.Core.BasicStatus.Id:
+                // A leader that was removed is not among those whose answers count, its own included.
                 var error = _parts.Core.Step(message);
-                Invariant.Holds(error == RaftError.None, $"{error} of {message.Type}");
+                Invariant.Holds(error is RaftError.None or RaftError.PeerNotFound, $"{error} of {message.Type}");
                 break;
             default:
                 Send(message);

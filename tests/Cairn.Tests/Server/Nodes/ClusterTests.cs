@@ -88,6 +88,36 @@ public sealed class ClusterTests
     });
 
     [Fact]
+    public void A_follower_stops_though_a_write_of_its_log_is_under_way() => ClusterWorld.Run(3, async world =>
+    {
+        var follower = (world.FindLeader() + 1) % 3;
+        world.Disks[follower].HoldSyncs = true;
+        await world.Nodes[world.FindLeader()]!.PutAsync("a", "1");
+        await world.UntilAsync(() => world.Disks[follower].HeldSyncs > 0);
+        var stopping = world.StopAsync(follower);
+        await Task.Delay(TimeSpan.FromSeconds(5), world.Time);
+        Assert.False(stopping.IsCompleted);
+
+        world.Disks[follower].HoldSyncs = false;
+        world.Disks[follower].ReleaseSyncs();
+        await world.UntilAsync(() => stopping.IsCompleted);
+    });
+
+    [Fact]
+    public void A_leader_that_is_removed_while_its_disk_hangs_ends_as_removed() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var node = world.Nodes[leader]!;
+        world.Disks[leader].HoldSyncs = true;
+        var removal = await node.MemberRemoveAsync(new MemberRemoveRequest { ID = node.MemberId }, Anyone);
+        Assert.Equal(NodeError.None, removal.Error);
+        world.Disks[leader].HoldSyncs = false;
+        world.Disks[leader].ReleaseSyncs();
+
+        Assert.IsType<MemberRemovedException>(await node.Stopped);
+    });
+
+    [Fact]
     public void Etcd_15247_a_deposed_leader_ends_no_lease_and_the_next_one_gives_it_its_full_time() => ClusterWorld.Run(3, async world =>
     {
         var old = world.FindLeader();

@@ -82,6 +82,29 @@ public sealed class FailingDiskTests
     });
 
     [Fact]
+    public void With_a_learner_a_read_waits_for_what_is_committed_and_cannot_be_applied_yet() => SingleNodeWorld.Run(async world =>
+    {
+        // Given a voter with a learner, which may apply, and acknowledge, more than the voter has applied,
+        await using var node = await world.StartAsync();
+        var request = new MemberAddRequest { IsLearner = true, PeerURLs = { "http://learner:2380" } };
+        Assert.Equal(NodeError.None, (await node.MemberAddAsync(request, Anyone)).Error);
+
+        // when the voter's rows fill their memory,
+        world.Disk.Fail("pwrite", "member/store", Errno.NoSpace, count: int.MaxValue);
+        var value = new string('x', 1_000_000);
+        var writes = Enumerable.Range(0, 36).Select(i => node.PutAsync($"key-{i}", value)).ToList();
+        await world.PassAsync(TimeSpan.FromSeconds(3));
+        var read = node.GetAsync("key-35");
+        await world.PassAsync(TimeSpan.FromSeconds(3));
+
+        // then a linearizable read is not served from what is applied.
+        Assert.False(read.IsCompleted);
+        world.Disk.FailNoMore();
+        Assert.Equal(value, await read);
+        await Task.WhenAll(writes);
+    });
+
+    [Fact]
     public void Rows_that_memory_cannot_hold_any_more_wait_for_the_disk_and_go_on_with_it() => SingleNodeWorld.Run(async world =>
     {
         await using var node = await world.StartAsync();
