@@ -56,17 +56,24 @@ internal sealed class ClientLink(World world, Prng prng)
         }
 
         var machine = member.Machine!;
-        machine.Run(() => _ = ServeAsync(machine, node, call, end));
+        machine.Run(() => _ = ServeAsync(member, machine, node, call, end));
     }
 
     private async Task ServeAsync<T>(
-        Machine machine, Node node, Func<Node, ValueTask<Answer<T>>> call, TaskCompletionSource<(CallEnd, Answer<T>)> end)
+        SimulatedMember member, Machine machine, Node node, Func<Node, ValueTask<Answer<T>>> call, TaskCompletionSource<(CallEnd, Answer<T>)> end)
         where T : class
     {
-        var answer = await call(node);
-        if (machine.IsAlive && !IsLost())
+        try
         {
-            world.After(Delay(), world.Outside, () => end.TrySetResult((CallEnd.Answered, answer)));
+            var answer = await call(node);
+            if (machine.IsAlive && !IsLost())
+            {
+                world.After(Delay(), world.Outside, () => end.TrySetResult((CallEnd.Answered, answer)));
+            }
+        }
+        catch (Exception exception) when (machine.IsAlive && !member.IsExcused(exception))
+        {
+            world.Fail($"{machine.Name} failed to serve: {exception}");
         }
     }
 }

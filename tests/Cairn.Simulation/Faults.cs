@@ -1,4 +1,6 @@
+using Cairn.Server;
 using Cairn.Simulation.Disks;
+using Cairn.Storage;
 
 namespace Cairn.Simulation;
 
@@ -10,6 +12,9 @@ namespace Cairn.Simulation;
 //   paused       nothing runs for up to eight seconds, the clock goes on
 //   slow disk    every sync takes up to 400 ms
 //   hung disk    syncs do not return for up to six seconds; sometimes the power goes meanwhile
+//   failing disk one kind of call answers EIO, once, some times, or for up to four seconds
+//   full disk    what does not fit into a few remaining bytes answers ENOSPC, for up to five seconds
+//   rot          one bit flips in a file at rest, of less than half of the members; not in the end of the log, where a crash explains it as well
 //
 // Besides, the clock of every process is wrong by up to ten percent, and one in a hundred messages between clients and members is lost.
 
@@ -23,13 +28,19 @@ internal enum FaultKind
     Pause,
     SlowDisk,
     HungDisk,
+    FailingDisk,
+    FullDisk,
+    Rot,
 }
 
 /// <summary>Makes life hard for one member.</summary>
-internal sealed class Faults(World world, Plan plan, SimulatedMember member, Prng prng)
+internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMember member, Prng prng)
 {
+    private static readonly string[] Calls = ["pwrite", "fdatasync", "fallocate", "ftruncate", "rename", "unlink", "fsync", "create", "open"];
+    private static readonly string[] Directories = ["", DataDirectory.Wal, DataDirectory.Store, "MANIFEST"];
+
     private bool _isStopping;
-    private bool _hasStopped;
+    private bool _hasStopped = true;
     private bool _isIdle;
 
     /// <summary>Faults so far.</summary>
@@ -38,7 +49,11 @@ internal sealed class Faults(World world, Plan plan, SimulatedMember member, Prn
     /// <summary>Whether the last fault is over.</summary>
     public bool HasStopped => _hasStopped || (_isStopping && _isIdle);
 
-    public void Start() => world.Outside.Run(() => _ = RunAsync());
+    public void Start()
+    {
+        _hasStopped = false;
+        world.Outside.Run(() => _ = RunAsync());
+    }
 
     public void Stop() => _isStopping = true;
 
@@ -49,7 +64,7 @@ internal sealed class Faults(World world, Plan plan, SimulatedMember member, Prn
             _isIdle = true;
             await DelayAsync(50, plan.FaultPauseMilliseconds);
             _isIdle = false;
-            if (!_isStopping)
+            if (!_isStopping && !member.IsLost)
             {
                 Count++;
                 await DoAsync();
@@ -68,6 +83,9 @@ internal sealed class Faults(World world, Plan plan, SimulatedMember member, Prn
         FaultKind.Pause => PauseAsync(),
         FaultKind.SlowDisk => SlowDiskAsync(),
         FaultKind.HungDisk => HangDiskAsync(),
+        FaultKind.FailingDisk => FailDiskAsync(),
+        FaultKind.FullDisk => FillDiskAsync(),
+        FaultKind.Rot => RotAsync(),
         var kind => throw Invariant.Unreachable($"{kind}"),
     };
 
@@ -139,10 +157,61 @@ internal sealed class Faults(World world, Plan plan, SimulatedMember member, Prn
         member.Disk.ReleaseSyncs();
     }
 
+    private async Task FailDiskAsync()
+    {
+        member.MayFail = true;
+        member.Disk.Fail(Calls[prng.Below(Calls.Length)], Directories[prng.Below(Directories.Length)], Errno.InputOutput, (int)prng.Between(1, 2) == 1 ? 1 : 1_000_000);
+        await DelayAsync(50, 4000);
+        member.Disk.FailNoMore();
+        await EndDiskFaultAsync();
+    }
+
+    private async Task FillDiskAsync()
+    {
+        member.MayFail = true;
+        member.Disk.SpaceBytes = member.Disk.UsedBytes + prng.Below(32_768);
+        await DelayAsync(50, 5000);
+        member.Disk.SpaceBytes = long.MaxValue;
+        await EndDiskFaultAsync();
+    }
+
+    /// <summary>A process that cannot go on is started anew; one that can is, sometimes.</summary>
+    private async Task EndDiskFaultAsync()
+    {
+        if (!member.IsUp || prng.Chance(1, 3))
+        {
+            member.Kill();
+            await StartAgainAsync();
+        }
+    }
+
+    private async Task RotAsync()
+    {
+        var segments = member.Disk.Files.Where(path => path.EndsWith(".wal", StringComparison.Ordinal)).ToList();
+        var files = member.Disk.Files.Where(path => path.StartsWith(DataDirectory.Store, StringComparison.Ordinal)).Concat(segments.SkipLast(1)).ToList();
+        if (!fleet.MayRot(member) || files.Count == 0)
+        {
+            return;
+        }
+
+        var path = files[prng.Below(files.Count)];
+        var length = member.Disk.ReadAll(path).Length;
+        if (length > 0)
+        {
+            member.HasRot = true;
+            member.Disk.FlipBit(path, prng.Between(0, (8L * length) - 1));
+            await CutPowerAsync();
+        }
+    }
+
     private async Task StartAgainAsync()
     {
         await DelayAsync(1, 1500);
-        member.Start();
+        if (!member.IsUp)
+        {
+            member.Start();
+        }
+
         if (prng.Chance(1, 4))
         {
             await CrashInDiskAsync();

@@ -21,8 +21,9 @@ internal sealed class Plan
         LossPerThousand = Pick(0, 5, 20, 60);
         RepeatPerThousand = Pick(0, 10, 30);
         LatePerThousand = Pick(0, 20, 60);
+        ChangesMembers = Chance(1, 3);
         CutsLinks = Chance(2, 3);
-        Faults = [.. Enum.GetValues<FaultKind>().Where(kind => Chance(1, 2) && (Members == 1 || kind != FaultKind.Restart))]; // See MakeSnapshotEntries.
+        Faults = [.. Enum.GetValues<FaultKind>().Where(kind => Chance(1, 2) && (IsAlone || kind != FaultKind.Restart))]; // See MakeSnapshotEntries.
         ClockSkewPercentMax = Pick(0, 1, ClockSkew.PercentMax);
     }
 
@@ -47,6 +48,9 @@ internal sealed class Plan
     /// <summary>Messages between members that take up to two seconds.</summary>
     public int LatePerThousand { get; }
 
+    /// <summary>Whether members are added and removed.</summary>
+    public bool ChangesMembers { get; }
+
     /// <summary>Whether links between members are cut now and then.</summary>
     public bool CutsLinks { get; }
 
@@ -70,10 +74,12 @@ internal sealed class Plan
     /// Draws after how many entries a member writes its state. With several members, never: after a restart a log begins behind the state, and members do not
     /// send each other their state yet.
     /// </summary>
-    public long MakeSnapshotEntries() => Members > 1 ? 1_000_000 : Pick(10, 50, 300);
+    public long MakeSnapshotEntries() => IsAlone ? Pick(10, 50, 300) : 1_000_000;
 
     /// <summary>Draws how often watchers are told of progress.</summary>
     public TimeSpan MakeProgressInterval() => TimeSpan.FromMilliseconds(_prng.Between(200, 3000));
+
+    private bool IsAlone => Members == 1 && !ChangesMembers;
 
     private bool Chance(int numerator, int denominator) => _prng.Chance(numerator, denominator);
 

@@ -47,15 +47,22 @@ internal sealed class SimulatedCalls(World world, SimulatedNetwork network, Simu
 
     private async Task ServeAsync(SimulatedMember other, Machine answering, Node node, PeerCall call, TaskCompletionSource<PeerAnswer> end)
     {
-        var answer = call.Path switch
+        try
         {
-            "/members" => new PeerAnswer(200, node.DescribeMembers()),
-            "/version" => new PeerAnswer(200, Version(node)),
-            _ => await node.AnswerPeerAsync(call, default),
-        };
-        if (answering.IsAlive && network.Travel(other.MemberId, self.MemberId) is { } delay)
+            var answer = call.Path switch
+            {
+                "/members" => new PeerAnswer(200, node.DescribeMembers()),
+                "/version" => new PeerAnswer(200, Version(node)),
+                _ => await node.AnswerPeerAsync(call, default),
+            };
+            if (answering.IsAlive && network.Travel(other.MemberId, self.MemberId) is { } delay)
+            {
+                world.After(delay, machine, () => end.TrySetResult(answer with { ClusterId = node.ClusterId }));
+            }
+        }
+        catch (Exception exception) when (answering.IsAlive && !other.IsExcused(exception))
         {
-            world.After(delay, machine, () => end.TrySetResult(answer with { ClusterId = node.ClusterId }));
+            world.Fail($"{answering.Name} failed to answer {call.Path}: {exception}");
         }
     }
 }

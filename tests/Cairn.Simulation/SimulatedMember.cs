@@ -1,7 +1,9 @@
+using System.Collections.Immutable;
 using Cairn.Server;
 using Cairn.Server.Membership;
 using Cairn.Simulation.Disks;
 using Cairn.Simulation.Observations;
+using Cairn.Storage;
 using Cairn.Storage.Revisions;
 using Cairn.Storage.Wal;
 using Microsoft.Extensions.Logging;
@@ -12,7 +14,6 @@ namespace Cairn.Simulation;
 internal sealed class SimulatedMember
 {
     private readonly World _world;
-    private readonly NodeOptions _options;
     private readonly Plan _plan;
     private readonly ILoggerFactory _logs;
     private readonly WalOptions _walOptions;
@@ -20,6 +21,7 @@ internal sealed class SimulatedMember
     private readonly SimulatedNetwork _network;
     private readonly ClusterRecord _record;
     private readonly Prng _prng;
+    private NodeOptions _options;
     private bool _isOpen;
 
     public SimulatedMember(World world, NodeOptions options, Plan plan, ILoggerFactory logs, SimulatedNetwork network, ClusterRecord record, Prng prng)
@@ -37,6 +39,27 @@ internal sealed class SimulatedMember
     }
 
     public string Name => _options.Name;
+
+    /// <summary>The number in its name.</summary>
+    public int Number => int.Parse(Name.AsSpan(1), System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>Whether it was removed from the cluster: it ends by itself when it learns that.</summary>
+    public bool IsRemoved { get; private set; }
+
+    /// <summary>Whether it ended because it learned that it was removed.</summary>
+    public bool HasDeparted { get; private set; }
+
+    /// <summary>Whether its data was spoilt, and that was noticed: it cannot start any more.</summary>
+    public bool IsLost { get; private set; }
+
+    /// <summary>Whether bits of its data were flipped.</summary>
+    public bool HasRot { get; set; }
+
+    /// <summary>Whether its disk failed, so that it may end, or not start.</summary>
+    public bool MayFail { get; set; }
+
+    /// <summary>Whether it says that it cannot go on without a restart.</summary>
+    public bool IsImpaired => MayFail && Node?.Look().Impairment is not null;
 
     public SimulatedDisk Disk { get; }
 
@@ -61,6 +84,11 @@ internal sealed class SimulatedMember
     public void Start()
     {
         Invariant.Holds(!IsUp);
+        if (IsLost || HasDeparted || (IsRemoved && MemberId == 0))
+        {
+            return;
+        }
+
         Lives++;
         Node = null;
         _isOpen = false;
@@ -84,6 +112,30 @@ internal sealed class SimulatedMember
         Disk.CutPower(mode);
     }
 
+    /// <summary>Takes note that it is no member any more. A process that never was one is ended: nobody would tell it.</summary>
+    public void Remove()
+    {
+        IsRemoved = true;
+        if (MemberId == 0 && IsUp)
+        {
+            Kill();
+        }
+    }
+
+    /// <summary>Gives a process that has not joined yet the list of members as it is now.</summary>
+    public void Retarget(ImmutableArray<InitialMember> members)
+    {
+        if (_options.IsJoining && members.Length != _options.InitialCluster.Length)
+        {
+            _options = _options with { InitialCluster = members };
+            if (IsUp)
+            {
+                Kill();
+                Start();
+            }
+        }
+    }
+
     /// <summary>Asks the process to end.</summary>
     public void Stop() => Machine!.Run(() => _ = Node?.DisposeAsync().AsTask());
 
@@ -100,6 +152,24 @@ internal sealed class SimulatedMember
             _record.Stepped(new MemberSight(MemberId, before, now, () => VotersOf(node)));
             before = now;
         };
+    }
+
+    /// <summary>Whether a process may end for that reason, given what was done to it.</summary>
+    public bool IsExcused(Exception failure)
+    {
+        switch (failure)
+        {
+            case CorruptionException when HasRot:
+                IsLost = true;
+                return true;
+            case IOException:
+                return MayFail;
+            case MemberRemovedException:
+                IsRemoved = HasDeparted = true;
+                return _plan.ChangesMembers;
+            default:
+                return false;
+        }
     }
 
     private int ClockPercent() =>
@@ -136,7 +206,7 @@ internal sealed class SimulatedMember
                 TransferChunkBytes = 2000,
             });
             Node = node;
-            if (await node.Stopped is { } failure)
+            if (await node.Stopped is { } failure && !IsExcused(failure))
             {
                 _world.Fail($"{machine.Name} gave up: {failure}");
             }
@@ -146,6 +216,12 @@ internal sealed class SimulatedMember
         }
         catch (Exception exception) when (machine.IsAlive)
         {
+            if (IsExcused(exception))
+            {
+                Kill();
+                return;
+            }
+
             _world.Fail($"{machine.Name} did not start: {exception}");
         }
         catch (SimulatedCrashException)

@@ -25,7 +25,12 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
     /// <summary>Begins to cut links.</summary>
     public void Start()
     {
-        if (Members.Count > 1 && plan.CutsLinks)
+        if (plan.ChangesMembers)
+        {
+            world.Outside.Run(() => _ = DialAsync());
+        }
+
+        if (plan.CutsLinks)
         {
             world.Outside.Run(() => _ = CutLinksAsync());
         }
@@ -143,8 +148,39 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
             return;
         }
 
+        if (node.IsRemovedMember(from))
+        {
+            // As in production: who was removed is not heard, and is told so.
+            TellRemoved(from);
+            return;
+        }
+
         Invariant.Holds(MessageWire.TryRead(bytes, out var message));
         member.Machine!.Run(() => node.Receive(message!));
+    }
+
+    /// <summary>In production every member dials the others for as long as it has no streams to them; there, too, who was removed is told so.</summary>
+    private async Task DialAsync()
+    {
+        while (true)
+        {
+            await DelayAsync(1000, 1000);
+            foreach (var member in Members.Where(member => member.IsRemoved && member.IsUp))
+            {
+                if (Members.Any(other => other is { IsUp: true, Node: { } node } && node.IsRemovedMember(member.MemberId) && !_cut.Contains((member.MemberId, other.MemberId))))
+                {
+                    TellRemoved(member.MemberId);
+                }
+            }
+        }
+    }
+
+    private void TellRemoved(ulong id)
+    {
+        if (Members.FirstOrDefault(member => member.MemberId == id) is { IsUp: true, Node: { } node } removed)
+        {
+            removed.Machine!.Run(node.LearnRemoval);
+        }
     }
 
     private Task DelayAsync(long least, long most) => Task.Delay(TimeSpan.FromMilliseconds(prng.Between(least, most)), world.Outside.Time);

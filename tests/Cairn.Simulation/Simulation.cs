@@ -1,10 +1,8 @@
-using System.Collections.Immutable;
 using Cairn.Protocol;
 using Cairn.Server;
 using Cairn.Simulation.Disks;
 using Cairn.Simulation.Histories;
 using Cairn.Simulation.Invariants;
-using Cairn.Simulation.Observations;
 using Cairn.Simulation.Workloads;
 using Google.Protobuf;
 
@@ -18,24 +16,21 @@ internal sealed class Simulation
 
     private readonly Plan _plan;
     private readonly World _world;
-    private readonly ImmutableArray<SimulatedMember> _members;
-    private readonly SimulatedNetwork _network;
+    private readonly Fleet _fleet;
     private readonly Workload _workload;
-    private readonly ImmutableArray<Faults> _faults;
 
     private Simulation(SimulationOptions options)
     {
         _plan = new Plan(options);
         _world = new World(options.Seed);
-        var prng = new Prng(options.Seed);
-        var logs = new LineLog(_world, options.Log);
-        var record = new ClusterRecord(_world, _plan.Members);
-        _network = new SimulatedNetwork(_world, _plan, record, new Prng(prng.NextUInt64()));
-        _members = [.. Enumerable.Range(1, _plan.Members).Select(i => new SimulatedMember(_world, NodeOptions(i), _plan, logs, _network, record, new Prng(prng.NextUInt64())))];
-        _network.Members = _members;
-        _workload = new Workload(_world, _plan, _members);
-        _faults = [.. _members.Select(member => new Faults(_world, _plan, member, new Prng(prng.NextUInt64())))];
+        _fleet = new Fleet(_world, _plan, new LineLog(_world, options.Log), new Prng(options.Seed));
+        _workload = new Workload(_world, _plan, _fleet);
     }
+
+    private IEnumerable<SimulatedMember> Members => _fleet.Current;
+
+    /// <summary>A member that answers everything.</summary>
+    private SimulatedMember Voter => Members.First(member => member.Node?.Look() is { IsLearner: false });
 
     /// <summary>Runs.</summary>
     /// <param name="options">What the run is about.</param>
@@ -45,34 +40,15 @@ internal sealed class Simulation
         var simulation = new Simulation(options);
         simulation.Run();
         var summary = $"{simulation._world.Steps} steps, {simulation._workload.Answered} answers, "
-            + $"{simulation._faults.Sum(faults => faults.Count)} faults, {simulation._members.Sum(member => member.Lives)} lives, "
+            + $"{simulation._fleet.FaultCount} faults, {simulation._fleet.All.Sum(member => member.Lives)} lives, "
             + $"revision {simulation._workload.Witness.Next - 1}";
         return new SimulationResult(options.Seed, simulation._plan.Members, simulation._world.Failure, simulation._world.Trace, summary);
     }
 
-    private NodeOptions NodeOptions(int number) => new()
-    {
-        Name = $"m{number}",
-        SnapshotEntries = _plan.MakeSnapshotEntries(),
-        WatchProgressInterval = _plan.MakeProgressInterval(),
-        PeerUrls = [$"http://m{number}:2380"],
-        InitialCluster = [.. Enumerable.Range(1, _plan.Members).Select(i => new InitialMember($"m{i}", [$"http://m{i}:2380"]))],
-    };
-
     private void Run()
     {
-        foreach (var member in _members)
-        {
-            member.Start();
-        }
-
+        _fleet.Start();
         _workload.Start();
-        foreach (var faults in _faults)
-        {
-            faults.Start();
-        }
-
-        _network.Start();
         _world.RunFor(_plan.Duration);
         MakePeace();
         var rows = ReadAll();
@@ -83,38 +59,38 @@ internal sealed class Simulation
 
     private void MakePeace()
     {
-        foreach (var faults in _faults)
-        {
-            faults.Stop();
-        }
-
-        Require(() => _faults.All(faults => faults.HasStopped), "the faults did not end");
+        _fleet.StopFaults();
+        Require(() => _fleet.IsCalm, "the faults did not end");
         _workload.Link.MayLose = false;
-        _network.MakePeace();
+        _fleet.MakePeace();
         var answered = _workload.Answered;
         Require(() => _workload.Answered > answered + 50, "in peace, clients are not answered");
         _workload.Stop();
         Require(() => _workload.HasStopped, "clients did not end");
+        _workload.Settle();
+        Require(() => _workload.HasStopped, "not every member was started");
+        _fleet.Revive();
         Require(LeasesHaveEnded, "a lease does not end");
+        Require(() => _fleet.All.All(member => !member.IsRemoved || !member.IsUp), "a removed member does not learn it");
         Require(MembersHaveSame, "a member does not catch up");
         Require(WatchersHaveAll, "a watcher does not catch up");
     }
 
-    private bool LeasesHaveEnded() => _members.All(member => member.Node?.Look() is { } status && status.LeaderId != 0) && IsEmpty("lease/");
+    private bool LeasesHaveEnded() => Members.All(member => member.Node?.Look() is { } status && status.LeaderId != 0) && IsEmpty("lease/");
 
     private bool IsEmpty(string prefix)
     {
         var request = new RangeRequest { Key = ByteString.CopyFromUtf8(prefix), RangeEnd = ByteString.CopyFromUtf8("lease0"), Serializable = true };
-        var answer = _members[0].Node!.RangeAsync(request, default).AsTask();
+        var answer = Voter.Node!.RangeAsync(request, default).AsTask();
         return answer is { IsCompleted: true, Result: { Succeeded: true, Value.Count: 0 } };
     }
 
     private bool MembersHaveSame() =>
-        _members.All(member => member.Node is not null) && _members.Select(member => member.Node!.Look().AppliedIndex).Distinct().Count() == 1;
+        Members.All(member => member.Node is not null) && Members.Select(member => member.Node!.Look().AppliedIndex).Distinct().Count() == 1;
 
     private bool WatchersHaveAll()
     {
-        var revision = _members.Max(member => member.Node?.Look().Revision ?? long.MaxValue);
+        var revision = Members.Max(member => member.Node?.Look().Revision ?? long.MaxValue);
         return _workload.History.Watches.TrueForAll(watch => watch.Next > revision);
     }
 
@@ -122,7 +98,7 @@ internal sealed class Simulation
     {
         var rows = new List<KeyValue>();
         var request = new RangeRequest { Key = ByteString.CopyFromUtf8("\0"), RangeEnd = ByteString.CopyFromUtf8("\0") };
-        if (Ask(_members[0], node => node.RangeAsync(request, default)) is { } answer)
+        if (Ask(Voter, node => node.RangeAsync(request, default)) is { } answer)
         {
             rows.AddRange(answer.ToMessage().Kvs);
         }
@@ -147,19 +123,19 @@ internal sealed class Simulation
     /// <summary>What every member has is the same, and the same after a last power cut.</summary>
     private void CheckHashes(List<KeyValue> rows)
     {
-        var before = _members.Select(Hash).ToList();
+        var before = Members.Where(member => member.Node?.Look() is { IsLearner: false }).Select(Hash).ToList();
         Require(before.Distinct().Count() == 1 ? null : $"members differ: {string.Join(", ", before)}");
-        foreach (var member in _members.Where(_ => _world.Failure is null))
+        foreach (var member in Members.Where(_ => _world.Failure is null).ToList())
         {
             member.CutPower(CrashMode.Lose);
             member.Start();
         }
 
-        Require(() => _members.All(member => member.Node?.Look().LeaderId > 0), "no leader after the last restart");
+        Require(() => Members.All(member => member.Node?.Look().LeaderId > 0), "no leader after the last restart");
         Require(MembersHaveSame, "a member does not catch up after the last restart");
         Require(ReadAll().SequenceEqual(rows) ? null : "the state is not the same after the last restart");
-        var after = _members.Select(Hash).ToList();
-        Require(before.SequenceEqual(after) ? null : $"hashes changed from {before[0]} to {after[0]}");
+        var after = Members.Where(member => member.Node?.Look() is { IsLearner: false }).Select(Hash).ToList();
+        Require(after.TrueForAll(hash => hash == before[0]) ? null : $"hashes changed from {before[0]} to {string.Join(", ", after)}");
     }
 
     private (uint Hash, long Compacted, long Revision) Hash(SimulatedMember member)

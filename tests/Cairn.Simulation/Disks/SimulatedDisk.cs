@@ -54,6 +54,9 @@ public sealed class SimulatedDisk : IDisk
     /// <summary>Whether syncs of what was written with them say that they are done before they are.</summary>
     public bool IsLying { get; set; }
 
+    /// <summary>Paths of all files, in order.</summary>
+    public IEnumerable<string> Files => _names.Cache.Where(name => name.Value is not null).Select(name => name.Key);
+
     /// <summary>Called at a planned crash, before anybody sees it.</summary>
     public Action? Crashed { get; set; }
 
@@ -66,7 +69,8 @@ public sealed class SimulatedDisk : IDisk
     /// <summary>Counts crashes; handles of an earlier life are dead.</summary>
     internal int Life { get; private set; }
 
-    private long UsedBytes => _names.Cache.Values.Distinct().Sum(inode => (long)(inode?.Cache.Length ?? 0));
+    /// <summary>What the files together take.</summary>
+    public long UsedBytes => _names.Cache.Values.Distinct().Sum(inode => (long)(inode?.Cache.Length ?? 0));
 
     /// <summary>Plans a crash.</summary>
     /// <param name="operation">Which operation of <see cref="Operations"/> is the last one; from 1.</param>
@@ -336,7 +340,7 @@ public sealed class SimulatedDisk : IDisk
     /// <summary>Refuses what does not fit.</summary>
     internal void TakeSpace(long growth, string path, string operation)
     {
-        if (growth > 0 && UsedBytes + growth > SpaceBytes)
+        if (SpaceBytes < long.MaxValue && growth > 0 && UsedBytes + growth > SpaceBytes)
         {
             throw new DiskException(path, operation, Errno.NoSpace);
         }

@@ -24,6 +24,9 @@ internal sealed class Operation
 
     public required long Invoked { get; init; }
 
+    /// <summary>Name of the member that was called.</summary>
+    public string Member { get; set; } = "";
+
     /// <summary>When the answer came; never, without one.</summary>
     public long Returned { get; set; } = long.MaxValue;
 
@@ -54,7 +57,7 @@ internal sealed class Operation
     public long CompactedRevision { get; set; }
 
     public override string ToString() =>
-        $"{What} of client {Client}, called at {Seconds(Invoked)}, {End} at {(Returned == long.MaxValue ? "never" : Seconds(Returned))}, revision {Revision}";
+        $"{What} of client {Client} at {Member}, called at {Seconds(Invoked)}, {End} at {(Returned == long.MaxValue ? "never" : Seconds(Returned))}, revision {Revision}";
 
     private static string Seconds(long ticks) => $"{TimeSpan.FromTicks(ticks).TotalSeconds:F3} s";
 }

@@ -12,6 +12,7 @@ internal abstract class Client(Workload workload, int number)
     private static readonly NodeError[] Refusals =
     [
         NodeError.TooManyRequests, NodeError.NoSpace, NodeError.DiskUnusable, NodeError.Compacted, NodeError.LeaseNotFound, NodeError.LeaseExists,
+        NodeError.NotSupportedForLearner,
     ];
 
     private static readonly NodeError[] LeavingItOpen =
@@ -44,6 +45,9 @@ internal abstract class Client(Workload workload, int number)
 
     protected abstract Task WorkAsync();
 
+    /// <summary>Whether a refusal may be met at all.</summary>
+    protected virtual bool IsExpected(NodeError error) => Refusals.Contains(error) || LeavingItOpen.Contains(error);
+
     protected Task DelayAsync(TimeSpan delay) => Task.Delay(delay, workload.World.Outside.Time);
 
     protected string NextValue()
@@ -64,9 +68,11 @@ internal abstract class Client(Workload workload, int number)
     protected async Task<T?> CallAsync<T>(Operation? operation, Func<Node, ValueTask<Answer<T>>> call)
         where T : class
     {
-        var (end, answer) = await workload.Link.CallAsync(workload.PickMember(Prng), call, Patience);
+        var member = workload.PickMember(Prng);
+        operation?.Member = member.Name;
+        var (end, answer) = await workload.Link.CallAsync(member, call, Patience);
         workload.World.Note((ulong)end * 1000 + (ulong)answer.Error);
-        if (end == CallEnd.Answered && !answer.Succeeded && !Refusals.Contains(answer.Error) && !LeavingItOpen.Contains(answer.Error))
+        if (end == CallEnd.Answered && !answer.Succeeded && !IsExpected(answer.Error))
         {
             workload.World.Fail($"{answer.Error} was no answer to expect: {operation}");
         }

@@ -19,19 +19,19 @@ internal sealed class WatchClient(Workload workload, WatchRecord record, ulong s
             var member = workload.PickMember(_prng);
             if (member is { IsUp: true, Node: { } node })
             {
-                await ConnectAsync(member.Machine!, node);
+                await ConnectAsync(member, member.Machine!, node);
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(_prng.Between(10, 200)), _world.Outside.Time);
         }
     }
 
-    private async Task ConnectAsync(Machine machine, Node node)
+    private async Task ConnectAsync(SimulatedMember member, Machine machine, Node node)
     {
         var connection = new Connection { IsSlow = _prng.Chance(1, 4) };
         var request = MakeRequest();
         var end = _world.Now + (TimeSpan.TicksPerMillisecond * _prng.Between(500, 15_000));
-        machine.Run(() => _ = ServeAsync(machine, node, request, connection));
+        machine.Run(() => _ = GuardAsync(member, machine, ServeAsync(machine, node, request, connection)));
         while (!connection.HasEnded && machine.IsAlive && (_world.Now < end || workload.IsStopping))
         {
             await Task.Delay(TimeSpan.FromMilliseconds(100), _world.Outside.Time);
@@ -62,6 +62,18 @@ internal sealed class WatchClient(Workload workload, WatchRecord record, ulong s
         }
 
         return new WatchRequest { CreateRequest = create };
+    }
+
+    private async Task GuardAsync(SimulatedMember member, Machine machine, Task serving)
+    {
+        try
+        {
+            await serving;
+        }
+        catch (Exception exception) when (machine.IsAlive && exception is not OperationCanceledException && !member.IsExcused(exception))
+        {
+            _world.Fail($"{machine.Name} failed to serve a watch: {exception}");
+        }
     }
 
     /// <summary>The member's side of a connection.</summary>

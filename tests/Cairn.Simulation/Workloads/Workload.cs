@@ -5,15 +5,16 @@ namespace Cairn.Simulation.Workloads;
 /// <summary>All clients of a run.</summary>
 internal sealed class Workload
 {
-    private readonly IReadOnlyList<SimulatedMember> _members;
+    private readonly Fleet _fleet;
     private readonly List<Task> _clients = [];
 
-    public Workload(World world, Plan plan, IReadOnlyList<SimulatedMember> members)
+    public Workload(World world, Plan plan, Fleet fleet)
     {
         World = world;
         Plan = plan;
         Link = new ClientLink(world, new Prng(world.Seed ^ 0x11EE));
-        _members = members;
+        _fleet = fleet;
+        Operator = plan.ChangesMembers ? new Operator(this, fleet, 8) : null;
         Witness = new WatchRecord { Name = "witness", Key = "\0", End = "\0" };
         History.Watches.Add(Witness);
         History.Watches.Add(new WatchRecord { Name = "all with previous", Key = "\0", End = "\0", WantsPrevious = true });
@@ -36,6 +37,9 @@ internal sealed class Workload
     /// <summary>Whether clients finish what they are at and go.</summary>
     public bool IsStopping { get; private set; }
 
+    /// <summary>Who changes the membership; null where nobody does.</summary>
+    public Operator? Operator { get; }
+
     /// <summary>Calls that were answered.</summary>
     public long Answered { get; set; }
 
@@ -54,6 +58,11 @@ internal sealed class Workload
             _clients.Add(GuardAsync(new LeaseClient(this, i).RunAsync()));
         }
 
+        if (Operator is not null)
+        {
+            _clients.Add(GuardAsync(Operator.RunAsync()));
+        }
+
         for (var i = 0; i < History.Watches.Count; i++)
         {
             _ = GuardAsync(new WatchClient(this, History.Watches[i], 0xFACE + (ulong)i).RunAsync());
@@ -62,7 +71,10 @@ internal sealed class Workload
 
     public void Stop() => IsStopping = true;
 
-    public SimulatedMember PickMember(Prng prng) => _members[prng.Below(_members.Count)];
+    /// <summary>Starts what is listed and does not run yet.</summary>
+    public void Settle() => World.Outside.Run(() => _clients.Add(GuardAsync(Operator?.SettleAsync() ?? Task.CompletedTask)));
+
+    public SimulatedMember PickMember(Prng prng) => _fleet.All[prng.Below(_fleet.All.Count)];
 
     private async Task GuardAsync(Task task)
     {

@@ -1,0 +1,131 @@
+using System.Collections.Immutable;
+using Cairn.Server;
+using Cairn.Simulation.Observations;
+using Microsoft.Extensions.Logging;
+
+namespace Cairn.Simulation;
+
+/// <summary>All members of a run, those who found the cluster and those who come later, and what goes wrong with each.</summary>
+internal sealed class Fleet
+{
+    private readonly World _world;
+    private readonly Plan _plan;
+    private readonly ILoggerFactory _logs;
+    private readonly ClusterRecord _record;
+    private readonly SimulatedNetwork _network;
+    private readonly Prng _prng;
+    private readonly List<SimulatedMember> _all = [];
+    private readonly List<Faults> _faults = [];
+    private bool _isPeaceful;
+
+    public Fleet(World world, Plan plan, ILoggerFactory logs, Prng prng)
+    {
+        _world = world;
+        _plan = plan;
+        _logs = logs;
+        _prng = prng;
+        _record = new ClusterRecord(world, plan.Members);
+        _network = new SimulatedNetwork(world, plan, _record, new Prng(prng.NextUInt64())) { Members = _all };
+        ImmutableArray<InitialMember> founders = [.. Enumerable.Range(1, plan.Members).Select(Describe)];
+        for (var number = 1; number <= plan.Members; number++)
+        {
+            Add(number, founders, isJoining: false);
+        }
+    }
+
+    /// <summary>Everybody who ever was a member.</summary>
+    public IReadOnlyList<SimulatedMember> All => _all;
+
+    /// <summary>Who should be there in the end: not who was removed, nor whose data was spoilt.</summary>
+    public IEnumerable<SimulatedMember> Current => _all.Where(member => !member.IsRemoved && !member.IsLost);
+
+    /// <summary>Faults so far.</summary>
+    public int FaultCount => _faults.Sum(faults => faults.Count);
+
+    /// <summary>Whether the last fault is over.</summary>
+    public bool IsCalm => _faults.TrueForAll(faults => faults.HasStopped);
+
+    /// <summary>How a member of that number is listed.</summary>
+    public static InitialMember Describe(int number) => new($"m{number}", [$"http://m{number}:2380"]);
+
+    /// <summary>Begins.</summary>
+    public void Start()
+    {
+        foreach (var member in _all)
+        {
+            member.Start();
+        }
+
+        _faults.ForEach(faults => faults.Start());
+        _network.Start();
+    }
+
+    /// <summary>Starts a member with an empty disk that joins the cluster.</summary>
+    /// <param name="number">A number that nobody had.</param>
+    /// <param name="members">The members, this one included.</param>
+    public void Join(int number, ImmutableArray<InitialMember> members)
+    {
+        var faults = Add(number, members, isJoining: true);
+        _all[^1].Start();
+        if (!_isPeaceful)
+        {
+            faults.Start();
+        }
+    }
+
+    /// <summary>Ends the faults of disks and processes, as soon as those under way are over.</summary>
+    public void StopFaults()
+    {
+        _isPeaceful = true;
+        _faults.ForEach(faults => faults.Stop());
+    }
+
+    /// <summary>Makes everything arrive, and everybody run who can.</summary>
+    public void MakePeace()
+    {
+        _network.MakePeace();
+        foreach (var member in _all)
+        {
+            member.Disk.FailNoMore();
+            member.Disk.SpaceBytes = long.MaxValue;
+        }
+
+        Revive();
+    }
+
+    /// <summary>Starts whoever is down or says that it needs a restart, as a supervisor would.</summary>
+    public void Revive()
+    {
+        foreach (var member in Current.Where(member => member.IsImpaired))
+        {
+            member.Kill();
+        }
+
+        foreach (var member in Current.Where(member => !member.IsUp))
+        {
+            member.Start();
+        }
+    }
+
+    /// <summary>Whether another bit may flip: what is left of the members must be a quorum.</summary>
+    public bool MayRot(SimulatedMember member) =>
+        !_plan.ChangesMembers && (member.HasRot || _all.Count(other => other.HasRot) < (_all.Count - 1) / 2);
+
+    private Faults Add(int number, ImmutableArray<InitialMember> members, bool isJoining)
+    {
+        var options = new NodeOptions
+        {
+            Name = $"m{number}",
+            SnapshotEntries = _plan.MakeSnapshotEntries(),
+            WatchProgressInterval = _plan.MakeProgressInterval(),
+            PeerUrls = Describe(number).PeerUrls,
+            InitialCluster = members,
+            IsJoining = isJoining,
+        };
+        var member = new SimulatedMember(_world, options, _plan, _logs, _network, _record, new Prng(_prng.NextUInt64()));
+        var faults = new Faults(_world, _plan, this, member, new Prng(_prng.NextUInt64()));
+        _all.Add(member);
+        _faults.Add(faults);
+        return faults;
+    }
+}
