@@ -1,4 +1,3 @@
-using Cairn.Server;
 using Cairn.Simulation.Disks;
 using Cairn.Storage;
 using Cairn.Tests.Server.Simulated;
