@@ -30,6 +30,8 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
     // How long a new key may lie in its file before it is used.
     private static readonly TimeSpan KeyPeriod = TimeSpan.FromSeconds(5);
 
+    // Set before any listener is bound.
+    private volatile Stage _stage = null!;
     private readonly ILogger _logger = loggers.CreateLogger(typeof(CairnProcess).FullName ?? "");
 
     /// <summary>Runs until a signal or until the node stops by itself.</summary>
@@ -42,30 +44,60 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         try
         {
             ServerCertificates? tls = Certificates();
+            var reception = new Reception();
+            _stage = new WaitingPages(reception).Stage;
             using var search = new CancellationTokenSource();
             using var http = new PeerHttp(DialMin + options.Node.ElectionTimeout);
+            using var limits = new GrpcLimits(options.RequestBytesMax + GrpcOverheadBytes, time, options.ExtensiveMetrics);
+            await using var web = new WebServer(options, loggers, time);
+            AddListeners(web, tls);
             var links = new PeerLinks();
             TokenKeys? keys = options.Token.IsJwt ? TokenKeys.Create(options.Token, _logger) : null;
             using ITimer? keyTimer = keys is null ? null : time.CreateTimer(_ => keys.Refresh(), null, KeyPeriod, KeyPeriod);
             NodeOptions told = options.Node with { Auth = options.Node.Auth with { Jwt = keys?.Ring } };
-            Task<Node> opening = Node.OpenAsync(told, loggers, links, http, new PasswordThread(), search.Token);
-            if (await Task.WhenAny(opening, signalled.Task) != opening)
+            Task<Node> opening = Node.OpenAsync(told, loggers, links, http, reception, new PasswordThread(), search.Token);
+            await Task.WhenAny(opening, reception.Opened, signalled.Task);
+            try
             {
+                if (!opening.IsFaulted)
+                {
+                    await web.StartAsync(new HostApplication(limits, () => _stage), CancellationToken.None);
+                    await Task.WhenAny(opening, signalled.Task);
+                }
+            }
+            catch
+            {
+                // An address is not to be had: the node, if there is one, ends in order.
                 await search.CancelAsync();
+                await LetGoAsync(opening);
+                throw;
             }
 
+            await search.CancelAsync();
             await using Node node = await opening;
             await using var network = new PeerNetwork(http, links, options.Node.PeerUrls, time, _logger);
-            return await ServeAsync(node, links, network, tls, signalled.Task);
+            return await ServeAsync(node, links, network, web, limits, signalled.Task);
         }
         catch (OperationCanceledException) when (signalled.Task.IsCompleted)
         {
             return 0;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException or FlagException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException or FlagException or StartRefusedException)
         {
             Log.StartFailed(_logger, e.Message);
             return 1;
+        }
+    }
+
+    private static async Task LetGoAsync(Task<Node> opening)
+    {
+        try
+        {
+            await (await opening).DisposeAsync();
+        }
+        catch (Exception)
+        {
+            // There is no node; why the process ends was said by who called.
         }
     }
 
@@ -88,19 +120,11 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
             : throw new FlagException($"TLS key/cert (--cert-file, --key-file) must be provided for client url {secure} with HTTPS scheme");
     }
 
-    private async Task<int> ServeAsync(Node node, PeerLinks links, PeerNetwork network, ServerCertificates? tls, Task<PosixSignal> signalled)
+    private async Task<int> ServeAsync(Node node, PeerLinks links, PeerNetwork network, WebServer web, GrpcLimits limits, Task<PosixSignal> signalled)
     {
-        using var limits = new GrpcLimits(options.RequestBytesMax + GrpcOverheadBytes, time, options.ExtensiveMetrics);
         var grpc = new GrpcServer(Services(node), limits, loggers.CreateLogger(typeof(GrpcServer).FullName ?? ""));
-        await using var web = new WebServer(options, loggers, time);
-        AddListeners(web, node, grpc, tls);
         using var peers = new PeerPages(node, links, time, _logger);
-        foreach (EtcdUrl url in options.ListenPeerUrls.Where(static url => !url.IsSecure))
-        {
-            web.Add(url, HttpProtocols.Http1, new ListenerRole(ServesGrpc: false, peers.ServeAsync), certificates: null);
-        }
-
-        await web.StartAsync(grpc, CancellationToken.None);
+        _stage = StageOf(node, grpc, peers);
         network.Start(node);
 
         Task first = await Task.WhenAny(node.Ready, node.Stopped, signalled);
@@ -153,13 +177,18 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         .. HealthService.Bind().Methods,
     ];
 
-    private void AddListeners(WebServer web, Node node, GrpcServer grpc, ServerCertificates? tls)
+    private Stage StageOf(Node node, GrpcServer grpc, PeerPages peers)
     {
         var health = new HealthPages(FactsOf(node));
         var access = new AccessRules(options.Origins, options.HostNames);
         var pages = new WebPages(node, health, new MetricsPage(node, grpc, health), access, options.Gateway ? new JsonGateway(grpc, options.ConcurrentStreamsMax) : null);
+        return new Stage { Grpc = grpc.ServeAsync, Client = pages.ServeClientAsync, Metrics = pages.ServeMetricsAsync, Peers = peers.ServeAsync };
+    }
+
+    private void AddListeners(WebServer web, ServerCertificates? tls)
+    {
         bool splits = options.ListenClientHttpUrls.Count > 0;
-        var client = new ListenerRole(ServesGrpc: true, pages.ServeClientAsync);
+        var client = new ListenerRole(ServesGrpc: true, static stage => stage.Client);
         foreach (EtcdUrl url in options.ListenClientUrls)
         {
             web.Add(url, splits ? HttpProtocols.Http2 : HttpProtocols.Http1AndHttp2, client, tls);
@@ -172,7 +201,12 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
 
         foreach (EtcdUrl url in options.ListenMetricsUrls)
         {
-            web.Add(url, HttpProtocols.Http1AndHttp2, new ListenerRole(ServesGrpc: false, pages.ServeMetricsAsync), tls);
+            web.Add(url, HttpProtocols.Http1AndHttp2, new ListenerRole(ServesGrpc: false, static stage => stage.Metrics), tls);
+        }
+
+        foreach (EtcdUrl url in options.ListenPeerUrls.Where(static url => !url.IsSecure))
+        {
+            web.Add(url, HttpProtocols.Http1, new ListenerRole(ServesGrpc: false, static stage => stage.Peers), certificates: null);
         }
     }
 

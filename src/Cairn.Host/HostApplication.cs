@@ -11,17 +11,17 @@ namespace Cairn.Host;
 /// Stands directly on the server: no middleware, no routing, no service container per request. One <see cref="Exchange"/> lives on each connection of
 /// HTTP/1.1 and on each stream object of HTTP/2, which Kestrel uses again and again, so that a unary call allocates little but its messages.
 /// </remarks>
-internal sealed class HostApplication(GrpcServer grpc) : IHttpApplication<HostApplication.Exchange>
+internal sealed class HostApplication(GrpcLimits limits, Func<Stage> stage) : IHttpApplication<HostApplication.Exchange>
 {
     /// <inheritdoc/>
     public Exchange CreateContext(IFeatureCollection contextFeatures)
     {
         if (contextFeatures is not IHostContextContainer<Exchange> container)
         {
-            return new Exchange(contextFeatures, grpc.Limits);
+            return new Exchange(contextFeatures, limits);
         }
 
-        container.HostContext ??= new Exchange(contextFeatures, grpc.Limits);
+        container.HostContext ??= new Exchange(contextFeatures, limits);
         container.HostContext.Features = contextFeatures;
         return container.HostContext;
     }
@@ -31,8 +31,8 @@ internal sealed class HostApplication(GrpcServer grpc) : IHttpApplication<HostAp
     {
         var request = context.Features.GetRequiredFeature<IHttpRequestFeature>();
         return context.Role.ServesGrpc && IsGrpc(request)
-            ? grpc.ServeAsync(context.Features, request.Path, context.Call)
-            : context.Role.Pages(context.Features);
+            ? stage().Grpc(context.Features, request.Path, context.Call)
+            : context.Role.Pages(stage())(context.Features);
     }
 
     /// <inheritdoc/>

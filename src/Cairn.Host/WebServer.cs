@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Cairn.Host.Flags;
-using Cairn.Host.Grpc;
 using Cairn.Host.Listening;
 using Cairn.Host.Security;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -84,10 +83,10 @@ internal sealed class WebServer : IAsyncDisposable
 
     /// <summary>Binds all listeners and serves.</summary>
     /// <exception cref="IOException">An address cannot be bound.</exception>
-    public async Task StartAsync(GrpcServer grpc, CancellationToken cancelled)
+    public async Task StartAsync(HostApplication application, CancellationToken cancelled)
     {
         _server = new KestrelServer(Options.Create(_options), _listeners, _loggers);
-        await _server.StartAsync(new HostApplication(grpc), cancelled);
+        await _server.StartAsync(application, cancelled);
     }
 
     /// <summary>Takes no new connections, tells clients to go elsewhere, lets calls finish until cancelled, then cuts.</summary>

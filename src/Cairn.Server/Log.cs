@@ -141,12 +141,18 @@ internal static partial class Log
     [LoggerMessage(2018, LogLevel.Information, "the disk has room again, {Available} bytes: all requests are served")]
     public static partial void DiskHasRoom(this ILogger logger, long available);
 
-    /// <summary>The cluster to be joined is not found yet.</summary>
+    /// <summary>A member without a cluster waits.</summary>
     /// <param name="logger">Where to.</param>
-    /// <param name="asked">Whom it asked.</param>
-    /// <param name="reason">What is missing.</param>
-    [LoggerMessage(2030, LogLevel.Warning, "no cluster to join was found yet at {Asked}: {Reason}; asking again")]
-    public static partial void JoinWaits(this ILogger logger, string asked, string reason);
+    /// <param name="reason">For what.</param>
+    [LoggerMessage(2030, LogLevel.Warning, "the member waits before it serves: {Reason}")]
+    public static partial void FoundingWaits(this ILogger logger, string reason);
+
+    /// <summary>The founders of a cluster are known.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="clusterId">The cluster.</param>
+    /// <param name="foundingId">The founding.</param>
+    [LoggerMessage(2031, LogLevel.Information, "agreed to found cluster {ClusterId:x}, founding {FoundingId:x}")]
+    public static partial void FoundingAgreed(this ILogger logger, ulong clusterId, ulong foundingId);
 
     /// <summary>A heal began.</summary>
     /// <param name="logger">Where to.</param>

@@ -67,17 +67,20 @@ public sealed class Node : IAsyncDisposable
     /// <param name="loggerFactory">Where its log lines go.</param>
     /// <param name="transport">Reaches the other members; null for a member that is alone.</param>
     /// <param name="calls">Asks the other members; null for a member that is alone.</param>
+    /// <param name="reception">Answers the other members meanwhile; null for a member that is alone.</param>
     /// <param name="heavyWork">Where passwords are hashed; null for where they are asked for.</param>
-    /// <param name="cancelled">Ends the search for a cluster to join.</param>
+    /// <param name="cancelled">Ends the search for a cluster.</param>
     /// <returns>A running node; it may still be catching up, see <see cref="Ready"/>.</returns>
     /// <exception cref="IOException">
     /// The data directory cannot be used, or another process uses it; or what is in it is damaged, or of a later version: the message says which file, and where.
     /// </exception>
+    /// <exception cref="StartRefusedException">What it is told does not fit.</exception>
     public static async Task<Node> OpenAsync(
         NodeOptions options,
         ILoggerFactory loggerFactory,
         IPeerTransport? transport = null,
         IPeerCalls? calls = null,
+        Reception? reception = null,
         Auth.IHeavyWork? heavyWork = null,
         CancellationToken cancelled = default)
     {
@@ -93,6 +96,7 @@ public sealed class Node : IAsyncDisposable
             LoggerFactory = loggerFactory,
             Transport = transport,
             Calls = calls,
+            Reception = reception ?? new Reception(),
             HeavyWork = heavyWork ?? new Auth.InlineWork(),
         };
         try
@@ -115,10 +119,11 @@ public sealed class Node : IAsyncDisposable
     /// <summary>As <see cref="OpenAsync"/>, in a world of the caller's making.</summary>
     /// <param name="options">What the node is told.</param>
     /// <param name="world">Everything it touches.</param>
-    /// <param name="cancelled">Ends the search for a cluster to join.</param>
+    /// <param name="cancelled">Ends the search for a cluster.</param>
     /// <returns>A running node.</returns>
     /// <exception cref="IOException">The data directory cannot be used, or another process uses it.</exception>
     /// <exception cref="IOException">What is on disk is not what was written there, or of a later version; says which file, and where.</exception>
+    /// <exception cref="StartRefusedException">What it is told does not fit.</exception>
     public static async Task<Node> StartAsync(NodeOptions options, NodeWorld world, CancellationToken cancelled = default)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -126,6 +131,7 @@ public sealed class Node : IAsyncDisposable
         var runtime = new NodeRuntime(await NodeStart.OpenAsync(options, world, cancelled));
         var node = new Node(runtime);
         world.Transport?.Attach(node);
+        world.Reception.Open(node.AnswerPeerAsync);
         runtime.Start();
         return node;
     }

@@ -23,6 +23,12 @@ public sealed record NodeOptions
     /// <summary>Whether an empty data directory means that a running cluster is to be joined, and none founded.</summary>
     public bool IsJoining { get; init; }
 
+    /// <summary>Whom an empty data directory waits for before it founds a cluster.</summary>
+    public BootstrapRule Bootstrap { get; init; } = BootstrapRule.All;
+
+    /// <summary>How long a member whose list names only itself listens for peers that know it already, before it founds a cluster.</summary>
+    public TimeSpan ListenBeforeFounding { get; init; }
+
     /// <summary>Token from which, with the peer URLs, the ids of a new cluster are computed.</summary>
     public string ClusterToken { get; init; } = "etcd-cluster";
 
@@ -119,4 +125,14 @@ public enum HealMode
 
     /// <summary>Nothing, and it says nothing.</summary>
     Off,
+}
+
+/// <summary>Whom an empty data directory waits for before it founds a cluster.</summary>
+public enum BootstrapRule
+{
+    /// <summary>Every listed member says that it is empty.</summary>
+    All,
+
+    /// <summary>Most listed members say so: etcd's rule, under which a wiped majority founds an empty cluster beside a disk that has the data.</summary>
+    Quorum,
 }

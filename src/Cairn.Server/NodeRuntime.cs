@@ -56,8 +56,9 @@ internal sealed class NodeRuntime
     {
         Options = opened.Options;
         World = opened.World;
-        Token = opened.Identity.Token;
         Process = opened.Process;
+        End = opened.End;
+        Token = opened.Identity.Token;
         Memory = opened.Memory;
         State = opened.State;
         RevisionLog = opened.RevisionLog;
@@ -103,6 +104,9 @@ internal sealed class NodeRuntime
 
     /// <summary>What tells this data directory and this process from all others.</summary>
     public ProcessIdentity Process { get; }
+
+    /// <summary>The end of the log as this process found it.</summary>
+    public LogEnd End { get; }
 
     /// <summary>What this member remembers for itself.</summary>
     public MemberMemory Memory { get; }

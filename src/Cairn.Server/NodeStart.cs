@@ -1,5 +1,6 @@
-using System.Collections.Immutable;
+using Cairn.Protocol.Peers;
 using Cairn.Raft;
+using Cairn.Server.Founding;
 using Cairn.Server.Import;
 using Cairn.Server.Membership;
 using Cairn.State;
@@ -33,6 +34,9 @@ internal sealed record OpenedNode
 
     /// <summary>What tells this data directory and this process from all others.</summary>
     public required ProcessIdentity Process { get; init; }
+
+    /// <summary>The end of the log as this process found it.</summary>
+    public required LogEnd End { get; init; }
 
     /// <summary>What this member remembers for itself.</summary>
     public required MemberMemory Memory { get; init; }
@@ -68,8 +72,8 @@ internal sealed record OpenedNode
 /// <summary>Opens a data directory, or founds a member in an empty one.</summary>
 /// <remarks>
 /// <para>
-/// Order of founding, each step durable before the next: the directory gets an incarnation and counts as empty; the log is made, with the ids; a manifest says
-/// whose state it is. A crash in between leaves a directory that counts as empty, and founding begins again, with the log that is there.
+/// Order of founding, each step durable before the next: the directory gets an incarnation and counts as empty; it agrees to a founding record
+/// (<see cref="Founder"/>); the log is made, with the ids; a manifest says whose state it is. A crash in between leaves a directory that goes on from there.
 /// </para>
 /// <para>
 /// A directory that belongs to a member but has no log, or one that is shorter than its state, has broken its promises: it is not opened (docs/decisions/0004).
@@ -77,10 +81,13 @@ internal sealed record OpenedNode
 /// </remarks>
 internal static class NodeStart
 {
+    // More than anybody starts a member while two manifests are written.
+    private const ulong StartsSkippedAfterDamage = 1 << 16;
+
     /// <summary>Opens.</summary>
     /// <param name="options">What the node is told.</param>
     /// <param name="world">What it touches.</param>
-    /// <param name="cancelled">Ends the search for a cluster to join.</param>
+    /// <param name="cancelled">Ends the search for a cluster.</param>
     /// <returns>Everything that was opened.</returns>
     public static async Task<OpenedNode> OpenAsync(NodeOptions options, NodeWorld world, CancellationToken cancelled)
     {
@@ -91,17 +98,20 @@ internal static class NodeStart
         {
             held.Add(await LockAsync(world.Disk));
             var manifests = await ManifestStore.OpenAsync(world.Disk, DataDirectory.Store);
-            var identity = await IdentifyAsync(manifests, world, options, etcd);
-            var founding = options.IsJoining ? null : Founding.Of(options);
+            var identity = await CountStartAsync(manifests, world, options, etcd);
+            var memory = MemberMemory.Read(manifests.Newest!.MemberState.Span);
+            var process = new ProcessIdentity(identity.Incarnation, identity.StartCounter, new Prng(~world.Seed).NextUInt64() | 1);
             FoundCluster? joined = null;
-            if (identity.MemberId == 0 && founding is not null)
+            if (identity.MemberId == 0)
             {
-                identity = identity with { MemberId = founding.MemberId, ClusterId = founding.ClusterId };
+                identity = IdentifyByLog(world.Disk, identity);
             }
-            else if (identity.MemberId == 0)
+
+            if (identity.MemberId == 0)
             {
-                joined = await Joining.FindAsync(options, world, cancelled);
-                identity = identity with { MemberId = joined.MemberId, ClusterId = joined.ClusterId };
+                var decision = await new Founder(options, world, manifests, process, memory).RunAsync(cancelled);
+                joined = (decision as FoundingDecision.Join)?.Cluster;
+                identity = IdentityOf(decision, identity, options);
             }
 
             var (wal, contents) = await LogStart.OpenAsync(world, manifests.Newest!, identity, (ulong)options.CatchUpEntries);
@@ -110,7 +120,11 @@ internal static class NodeStart
                 logger.LogRepaired(repair.Path, repair.Offset, repair.Bytes, repair.Reason, repair.Copy);
             }
 
-            identity = await CountStartAsync(manifests, identity);
+            if (identity != manifests.Newest!.Identity)
+            {
+                await manifests.WriteAsync(manifests.Newest with { Identity = identity, MemberState = memory.Encode() });
+            }
+
             var (revisions, state, checkpointRevision) = OpenState(world, manifests.Newest!, options);
             var log = LogStart.Fill(manifests.Newest!, contents);
             logger.Started(identity.MemberId, identity.ClusterId, state.Applied.Index, (int)(log.LastIndex - state.Applied.Index));
@@ -121,14 +135,15 @@ internal static class NodeStart
                 Lock = held,
                 Manifests = manifests,
                 Identity = identity,
-                Process = new ProcessIdentity(identity.Incarnation, identity.StartCounter, new Prng(~world.Seed).NextUInt64() | 1),
-                Memory = MemberMemory.Read(manifests.Newest!.MemberState.Span),
+                Process = process,
+                End = EndOf(log),
+                Memory = memory,
                 RevisionLog = revisions,
                 State = state,
                 CheckpointRevision = checkpointRevision,
                 Wal = wal,
                 Log = log,
-                Core = MakeCore(options, world, identity, log, state.Applied.Index, founding),
+                Core = MakeCore(options, world, identity, log, state.Applied.Index, memory.Founding),
                 Joined = joined,
             };
         }
@@ -152,41 +167,48 @@ internal static class NodeStart
             ?? throw new IOException($"{DataDirectory.Lock}: another process uses this data directory");
     }
 
-    private static async Task<ManifestIdentity> IdentifyAsync(ManifestStore manifests, NodeWorld world, NodeOptions options, EtcdImport? etcd)
+    /// <summary>Notes, durably, that another process starts on this directory, before it says anything to anyone.</summary>
+    private static async Task<ManifestIdentity> CountStartAsync(ManifestStore manifests, NodeWorld world, NodeOptions options, EtcdImport? etcd)
     {
-        if (manifests.Newest is null)
-        {
-            var incarnation = new Prng(world.Seed).NextUInt64() | 1;
-            await manifests.WriteAsync(new ManifestContents
-            {
-                Identity = new ManifestIdentity { Incarnation = incarnation, Token = options.ClusterToken },
-                CurrentRevision = 1,
-            });
-        }
+        var newest = manifests.Newest
+            ?? new ManifestContents { Identity = new ManifestIdentity { Incarnation = new Prng(world.Seed).NextUInt64() | 1 }, CurrentRevision = 1 };
 
+        // An older manifest that took the place of a damaged one knows fewer starts than there were: the others must not take this one for one of them.
+        var step = manifests.Damage.Count == 0 ? 1UL : StartsSkippedAfterDamage;
+        var identity = newest.Identity with { StartCounter = newest.Identity.StartCounter + step };
+        identity = identity.MemberId == 0 ? identity with { Token = options.ClusterToken } : identity;
+        await manifests.WriteAsync(newest with { Identity = identity });
         if (etcd is not null)
         {
             await etcd.RunAsync(manifests);
         }
 
-        var identity = manifests.Newest!.Identity;
-        if (identity.MemberId != 0 || !WriteAheadLog.Exists(world.Disk, DataDirectory.Wal))
+        return manifests.Newest!.Identity; // It was just written.
+    }
+
+    /// <summary>A log that a founding or a joining left behind, before its manifest was written, keeps its ids.</summary>
+    private static ManifestIdentity IdentifyByLog(IDisk disk, ManifestIdentity identity)
+    {
+        if (!WriteAheadLog.Exists(disk, DataDirectory.Wal))
         {
             return identity;
         }
 
-        // A log that a founding or a joining left behind, before its manifest was written, keeps its ids.
-        var left = WriteAheadLog.Inspect(world.Disk, DataDirectory.Wal).Metadata;
+        var left = WriteAheadLog.Inspect(disk, DataDirectory.Wal).Metadata;
         return identity with { MemberId = left.MemberId, ClusterId = left.ClusterId };
     }
 
-    /// <summary>Notes, durably, that another process starts on this directory, before it says anything to anyone.</summary>
-    private static async Task<ManifestIdentity> CountStartAsync(ManifestStore manifests, ManifestIdentity identity)
+    private static ManifestIdentity IdentityOf(FoundingDecision decision, ManifestIdentity identity, NodeOptions options) => decision switch
     {
-        identity = identity with { StartCounter = identity.StartCounter + 1 };
-        await manifests.WriteAsync(manifests.Newest! with { Identity = identity });
-        return identity;
-    }
+        FoundingDecision.Join join => identity with { MemberId = join.Cluster.MemberId, ClusterId = join.Cluster.ClusterId },
+        FoundingDecision.Start start => identity with
+        {
+            ClusterId = start.Record.ClusterId,
+            MemberId = (start.Record.Members.FirstOrDefault(member => member.Incarnation == identity.Incarnation)
+                ?? start.Record.Members.First(member => member.Name == options.Name)).Id, // It is listed, or it had not started.
+        },
+        _ => throw Invariant.Unreachable($"{decision} is no end of founding"),
+    };
 
     private static (RevisionLog Revisions, StateMachine State, long CheckpointRevision) OpenState(
         NodeWorld world, ManifestContents manifest, NodeOptions options)
@@ -237,7 +259,13 @@ internal static class NodeStart
         }
     }
 
-    private static RaftNode MakeCore(NodeOptions options, NodeWorld world, ManifestIdentity identity, MemoryLog log, ulong applied, Founding? founding)
+    private static LogEnd EndOf(MemoryLog log)
+    {
+        Invariant.Holds(log.TryGetTerm(log.LastIndex, out var lastTerm) == LogResult.Found);
+        return new LogEnd(log.HardState.Term, lastTerm, log.LastIndex);
+    }
+
+    private static RaftNode MakeCore(NodeOptions options, NodeWorld world, ManifestIdentity identity, MemoryLog log, ulong applied, FoundingRecord? founding)
     {
         var core = new RaftNode(new RaftConfig
         {
@@ -254,33 +282,16 @@ internal static class NodeStart
             UncommittedBytesMax = (ulong)Loops.LoopLimits.PendingProposalBytesMax,
             PreVote = options.PreVote,
         });
-        if (log.LastIndex == 0 && log.HardState.IsEmpty && founding?.MemberId == identity.MemberId && founding.ClusterId == identity.ClusterId)
+        if (log.LastIndex == 0 && log.HardState.IsEmpty && founding?.ClusterId == identity.ClusterId
+            && founding.Members.Any(member => member.Id == identity.MemberId))
         {
-            Invariant.Holds(core.TryBootstrap([.. founding.Members.Select(AsChange)]));
+            Invariant.Holds(core.TryBootstrap([.. founding.Members.Select(FoundingRecords.Read).Select(AsChange)]));
         }
 
         return core;
     }
 
     private static ConfChange AsChange(MemberRecord member) => new(0, ConfChangeType.AddNode, member.Id, MemberJson.Encode(member));
-
-    /// <summary>The members of a cluster to be founded, and their ids.</summary>
-    private sealed record Founding(ImmutableArray<MemberRecord> Members, ulong MemberId, ulong ClusterId)
-    {
-        public static Founding Of(NodeOptions options)
-        {
-            var listed = options.InitialCluster.IsEmpty ? [new InitialMember(options.Name, options.PeerUrls)] : options.InitialCluster;
-            var members = listed.Select(member => new MemberRecord
-            {
-                Id = ClusterIds.OfMember(member.PeerUrls, options.ClusterToken, addedAt: null),
-                Name = member.Name,
-                PeerUrls = [.. member.PeerUrls.Order(StringComparer.Ordinal)],
-            }).OrderBy(member => member.Id).ToImmutableArray();
-            var self = members.FirstOrDefault(member => member.Name == options.Name)
-                ?? throw new ArgumentException($"the initial cluster does not list {options.Name}", nameof(options));
-            return new Founding(members, self.Id, ClusterIds.OfCluster(members.Select(member => member.Id)));
-        }
-    }
 
     /// <summary>Everything that keeps other processes out of the directory.</summary>
     private sealed class DirectoryLocks(IDisposable? first) : IDisposable

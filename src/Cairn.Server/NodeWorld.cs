@@ -25,6 +25,9 @@ public sealed record NodeWorld
     /// <summary>Asks the other members; null for a member that is alone.</summary>
     public IPeerCalls? Calls { get; init; }
 
+    /// <summary>Answers the other members from before there is a node.</summary>
+    public Reception Reception { get; init; } = new();
+
     /// <summary>Where passwords are hashed.</summary>
     public IHeavyWork HeavyWork { get; init; } = new InlineWork();
 

@@ -29,15 +29,14 @@ internal sealed class SimulatedCalls(World world, SimulatedNetwork network, Simu
         return answer;
     }
 
-    private static byte[] Version(Node node) =>
-        Encoding.UTF8.GetBytes($$"""{"etcdserver":"3.6.14","etcdcluster":"{{node.Look().ClusterVersion ?? "not_decided"}}","storage":"3.6.0"}""");
+    private static byte[] Version(Node? node) =>
+        Encoding.UTF8.GetBytes($$"""{"etcdserver":"3.6.14","etcdcluster":"{{node?.Look().ClusterVersion ?? "not_decided"}}","storage":"3.6.0"}""");
 
     private void Deliver(SimulatedMember other, PeerCall call, TaskCompletionSource<PeerAnswer> end)
     {
-        if (other is { IsUp: true, Node: { } node })
+        if (other is { IsUp: true, Machine: { } answering })
         {
-            var answering = other.Machine!;
-            answering.Run(() => _ = ServeAsync(other, answering, node, call, end));
+            answering.Run(() => _ = ServeAsync(other, answering, call, end));
         }
         else
         {
@@ -45,19 +44,20 @@ internal sealed class SimulatedCalls(World world, SimulatedNetwork network, Simu
         }
     }
 
-    private async Task ServeAsync(SimulatedMember other, Machine answering, Node node, PeerCall call, TaskCompletionSource<PeerAnswer> end)
+    private async Task ServeAsync(SimulatedMember other, Machine answering, PeerCall call, TaskCompletionSource<PeerAnswer> end)
     {
+        var node = other.Node;
         try
         {
             var answer = call.Path switch
             {
-                "/members" => new PeerAnswer(200, node.DescribeMembers()),
+                "/members" when node is not null => new PeerAnswer(200, node.DescribeMembers()),
                 "/version" => new PeerAnswer(200, Version(node)),
-                _ => await node.AnswerPeerAsync(call, default),
+                _ => await other.Reception.AnswerAsync(call, default),
             };
             if (answering.IsAlive && network.Travel(other.MemberId, self.MemberId) is { } delay)
             {
-                world.After(delay, machine, () => end.TrySetResult(answer with { ClusterId = node.ClusterId }));
+                world.After(delay, machine, () => end.TrySetResult(answer with { ClusterId = node?.ClusterId ?? 0 }));
             }
         }
         catch (Exception exception) when (answering.IsAlive && !other.IsExcused(exception))

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Cairn.Server;
 using Cairn.Server.Membership;
+using Cairn.Server.Peers;
 using Cairn.Simulation.Disks;
 using Cairn.Simulation.Observations;
 using Cairn.Storage;
@@ -75,6 +76,9 @@ internal sealed class SimulatedMember
     /// <summary>Its peer URL.</summary>
     public string PeerUrl => _options.PeerUrls[0];
 
+    /// <summary>Who answers for the present process.</summary>
+    public Reception Reception { get; private set; } = new();
+
     public bool IsUp => Machine is { IsAlive: true };
 
     /// <summary>Processes so far.</summary>
@@ -91,6 +95,7 @@ internal sealed class SimulatedMember
 
         Lives++;
         Node = null;
+        Reception = new Reception();
         _isOpen = false;
         Machine = new Machine(_world, $"{Name}/{Lives}", ClockPercent());
         Machine.Run(() => _ = LiveAsync(Machine));
@@ -201,6 +206,7 @@ internal sealed class SimulatedMember
                 LoggerFactory = _logs,
                 Transport = _network.Connect(this, machine),
                 Calls = _network.ConnectCalls(this, machine),
+                Reception = Reception,
                 WalOptions = _walOptions,
                 RevisionLogOptions = _revisionLogOptions,
                 TransferChunkBytes = 2000,

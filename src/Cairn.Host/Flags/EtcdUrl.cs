@@ -23,6 +23,9 @@ internal sealed record EtcdUrl(string Scheme, string Host, string Port)
     /// <summary>Whether a listener can be bound to it: an address, or localhost.</summary>
     public bool IsBindable => IsUnix || Host == "localhost" || Host.Length == 0 || IPAddress.TryParse(Host, out _);
 
+    /// <summary>Whether only this machine can reach it.</summary>
+    public bool IsLoopback => IsUnix || Host == "localhost" || (IPAddress.TryParse(Host, out IPAddress? address) && IPAddress.IsLoopback(address));
+
     /// <summary>Reads URLs separated by commas, without repetitions.</summary>
     /// <param name="text">The text; empty is no URL.</param>
     /// <param name="urls">The URLs, in the order given.</param>

@@ -12,6 +12,9 @@ internal static class ProcessOptionsReader
     // Longer elections are a mistake of units.
     private const long ElectionMillisecondsMax = 50_000;
 
+    // Who is alone in its list may be one that the others know already: they dial it at least once a second.
+    private static readonly TimeSpan ListenBeforeFounding = TimeSpan.FromSeconds(2);
+
     private static readonly string[] WaysToBootstrap = ["initial-cluster", "discovery", "discovery-token", "discovery-srv"];
 
     private const int BcryptCostDefault = 10;
@@ -96,6 +99,8 @@ internal static class ProcessOptionsReader
             ClientUrls = [.. values.Urls("advertise-client-urls").Select(static url => url.ToString())],
             InitialCluster = values.IsSet("initial-cluster") ? Members(values.Text("initial-cluster")) ?? [] : [new InitialMember(name, peerUrls)],
             IsJoining = values.Text("initial-cluster-state") == "existing",
+            Bootstrap = values.Text("bootstrap") == "quorum" ? BootstrapRule.Quorum : BootstrapRule.All,
+            ListenBeforeFounding = values.Urls("listen-peer-urls").All(static url => url.IsLoopback) ? TimeSpan.Zero : ListenBeforeFounding,
             ClusterToken = values.Text("initial-cluster-token"),
             HeartbeatInterval = TimeSpan.FromMilliseconds(values.Number("heartbeat-interval")),
             ElectionTimeout = TimeSpan.FromMilliseconds(values.Number("election-timeout")),

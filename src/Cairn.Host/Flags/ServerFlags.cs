@@ -53,6 +53,9 @@ internal static class ServerFlags
             "new to found a cluster, existing to join one; only read while the data directory is empty.")
         { Choices = ["new", "existing"] },
         new("initial-cluster-token", FlagKind.Text, "etcd-cluster", "Token of the cluster: clusters with different tokens never mix."),
+        new("bootstrap", FlagKind.Choice, "all",
+            "Whom an empty data directory waits for before it founds a cluster: all listed members, so that it never does beside data, or a quorum, as etcd.")
+        { Choices = ["all", "quorum"] },
         new("advertise-client-urls", FlagKind.Urls, "http://localhost:2379",
             "Client URLs of this member, as told to clients; they must be able to reach them."),
         new("heal", FlagKind.Choice, "auto",

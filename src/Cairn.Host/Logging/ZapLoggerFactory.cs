@@ -38,7 +38,7 @@ internal sealed class ZapLoggerFactory(LogSink sink, TimeProvider time, LogLevel
 
     private static string CallerOf(string category)
     {
-        string area = category.StartsWith("Cairn.", StringComparison.Ordinal) ? category["Cairn.".Length..] : category;
+        string area = category.StartsWith("Cairn.", StringComparison.OrdinalIgnoreCase) ? category["Cairn.".Length..] : category;
         int dot = area.LastIndexOf('.');
         return dot < 0 ? area.ToLowerInvariant() : $"{area[..dot].ToLowerInvariant().Replace('.', '/')}/{area[(dot + 1)..]}";
     }

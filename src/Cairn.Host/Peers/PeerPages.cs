@@ -56,7 +56,9 @@ internal sealed class PeerPages(Node node, PeerLinks links, TimeProvider time, I
         return error with { Headers = [.. error.Headers, new("Allow", "POST")] };
     }
 
-    private static async ValueTask<byte[]?> ReadBodyAsync(WebExchange exchange)
+    /// <summary>Reads the body of a request.</summary>
+    /// <returns>The body; null if it is too large.</returns>
+    internal static async ValueTask<byte[]?> ReadBodyAsync(WebExchange exchange)
     {
         var reader = exchange.Features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader;
         while (true)

@@ -277,6 +277,7 @@ internal sealed class ApplyLoop
         _parts.Gate.Open(last.Index);
         TellWatchers();
         TellWhoMayWatch();
+        TellTransport();
         TellProposers();
         _results.Clear();
         Invariant.Holds(_parts.Raft.TryPost(RaftCompletion.OfApply(message)));
@@ -380,6 +381,19 @@ internal sealed class ApplyLoop
             if (result.Effect is AuthChanged)
             {
                 _parts.Hub.RulesChanged();
+                return;
+            }
+        }
+    }
+
+    /// <summary>Only now: the view shows the new members.</summary>
+    private void TellTransport()
+    {
+        foreach (var result in _results)
+        {
+            if (result.Effect is MembersChanged)
+            {
+                TellPeers();
                 return;
             }
         }

@@ -265,7 +265,6 @@ internal sealed class RaftLoop
         var error = _parts.Core.ApplyConfChange(change, out _);
         Invariant.Holds(error == Raft.Membership.MembershipError.None, $"{error}");
         ObserveConfiguration();
-        _apply!.TellPeers();
     }
 
     /// <summary>Sets whether reads need a confirmation. They do not while this member is the only one and has applied an entry of the term in which it leads.</summary>

@@ -4,6 +4,7 @@ using Cairn.Protocol;
 using Cairn.Protocol.Healing;
 using Cairn.Protocol.Leases;
 using Cairn.Protocol.Peers;
+using Cairn.Server.Founding;
 using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 using Cairn.Server.Transfer;
@@ -40,6 +41,8 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
     /// <summary>Path of approvals.</summary>
     public const string HealApprovePath = "/cairn/heal/approve";
 
+    private readonly HandshakeDesk _desk = new(node);
+
     /// <summary>Answers.</summary>
     /// <param name="call">The question.</param>
     /// <param name="cancelled">Nobody waits any longer.</param>
@@ -58,6 +61,8 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                 case LeasePath:
                     var question = LeaseInternalRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span);
                     return await DescribeLeaseAsync(question.LeaseTimeToLiveRequest ?? new LeaseTimeToLiveRequest(), context);
+                case Founder.HandshakePath:
+                    return _desk.Greet(Handshake.Parser.ParseFrom(call.Body.GetValueOrDefault().Span));
                 case RejoinPath:
                     return await RejoinAsync(call, RejoinRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span), context);
                 case EvictPath:
@@ -133,6 +138,11 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
         if (request.Speaker is not { Incarnation: not 0, PeerUrls.Count: > 0 } speaker)
         {
             return PeerAnswer.Refuse(400, "the request does not say who asks: incarnation and peer URLs are missing");
+        }
+
+        if (node.Facts.Leader == 0)
+        {
+            return Rejoined(new RejoinAnswer { Reason = "the cluster has no leader now" });
         }
 
         if (node.Facts.LeadingTerm == 0)

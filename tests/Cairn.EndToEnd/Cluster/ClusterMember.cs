@@ -41,6 +41,9 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     /// <summary>Waits until it serves.</summary>
     public Task ReadyAsync() => Run.LineAsync(static line => line.Contains("ready to serve client requests", StringComparison.Ordinal));
 
+    /// <summary>Loses its disk.</summary>
+    public void Wipe() => Directory.Delete(dataDirectory, recursive: true);
+
     /// <summary>Ends the program as a power cut does, but for what the system still writes.</summary>
     public Task KillAsync() => Run.KillAsync();
 

@@ -16,6 +16,7 @@ public sealed class ClusterWorld
     private static readonly TimeSpan Latency = TimeSpan.FromMilliseconds(1);
 
     private readonly Dictionary<ulong, Node> _byId = [];
+    private readonly Dictionary<string, Reception> _receptions = [];
     private readonly HashSet<ulong> _cut = [];
     private readonly AuthOptions _auth;
 
@@ -41,9 +42,9 @@ public sealed class ClusterWorld
         var world = new ClusterWorld(members, auth ?? new AuthOptions()) { CatchUpEntries = catchUpEntries };
         SingleThread.Run(world.Time, async () =>
         {
-            for (var i = 0; i < members; i++)
+            foreach (var start in Enumerable.Range(0, members).Select(world.StartAsync).ToList())
             {
-                await world.StartAsync(i);
+                await start;
             }
 
             await world.UntilAsync(() => world.Nodes.All(node => node!.Ready.IsCompleted));
@@ -69,6 +70,8 @@ public sealed class ClusterWorld
             SnapshotEntries = 500,
             Auth = _auth,
         };
+        var reception = new Reception();
+        _receptions[options.PeerUrls[0]] = reception;
         var node = await Node.StartAsync(options, new NodeWorld
         {
             Disk = Disks[index],
@@ -78,6 +81,7 @@ public sealed class ClusterWorld
             Transport = new Transport(this),
             Calls = new Calls(this, index),
             TransferChunkBytes = 1000,
+            Reception = reception,
             WalOptions = new WalOptions { SegmentBytes = 64 * 1024 },
             RevisionLogOptions = new RevisionLogOptions { SegmentBytes = 32 * 1024, ChunkBytes = 4096, TailBytes = 64 * 1024 },
         });
@@ -91,6 +95,7 @@ public sealed class ClusterWorld
         if (Nodes[index] is { } node)
         {
             Nodes[index] = null;
+            _receptions.Remove($"http://m{index}:2380");
             _byId.Remove(node.Look().MemberId);
             await node.DisposeAsync();
         }
@@ -151,8 +156,8 @@ public sealed class ClusterWorld
             await Task.Delay(Latency, world.Time, cancelled);
             world.Asked[call.Path] = world.Asked.GetValueOrDefault(call.Path) + 1;
             var asked = Array.FindIndex(world.Disks, disk => url == $"http://m{Array.IndexOf(world.Disks, disk)}:2380");
-            return world.Nodes[asked] is { } node && !world.IsCut(asked) && !world.IsCut(asker)
-                ? world.Tamper(call, await node.AnswerPeerAsync(call, cancelled))
+            return world._receptions.TryGetValue(url, out var reception) && !world.IsCut(asked) && !world.IsCut(asker)
+                ? world.Tamper(call, await reception.AnswerAsync(call, cancelled))
                 : PeerAnswer.None;
         }
     }

@@ -1,0 +1,60 @@
+using Cairn.Protocol.Peers;
+using Cairn.Server.Founding;
+using Cairn.Server.Peers;
+using Google.Protobuf;
+
+namespace Cairn.Server.Membership;
+
+/// <summary>Answers members that show themselves.</summary>
+/// <param name="node">The node.</param>
+internal sealed class HandshakeDesk(NodeRuntime node)
+{
+    private readonly byte[] _tokenHash = FoundingRecords.HashToken(node.Token);
+
+    /// <summary>Answers a handshake with one of this member, and says what it thinks of the other.</summary>
+    /// <param name="shown">What the other shows.</param>
+    /// <returns>The answer.</returns>
+    public PeerAnswer Greet(Handshake shown)
+    {
+        var answer = new HandshakeAnswer { Speaker = Describe(), Verdict = Verdict.Deferred };
+        var members = node.View.Members;
+        answer.Reason = (shown.ClusterId == node.Headers.ClusterId, members.Removed.Contains(shown.MemberId), members.Find(shown.MemberId)) switch
+        {
+            (false, _, _) => "it is not of this cluster",
+            (_, true, _) => "it was removed from this cluster",
+            (_, _, null) => "this cluster has no such member",
+            _ => "",
+        };
+        if (answer.Reason.Length == 0)
+        {
+            answer.Verdict = Verdict.Accepted;
+        }
+
+        return new PeerAnswer(200, answer.ToByteArray());
+    }
+
+    private Handshake Describe()
+    {
+        var members = node.View.Members;
+        var self = members.Find(node.Headers.MemberId);
+        var shown = new Handshake
+        {
+            Version = Founder.ProtocolVersion,
+            Name = node.Options.Name,
+            TokenHash = ByteString.CopyFrom(_tokenHash),
+            ClusterId = node.Headers.ClusterId,
+            MemberId = node.Headers.MemberId,
+            Incarnation = node.Process.Incarnation,
+            StartCounter = node.Process.StartCounter,
+            Nonce = node.Process.Nonce,
+            Standing = node.Memory.Fenced.Length > 0 ? Standing.Fenced : node.Memory.IsEvicted ? Standing.Evicted : Standing.Member,
+            End = new DurableEnd { Term = node.End.Term, LastTerm = node.End.LastTerm, LastIndex = node.End.LastIndex },
+            Founding = node.Memory.Founding,
+            AppliedIndex = node.Facts.Applied,
+        };
+        shown.PeerUrls.AddRange(self?.PeerUrls ?? node.Options.PeerUrls);
+        shown.Members.AddRange(members.Members.Select(FoundingRecords.Write));
+        shown.Removed.AddRange(members.Removed);
+        return shown;
+    }
+}

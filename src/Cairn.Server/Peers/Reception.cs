@@ -1,0 +1,62 @@
+using System.Collections.Immutable;
+
+namespace Cairn.Server.Peers;
+
+/// <summary>Answers what is asked of a member, from before there is a node; and says why there is none yet. Thread-safe.</summary>
+public sealed class Reception
+{
+    // Who spoke to this member as to one that it knows; a few are enough to find the cluster.
+    private const int CallersMax = 8;
+
+    private readonly Lock _lock = new();
+    private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile Func<PeerCall, CancellationToken, ValueTask<PeerAnswer>>? _answerer;
+    private volatile string? _waiting;
+    private ImmutableArray<string> _callers = [];
+
+    /// <summary>Completes when the member may be asked: its data directory is its own, and says durably who it is.</summary>
+    public Task Opened => _opened.Task;
+
+    /// <summary>For what the member waits before it can serve; null if it does not wait.</summary>
+    public string? Waiting
+    {
+        get => _waiting;
+        internal set => _waiting = value;
+    }
+
+    /// <summary>Peer URLs of those who spoke to this member as to one that they know.</summary>
+    internal ImmutableArray<string> Callers
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _callers;
+            }
+        }
+    }
+
+    /// <summary>Answers.</summary>
+    /// <param name="call">The question.</param>
+    /// <param name="cancelled">The other does not wait any longer.</param>
+    /// <returns>The answer; <see cref="PeerAnswer.None"/> if there is no such question, or nobody to answer it yet.</returns>
+    public ValueTask<PeerAnswer> AnswerAsync(PeerCall call, CancellationToken cancelled) => _answerer?.Invoke(call, cancelled) ?? new(PeerAnswer.None);
+
+    /// <summary>Notes that somebody spoke to this member as to one that it knows, before there is a node.</summary>
+    /// <param name="peerUrls">Where it is to be reached.</param>
+    public void NoteCaller(IReadOnlyList<string> peerUrls)
+    {
+        lock (_lock)
+        {
+            _callers = [.. _callers.Union(peerUrls, StringComparer.Ordinal).Take(CallersMax)];
+        }
+    }
+
+    /// <summary>Answers from now on.</summary>
+    /// <param name="answerer">How.</param>
+    internal void Open(Func<PeerCall, CancellationToken, ValueTask<PeerAnswer>> answerer)
+    {
+        _answerer = answerer;
+        _opened.TrySetResult();
+    }
+}
