@@ -82,11 +82,11 @@ internal sealed class SnapshotFile : IDisposable
     /// <param name="use">What is done with the image.</param>
     /// <returns>What came of it.</returns>
     /// <exception cref="OfflineException">It is no bbolt image, or a damaged one; says what is wrong, and where.</exception>
-    public T Read<T>(Func<BboltFile, T> use)
+    public async Task<T> ReadAsync<T>(Func<BboltFile, Task<T>> use)
     {
         try
         {
-            return use(BboltFile.Open((offset, destination) => RandomAccess.Read(_handle, destination, offset), ImageLength));
+            return await use(BboltFile.Open((offset, destination) => RandomAccess.Read(_handle, destination, offset), ImageLength));
         }
         catch (BboltCorruptionException damage)
         {

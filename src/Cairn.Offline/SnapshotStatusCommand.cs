@@ -12,25 +12,25 @@ public static class SnapshotStatusCommand
         var file = new Argument<string>("FILE") { Description = "A snapshot, or the db of a data directory that no member uses." };
         Option<string> form = OfflineCommand.WriteOut();
         var command = new Command("status", "Verifies a snapshot, etcd's or Cairn's, checksum and every page, and prints hash, revision, keys, size and version.") { file, form };
-        return OfflineCommand.Bind(command, (parsed, cancelled) =>
+        return OfflineCommand.Bind(command, async (parsed, cancelled) =>
         {
             using SnapshotFile snapshot = SnapshotFile.Open(parsed.GetRequiredValue(file));
-            Console.Out.WriteLine(ResultTable.Format(Columns(Read(snapshot, cancelled)), parsed.GetRequiredValue(form)));
-            return Task.FromResult(0);
+            Console.Out.WriteLine(ResultTable.Format(Columns(await ReadAsync(snapshot, cancelled)), parsed.GetRequiredValue(form)));
+            return 0;
         });
     }
 
-    internal static SnapshotSummary Read(SnapshotFile snapshot, CancellationToken cancelled)
+    internal static Task<SnapshotSummary> ReadAsync(SnapshotFile snapshot, CancellationToken cancelled)
     {
         if (snapshot.HasChecksum)
         {
             snapshot.VerifyChecksum(new Progress("verifying the checksum", snapshot.ImageLength, Console.Error), cancelled);
         }
 
-        return snapshot.Read(image =>
+        return snapshot.ReadAsync(image =>
         {
             snapshot.VerifyStructure(image);
-            return SnapshotSummary.Of(snapshot.Path, image, new Progress("reading", image.ImageLength, Console.Error), cancelled);
+            return Task.FromResult(SnapshotSummary.Of(snapshot.Path, image, new Progress("reading", image.ImageLength, Console.Error), cancelled));
         });
     }
 

@@ -7,7 +7,6 @@ using Cairn.State;
 using Cairn.State.Members;
 using Cairn.State.Persistence;
 using Cairn.Storage;
-using Cairn.Storage.Checkpoints;
 using Cairn.Storage.Manifest;
 using Cairn.Storage.Revisions;
 using Cairn.Storage.Wal;
@@ -213,50 +212,13 @@ internal static class NodeStart
     private static (RevisionLog Revisions, StateMachine State, long CheckpointRevision) OpenState(
         NodeWorld world, ManifestContents manifest, NodeOptions options)
     {
-        var disk = world.Disk;
         var stateOptions = new StateOptions
         {
             LeaseTtlMinimum = (long)Math.Ceiling(1.5 * options.ElectionTimeout.TotalSeconds),
             LearnersMax = options.LearnersMax,
         };
-        var log = RevisionLog.Open(disk, DataDirectory.Store, manifest.Segments, world.RevisionLogOptions);
-        if (manifest.AppliedIndex == 0)
-        {
-            return (log, StateMachine.Create(log, stateOptions), 0);
-        }
-
-        var index = ReadCheckpoint(disk, manifest.Checkpoint);
-        var state = StateMachine.Open(log, manifest.SmallState.Span, index, stateOptions);
-        Invariant.Holds(state.Applied == new AppliedPosition(manifest.AppliedIndex, manifest.AppliedTerm));
-        return (log, state, index?.Revision ?? 0);
-    }
-
-    private static IndexCheckpointReader? ReadCheckpoint(IDisk disk, CheckpointFile? file)
-    {
-        if (file is null)
-        {
-            return null;
-        }
-
-        try
-        {
-            using var reader = CheckpointReader.Open(disk, DataDirectory.Store, file);
-            var index = new IndexCheckpointReader();
-            while (reader.TryReadNext(out var chunk))
-            {
-                if (!index.TryAdd(chunk.Span))
-                {
-                    return null;
-                }
-            }
-
-            return index;
-        }
-        catch (CorruptionException)
-        {
-            // It saves time, no more: the rows say the same.
-            return null;
-        }
+        var stored = StoredState.Open(world.Disk, DataDirectory.Store, manifest, world.RevisionLogOptions, stateOptions);
+        return (stored.Log, stored.State, stored.CheckpointRevision);
     }
 
     private static LogEnd EndOf(MemoryLog log)

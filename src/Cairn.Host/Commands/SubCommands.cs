@@ -36,11 +36,14 @@ internal static class SubCommands
     /// <summary>All commands.</summary>
     internal static RootCommand Tree() => new("A strongly consistent key-value store that speaks etcd v3. Without a command: the server.")
     {
-        new Command("snapshot", "Saves a member's data to a file, and looks at such files.")
+        new Command("snapshot", "Saves a member's data to a file, looks at such files, and restores them.")
         {
             SnapshotSaveCommand.Build(),
             SnapshotStatusCommand.Build(),
+            SnapshotRestoreCommand.Build(),
         },
+        ExportCommand.Build(),
+        HashKvCommand.Build(),
         HealCommand.Build(),
         new Command("member", "Removes members, and takes those back that were sent away.")
         {

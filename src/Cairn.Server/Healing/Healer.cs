@@ -175,10 +175,10 @@ internal sealed class Healer
     private HealRecord Named(HealRecord heal, MemberTable members)
     {
         var now = _node.Time.GetUtcNow();
-        var id = ClusterIds.OfMember(heal.PeerUrls, token: "", now);
+        var id = ClusterIds.OfMember(heal.PeerUrls, token: "", now.ToUnixTimeSeconds());
         for (var i = 1; members.Find(id) is not null || members.Removed.Contains(id); i++)
         {
-            id = ClusterIds.OfMember(heal.PeerUrls, token: "", now.AddSeconds(i));
+            id = ClusterIds.OfMember(heal.PeerUrls, token: "", now.ToUnixTimeSeconds() + i);
         }
 
         return heal with { NewMember = id, BeganAtMs = now.ToUnixTimeMilliseconds() };

@@ -60,7 +60,7 @@ internal sealed class MemberRequests(NodeRuntime node)
 
         var member = new MemberRecord
         {
-            Id = ClusterIds.OfMember(request.PeerURLs, token: "", node.Time.GetUtcNow()),
+            Id = ClusterIds.OfMember(request.PeerURLs, token: "", node.Time.GetUtcNow().ToUnixTimeSeconds()),
             PeerUrls = [.. request.PeerURLs.Order(StringComparer.Ordinal)],
             IsLearner = request.IsLearner,
         };

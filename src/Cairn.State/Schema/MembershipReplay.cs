@@ -47,6 +47,13 @@ public sealed class MembershipReplay(int learnersMax)
             || ClusterDispatch.Change(MemberTable.Empty, request) is not null;
     }
 
+    /// <summary>Says whether only Cairn's members know what to make of an entry.</summary>
+    /// <param name="entry">An entry.</param>
+    /// <returns>True for an entry at which an etcd member would stop.</returns>
+    public static bool IsUnknownToEtcd(Entry entry) => entry.Type == EntryType.ConfChangeV2
+        || (entry.Type == EntryType.Normal && !entry.Data.IsEmpty && !PutEntry.TryDecode(entry.Data.Span, out _)
+            && EntryDecoder.Decode(entry.Data) is { } request && request.Healing is not null);
+
     /// <summary>Begins with a snapshot.</summary>
     /// <param name="path">Of its file, for messages.</param>
     /// <param name="snapshot">Its data is the v2 store's JSON.</param>

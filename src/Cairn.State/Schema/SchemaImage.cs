@@ -35,14 +35,16 @@ public static class SchemaImage
     /// <summary>Lists the buckets, for a <see cref="BboltPlanner"/>.</summary>
     /// <param name="capture">The state but for its rows.</param>
     /// <param name="view">The key space; taken between the same two entries as the capture.</param>
+    /// <param name="members">Members to write instead of those of the state; null for those.</param>
     /// <returns>All buckets that etcd has, in order, also those that are empty. Their rows are read when they are asked for, on the caller's thread.</returns>
-    public static IReadOnlyList<BboltBucketContent> Buckets(StateCapture capture, ReadView view)
+    public static IReadOnlyList<BboltBucketContent> Buckets(StateCapture capture, ReadView view, MemberTable? members = null)
     {
         ArgumentNullException.ThrowIfNull(capture);
         ArgumentNullException.ThrowIfNull(view);
         Invariant.Holds(capture.Revision == view.Revision && capture.Applied == view.Applied);
         Invariant.Holds(SmallState.TryDecode(capture.SmallState.Span, out var small));
         var keys = view.Keys;
+        members ??= small.Members;
         return
         [
             Bucket(SchemaNames.Alarm, small.Alarms.All.Select(static alarm =>
@@ -54,14 +56,14 @@ public static class SchemaImage
             ]),
             Bucket(SchemaNames.AuthRoles, small.Auth.Roles.Values.Select(static role => new Row(Encoding.UTF8.GetBytes(role.Name), AuthRows.Message(role).ToByteArray()))),
             Bucket(SchemaNames.AuthUsers, small.Auth.Users.Values.Select(static user => new Row(Encoding.UTF8.GetBytes(user.Name), AuthRows.Message(user).ToByteArray()))),
-            Bucket(SchemaNames.Cluster, ClusterRows(small.Members)),
+            Bucket(SchemaNames.Cluster, ClusterRows(members)),
             new BboltBucketContent(SchemaNames.Key, () => new KeyBucketRows(keys)),
             Bucket(SchemaNames.Lease, small.Leases.Select(static lease => new Row(
                 BigEndian((ulong)lease.Id),
                 new Protocol.Leases.Lease { ID = lease.Id, TTL = lease.GrantedTtl, RemainingTTL = lease.RemainingTtl }.ToByteArray()))),
-            Bucket(SchemaNames.Members, small.Members.Members.Select(static member => new Row(SchemaNames.MemberKey(member.Id), MemberJson.Encode(member)))),
-            Bucket(SchemaNames.MembersRemoved, small.Members.Removed.Select(static id => new Row(SchemaNames.MemberKey(id), SchemaNames.Removed))),
-            Bucket(SchemaNames.Meta, MetaRows(capture)),
+            Bucket(SchemaNames.Members, members.Members.Select(static member => new Row(SchemaNames.MemberKey(member.Id), MemberJson.Encode(member)))),
+            Bucket(SchemaNames.MembersRemoved, members.Removed.Select(static id => new Row(SchemaNames.MemberKey(id), SchemaNames.Removed))),
+            Bucket(SchemaNames.Meta, MetaRows(capture, members)),
         ];
     }
 
@@ -85,9 +87,9 @@ public static class SchemaImage
         }
     }
 
-    private static IEnumerable<Row> MetaRows(StateCapture capture)
+    private static IEnumerable<Row> MetaRows(StateCapture capture, MemberTable members)
     {
-        yield return new Row(SchemaNames.ConfState, ConfStateJson(capture.Members));
+        yield return new Row(SchemaNames.ConfState, ConfStateJson(members));
         yield return new Row(SchemaNames.ConsistentIndex, BigEndian(capture.Applied.Index));
         yield return new Row(SchemaNames.Term, BigEndian(capture.Applied.Term));
         if (capture.CompactedRevision > 0)
@@ -98,7 +100,7 @@ public static class SchemaImage
             yield return new Row(SchemaNames.ScheduledCompaction, revision);
         }
 
-        if (StorageVersion(capture.Members) is { Length: > 0 } version)
+        if (StorageVersion(members) is { Length: > 0 } version)
         {
             yield return new Row(SchemaNames.StorageVersion, Encoding.UTF8.GetBytes(version));
         }

@@ -16,22 +16,22 @@ public sealed class SnapshotStatusTests : IDisposable
     public void Dispose() => File.Delete(_path);
 
     [Fact]
-    public void Keys_that_were_deleted_do_not_count()
+    public async Task Keys_that_were_deleted_do_not_count()
     {
         Write(WithChecksum(Image()));
-        var summary = Read();
+        var summary = await ReadAsync();
         Assert.Equal((4L, 1, "3.6.0"), (summary.Revision, summary.LiveKeys, summary.Version));
     }
 
     [Fact]
-    public void A_file_without_a_checksum_is_read_too()
+    public async Task A_file_without_a_checksum_is_read_too()
     {
         Write(Image());
-        Assert.Equal(4, Read().Revision);
+        Assert.Equal(4, (await ReadAsync()).Revision);
     }
 
     [Fact]
-    public void Any_flipped_byte_is_noticed_by_the_checksum()
+    public async Task Any_flipped_byte_is_noticed_by_the_checksum()
     {
         var whole = WithChecksum(Image());
         for (var at = 0; at < whole.Length; at += 97)
@@ -39,16 +39,16 @@ public sealed class SnapshotStatusTests : IDisposable
             var damaged = whole.ToArray();
             damaged[at] ^= 0x40;
             Write(damaged);
-            var refusal = Assert.Throws<OfflineException>(Read);
+            var refusal = await Assert.ThrowsAsync<OfflineException>(ReadAsync);
             Assert.Contains(_path, refusal.Message, StringComparison.Ordinal);
         }
     }
 
     [Fact]
-    public void A_file_that_is_cut_off_is_refused_with_its_name_and_the_place()
+    public async Task A_file_that_is_cut_off_is_refused_with_its_name_and_the_place()
     {
         Write(Image()[..5000]);
-        var refusal = Assert.Throws<OfflineException>(Read);
+        var refusal = await Assert.ThrowsAsync<OfflineException>(ReadAsync);
         Assert.StartsWith($"{_path}: offset 5000: the file ends here", refusal.Message, StringComparison.Ordinal);
     }
 
@@ -100,9 +100,9 @@ public sealed class SnapshotStatusTests : IDisposable
 
     private void Write(byte[] bytes) => File.WriteAllBytes(_path, bytes);
 
-    private SnapshotSummary Read()
+    private async Task<SnapshotSummary> ReadAsync()
     {
         using var snapshot = SnapshotFile.Open(_path);
-        return SnapshotStatusCommand.Read(snapshot, TestContext.Current.CancellationToken);
+        return await SnapshotStatusCommand.ReadAsync(snapshot, TestContext.Current.CancellationToken);
     }
 }

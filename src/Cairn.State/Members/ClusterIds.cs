@@ -3,19 +3,20 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Cairn.Server.Membership;
+namespace Cairn.State.Members;
 
 /// <summary>Computes ids as etcd does, so that the same flags give the same cluster.</summary>
 /// <remarks>Source: etcd server/etcdserver/api/membership/member.go, cluster.go.</remarks>
-internal static class ClusterIds
+public static class ClusterIds
 {
     /// <summary>Computes the id of a member.</summary>
     /// <param name="peerUrls">Its peer URLs.</param>
     /// <param name="token">Token of a new cluster; empty when a member is added to a running one.</param>
-    /// <param name="addedAt">When it was added to a running cluster; null for a new cluster.</param>
+    /// <param name="addedAt">When it was added to a running cluster, in seconds of Unix time; null for a new cluster.</param>
     /// <returns>The id.</returns>
-    public static ulong OfMember(IEnumerable<string> peerUrls, string token, DateTimeOffset? addedAt)
+    public static ulong OfMember(IEnumerable<string> peerUrls, string token, long? addedAt)
     {
+        ArgumentNullException.ThrowIfNull(peerUrls);
         var text = new StringBuilder();
         foreach (var url in peerUrls.Order(StringComparer.Ordinal))
         {
@@ -25,7 +26,7 @@ internal static class ClusterIds
         text.Append(token);
         if (addedAt is { } moment)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{moment.ToUnixTimeSeconds()}");
+            text.Append(CultureInfo.InvariantCulture, $"{moment}");
         }
 
         return FirstEightBytes(Encoding.UTF8.GetBytes(text.ToString()));

@@ -1,0 +1,66 @@
+using Cairn.Storage;
+using Cairn.Storage.Checkpoints;
+using Cairn.Storage.Manifest;
+using Cairn.Storage.Revisions;
+
+namespace Cairn.State.Persistence;
+
+/// <summary>The state as a manifest describes it, opened from a store's directory.</summary>
+/// <param name="Log">The segments.</param>
+/// <param name="State">The state; does not own the log.</param>
+/// <param name="CheckpointRevision">Revision of the index checkpoint that was used; 0 without one.</param>
+public sealed record StoredState(RevisionLog Log, StateMachine State, long CheckpointRevision)
+{
+    /// <summary>Opens.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="directory">Directory of the store.</param>
+    /// <param name="manifest">What to open.</param>
+    /// <param name="logOptions">Sizes.</param>
+    /// <param name="options">What the members agree on.</param>
+    /// <param name="usesCheckpoint">False to build the index from the rows alone, which takes longer and comes to the same.</param>
+    /// <returns>The state.</returns>
+    /// <exception cref="CorruptionException">The files are not what the manifest describes.</exception>
+    public static StoredState Open(
+        IDisk disk, string directory, ManifestContents manifest, RevisionLogOptions logOptions, StateOptions options, bool usesCheckpoint = true)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        var log = RevisionLog.Open(disk, directory, manifest.Segments, logOptions);
+        if (manifest.AppliedIndex == 0)
+        {
+            return new StoredState(log, StateMachine.Create(log, options), 0);
+        }
+
+        var index = usesCheckpoint ? ReadCheckpoint(disk, directory, manifest.Checkpoint) : null;
+        var state = StateMachine.Open(log, manifest.SmallState.Span, index, options);
+        Invariant.Holds(state.Applied == new AppliedPosition(manifest.AppliedIndex, manifest.AppliedTerm));
+        return new StoredState(log, state, index?.Revision ?? 0);
+    }
+
+    private static IndexCheckpointReader? ReadCheckpoint(IDisk disk, string directory, CheckpointFile? file)
+    {
+        if (file is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            using var reader = CheckpointReader.Open(disk, directory, file);
+            var index = new IndexCheckpointReader();
+            while (reader.TryReadNext(out var chunk))
+            {
+                if (!index.TryAdd(chunk.Span))
+                {
+                    return null;
+                }
+            }
+
+            return index;
+        }
+        catch (CorruptionException)
+        {
+            // It saves time, no more: the rows say the same.
+            return null;
+        }
+    }
+}
