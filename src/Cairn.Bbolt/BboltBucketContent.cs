@@ -15,6 +15,30 @@ public sealed record BboltBucketContent(ReadOnlyMemory<byte> Name, Func<IBboltRo
         return new BboltBucketContent(name, () => new ListedRows(rows));
     }
 
+    /// <summary>Makes a bucket of one that is in a file.</summary>
+    /// <param name="bucket">The bucket; its file must stay open, and as it is, until the image is written.</param>
+    /// <returns>The bucket. Enumerating it throws <see cref="BboltCorruptionException"/> where the file is damaged.</returns>
+    public static BboltBucketContent Of(BboltBucket bucket)
+    {
+        ArgumentNullException.ThrowIfNull(bucket);
+        return new BboltBucketContent(bucket.Name, () => new FileRows(bucket.OpenCursor()));
+    }
+
+    private sealed class FileRows(BboltCursor cursor) : IBboltRows
+    {
+        public ReadOnlySpan<byte> Key => cursor.Key;
+
+        public int ValueLength => cursor.Value.Length;
+
+        public bool MoveNext() => cursor.MoveNext();
+
+        public void CopyValue(Span<byte> destination) => cursor.Value.CopyTo(destination);
+
+        public void Dispose()
+        {
+        }
+    }
+
     private sealed class ListedRows(IReadOnlyList<KeyValuePair<ReadOnlyMemory<byte>, ReadOnlyMemory<byte>>> rows) : IBboltRows
     {
         private int _index = -1;

@@ -42,6 +42,8 @@ internal static class SubCommands
             SnapshotStatusCommand.Build(),
             SnapshotRestoreCommand.Build(),
         },
+        CheckCommand.Build(),
+        DumpCommand.Build(),
         ExportCommand.Build(),
         HashKvCommand.Build(),
         HealCommand.Build(),

@@ -1,4 +1,5 @@
 using System.Text;
+using Cairn.Host.Commands;
 
 namespace Cairn.Host.Flags;
 
@@ -6,14 +7,15 @@ namespace Cairn.Host.Flags;
 internal static class HelpText
 {
     /// <summary>How to start the server, and a way in for those who have never done so.</summary>
-    public const string Usage = """
+    public static readonly string Usage = $$"""
         Usage:
 
           cairn [flags]
             Start a server. Without flags it serves clients on http://localhost:2379 and keeps its data in ./default.etcd.
 
           cairn COMMAND [options]
-            Snapshots and files: snapshot. 'cairn COMMAND --help' explains each.
+            Do something with a cluster or with files: {{string.Join(", ", SubCommands.Tree().Subcommands.Select(static command => command.Name))}}.
+            'cairn COMMAND --help' explains each.
 
           cairn --version
             Show the version.

@@ -91,6 +91,13 @@ public sealed class EtcdDirectory : IDisposable
     /// <returns>The rows, before the first.</returns>
     public EtcdRows OpenRows() => SchemaReader.OpenRows(BackendPath, _file);
 
+    /// <summary>Lists the buckets of the backend as they are, but for the members, which are those that the log says.</summary>
+    /// <returns>The buckets; their rows are read when they are asked for.</returns>
+    public IReadOnlyList<BboltBucketContent> Buckets() =>
+    [
+        .. _file.Buckets().Select(bucket => bucket.Name.Span.SequenceEqual(SchemaNames.Members) ? SchemaImage.MembersBucket(State.Members) : BboltBucketContent.Of(bucket)),
+    ];
+
     /// <inheritdoc/>
     public void Dispose() => _handle.Dispose();
 

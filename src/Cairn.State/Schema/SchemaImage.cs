@@ -49,11 +49,7 @@ public static class SchemaImage
         [
             Bucket(SchemaNames.Alarm, small.Alarms.All.Select(static alarm =>
                 new Row(new AlarmMember { MemberID = alarm.MemberId, Alarm = alarm.Kind }.ToByteArray(), default))),
-            Bucket(SchemaNames.Auth,
-            [
-                new Row(SchemaNames.AuthEnabled, new byte[] { small.Auth.IsEnabled ? (byte)1 : (byte)0 }),
-                new Row(SchemaNames.AuthRevision, BigEndian(small.Auth.Revision)),
-            ]),
+            Bucket(SchemaNames.Auth, AuthRowsOf(small.Auth)),
             Bucket(SchemaNames.AuthRoles, small.Auth.Roles.Values.Select(static role => new Row(Encoding.UTF8.GetBytes(role.Name), AuthRows.Message(role).ToByteArray()))),
             Bucket(SchemaNames.AuthUsers, small.Auth.Users.Values.Select(static user => new Row(Encoding.UTF8.GetBytes(user.Name), AuthRows.Message(user).ToByteArray()))),
             Bucket(SchemaNames.Cluster, ClusterRows(members)),
@@ -61,10 +57,19 @@ public static class SchemaImage
             Bucket(SchemaNames.Lease, small.Leases.Select(static lease => new Row(
                 BigEndian((ulong)lease.Id),
                 new Protocol.Leases.Lease { ID = lease.Id, TTL = lease.GrantedTtl, RemainingTTL = lease.RemainingTtl }.ToByteArray()))),
-            Bucket(SchemaNames.Members, members.Members.Select(static member => new Row(SchemaNames.MemberKey(member.Id), MemberJson.Encode(member)))),
+            MembersBucket(members),
             Bucket(SchemaNames.MembersRemoved, members.Removed.Select(static id => new Row(SchemaNames.MemberKey(id), SchemaNames.Removed))),
             Bucket(SchemaNames.Meta, MetaRows(capture, members)),
         ];
+    }
+
+    /// <summary>Makes the bucket of the members.</summary>
+    /// <param name="members">The members.</param>
+    /// <returns>The bucket.</returns>
+    public static BboltBucketContent MembersBucket(MemberTable members)
+    {
+        ArgumentNullException.ThrowIfNull(members);
+        return Bucket(SchemaNames.Members, members.Members.Select(static member => new Row(SchemaNames.MemberKey(member.Id), MemberJson.Encode(member))));
     }
 
     private static BboltBucketContent Bucket(byte[] name, IEnumerable<Row> rows)
@@ -72,6 +77,15 @@ public static class SchemaImage
         Row[] sorted = [.. rows];
         Array.Sort(sorted, static (left, right) => left.Key.Span.SequenceCompareTo(right.Key.Span));
         return BboltBucketContent.Of(name, sorted);
+    }
+
+    private static IEnumerable<Row> AuthRowsOf(AuthTables auth)
+    {
+        yield return new Row(SchemaNames.AuthRevision, BigEndian(auth.Revision));
+        if (auth.IsEnabled)
+        {
+            yield return new Row(SchemaNames.AuthEnabled, new byte[] { 1 });
+        }
     }
 
     private static IEnumerable<Row> ClusterRows(MemberTable members)

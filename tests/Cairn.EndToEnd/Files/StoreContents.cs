@@ -38,6 +38,23 @@ internal static class StoreContents
         await client.Kv.DeleteAsync("leased/b");
     }
 
+    /// <summary>Makes users and roles, and switches authentication on and off again.</summary>
+    /// <param name="server">Where.</param>
+    public static async Task PermitAsync(Server server)
+    {
+        await using var client = server.Connect();
+        await client.Auth.AddUserAsync(new AuthUserAddRequest { Name = "root", Password = "secret" });
+        await client.Auth.AddUserAsync(new AuthUserAddRequest { Name = "reader", Password = "word" });
+        await client.Auth.AddRoleAsync("reads");
+        await client.Auth.GrantPermissionAsync("reads", Granted(Permission.Types.Type.Read, "key", "kez"));
+        await client.Auth.GrantPermissionAsync("reads", Granted(Permission.Types.Type.Readwrite, "load/", "load0"));
+        await client.Auth.GrantRoleAsync("reader", "reads");
+        await client.Auth.GrantRoleAsync("root", "root");
+        await client.Auth.EnableAsync();
+        await using var root = new CairnClient(new ClientOptions { Endpoints = [server.Endpoint], UserName = "root", Password = "secret", Seed = 1 });
+        await root.Auth.DisableAsync();
+    }
+
     /// <summary>Reads everything.</summary>
     /// <param name="server">Where from.</param>
     /// <returns>A line for each fact.</returns>
@@ -68,6 +85,9 @@ internal static class StoreContents
         lines.AddRange((await client.Maintenance.AlarmsAsync()).Alarms.Select(static alarm => $"alarm {alarm}"));
         return lines;
     }
+
+    private static Permission Granted(Permission.Types.Type type, string from, string to) =>
+        new() { PermType = type, Key = ByteString.CopyFromUtf8(from), RangeEnd = ByteString.CopyFromUtf8(to) };
 
     private static string Digest(ByteString value) => Convert.ToHexString(SHA256.HashData(value.Span))[..16];
 }
