@@ -43,11 +43,13 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Take(context, signalled));
         try
         {
-            ServerCertificates? tls = Certificates();
+            var tls = TlsSides.Load(options, time, _logger);
+            var expiry = CertificateExpiry.Of(tls, time, _logger);
+            using ITimer expiryTimer = time.CreateTimer(_ => expiry.Look(), null, TimeSpan.Zero, CertificateExpiry.Period);
             var reception = new Reception();
             _stage = new WaitingPages(reception).Stage;
             using var search = new CancellationTokenSource();
-            using var http = new PeerHttp(DialMin + options.Node.ElectionTimeout);
+            using var http = new PeerHttp(DialMin + options.Node.ElectionTimeout, tls.Peers);
             using var limits = new GrpcLimits(options.RequestBytesMax + GrpcOverheadBytes, time, options.ExtensiveMetrics);
             await using var web = new WebServer(options, loggers, time);
             AddListeners(web, tls);
@@ -76,7 +78,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
             await search.CancelAsync();
             await using Node node = await opening;
             await using var network = new PeerNetwork(http, links, options.Node.PeerUrls, time, _logger);
-            return await ServeAsync(node, links, network, web, limits, signalled.Task);
+            return await ServeAsync((node, links, expiry), network, web, limits, signalled.Task);
         }
         catch (OperationCanceledException) when (signalled.Task.IsCompleted)
         {
@@ -107,24 +109,13 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         context.Cancel = signalled.TrySetResult(context.Signal);
     }
 
-    private ServerCertificates? Certificates()
+    private async Task<int> ServeAsync(
+        (Node Node, PeerLinks Links, CertificateExpiry Expiry) served, PeerNetwork network, WebServer web, GrpcLimits limits, Task<PosixSignal> signalled)
     {
-        EtcdUrl? secure = options.ListenClientUrls.Concat(options.ListenClientHttpUrls).Concat(options.ListenMetricsUrls).FirstOrDefault(static url => url.IsSecure);
-        if (secure is null)
-        {
-            return null;
-        }
-
-        return options.Tls.HasCertificate
-            ? ServerCertificates.Create(options.Tls, time)
-            : throw new FlagException($"TLS key/cert (--cert-file, --key-file) must be provided for client url {secure} with HTTPS scheme");
-    }
-
-    private async Task<int> ServeAsync(Node node, PeerLinks links, PeerNetwork network, WebServer web, GrpcLimits limits, Task<PosixSignal> signalled)
-    {
+        Node node = served.Node;
         var grpc = new GrpcServer(Services(node), limits, loggers.CreateLogger(typeof(GrpcServer).FullName ?? ""));
-        using var peers = new PeerPages(node, links, time, _logger);
-        _stage = StageOf(node, grpc, peers);
+        using var peers = new PeerPages(node, served.Links, time, _logger);
+        _stage = StageOf(node, grpc, peers, served.Expiry);
         network.Start(node);
 
         Task first = await Task.WhenAny(node.Ready, node.Stopped, signalled);
@@ -177,36 +168,36 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         .. HealthService.Bind().Methods,
     ];
 
-    private Stage StageOf(Node node, GrpcServer grpc, PeerPages peers)
+    private Stage StageOf(Node node, GrpcServer grpc, PeerPages peers, CertificateExpiry expiry)
     {
         var health = new HealthPages(FactsOf(node));
         var access = new AccessRules(options.Origins, options.HostNames);
-        var pages = new WebPages(node, health, new MetricsPage(node, grpc, health), access, options.Gateway ? new JsonGateway(grpc, options.ConcurrentStreamsMax) : null);
+        var pages = new WebPages(node, health, new MetricsPage(node, grpc, health, expiry), access, options.Gateway ? new JsonGateway(grpc, options.ConcurrentStreamsMax) : null);
         return new Stage { Grpc = grpc.ServeAsync, Client = pages.ServeClientAsync, Metrics = pages.ServeMetricsAsync, Peers = peers.ServeAsync };
     }
 
-    private void AddListeners(WebServer web, ServerCertificates? tls)
+    private void AddListeners(WebServer web, TlsSides tls)
     {
         bool splits = options.ListenClientHttpUrls.Count > 0;
         var client = new ListenerRole(ServesGrpc: true, static stage => stage.Client);
         foreach (EtcdUrl url in options.ListenClientUrls)
         {
-            web.Add(url, splits ? HttpProtocols.Http2 : HttpProtocols.Http1AndHttp2, client, tls);
+            web.Add(url, splits ? HttpProtocols.Http2 : HttpProtocols.Http1AndHttp2, client, tls.Clients);
         }
 
         foreach (EtcdUrl url in options.ListenClientHttpUrls)
         {
-            web.Add(url, HttpProtocols.Http1AndHttp2, client with { ServesGrpc = false }, tls);
+            web.Add(url, HttpProtocols.Http1AndHttp2, client with { ServesGrpc = false }, tls.Clients);
         }
 
         foreach (EtcdUrl url in options.ListenMetricsUrls)
         {
-            web.Add(url, HttpProtocols.Http1AndHttp2, new ListenerRole(ServesGrpc: false, static stage => stage.Metrics), tls);
+            web.Add(url, HttpProtocols.Http1AndHttp2, new ListenerRole(ServesGrpc: false, static stage => stage.Metrics), tls.Clients);
         }
 
-        foreach (EtcdUrl url in options.ListenPeerUrls.Where(static url => !url.IsSecure))
+        foreach (EtcdUrl url in options.ListenPeerUrls)
         {
-            web.Add(url, HttpProtocols.Http1, new ListenerRole(ServesGrpc: false, static stage => stage.Peers), certificates: null);
+            web.Add(url, HttpProtocols.Http1, new ListenerRole(ServesGrpc: false, static stage => stage.Peers), tls.Peers);
         }
     }
 

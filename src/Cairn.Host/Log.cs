@@ -97,4 +97,13 @@ internal static partial class Log
 
     [LoggerMessage(5061, LogLevel.Warning, "the changed keys of signed tokens cannot be used yet; the old ones stay")]
     public static partial void TokenKeysUnfit(ILogger logger, string error);
+
+    [LoggerMessage(5062, LogLevel.Information, "took new certificates")]
+    public static partial void CertificatesReplaced(ILogger logger, string path, DateTime notAfter);
+
+    [LoggerMessage(5063, LogLevel.Warning, "changed certificates cannot be used yet; the old ones stay")]
+    public static partial void CertificatesUnfit(ILogger logger, string path, string error);
+
+    [LoggerMessage(5064, LogLevel.Warning, "a certificate expires soon")]
+    public static partial void CertificateExpires(ILogger logger, string side, DateTimeOffset notAfter);
 }

@@ -50,7 +50,7 @@ internal sealed class WebServer : IAsyncDisposable
     /// <param name="protocols">HTTP/1.1, HTTP/2, or both on one port.</param>
     /// <param name="role">What is served.</param>
     /// <param name="certificates">Certificates, used if the URL asks for TLS.</param>
-    public void Add(EtcdUrl url, HttpProtocols protocols, ListenerRole role, ServerCertificates? certificates)
+    public void Add(EtcdUrl url, HttpProtocols protocols, ListenerRole role, TlsCredentials? certificates)
     {
         Invariant.Holds(!url.IsSecure || certificates is not null);
         EndPoint address = ListenAddress.Of(url);

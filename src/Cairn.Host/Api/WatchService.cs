@@ -59,17 +59,26 @@ internal sealed class WatchService(Node node)
                 await SendAvailableAsync(stream, call);
             }
 
-            return stream.Ended == NodeError.None ? GrpcStatus.Ok : EtcdErrors.StatusOf(stream.Ended);
+            return stream.Ended switch
+            {
+                NodeError.None => GrpcStatus.Ok,
+                NodeError.Canceled => Cancelled(call),
+                NodeError error => EtcdErrors.StatusOf(error),
+            };
         }
         catch (Exception e) when (GrpcServer.IsEndOfCall(e))
         {
-            return call.Stopping ? EtcdErrors.StatusOf(NodeError.Stopped) : new GrpcStatus(GrpcStatusCode.Canceled, "etcdserver: watch canceled");
+            return Cancelled(call);
         }
         finally
         {
             await ended.CancelAsync();
         }
     }
+
+    /// <summary>Who is sent away because the server stops must be told so: Go's client gives a watch up for good when it was cancelled, and goes on elsewhere otherwise.</summary>
+    private static GrpcStatus Cancelled(GrpcCall call) =>
+        call.Stopping ? EtcdErrors.StatusOf(NodeError.Stopped) : new GrpcStatus(GrpcStatusCode.Canceled, "etcdserver: watch canceled");
 
     private static async ValueTask SendAvailableAsync(WatchStream stream, GrpcCall call)
     {

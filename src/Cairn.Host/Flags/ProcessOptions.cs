@@ -50,43 +50,12 @@ internal sealed record ProcessOptions
     /// <summary>Kind of auth tokens.</summary>
     public required TokenOptions Token { get; init; }
 
-    /// <summary>Certificates for clients.</summary>
+    /// <summary>TLS towards clients.</summary>
     public required TlsOptions Tls { get; init; }
+
+    /// <summary>TLS towards peers.</summary>
+    public required TlsOptions PeerTls { get; init; }
 
     /// <summary>What is odd about the flags and no reason not to start.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
-}
-
-/// <summary>Certificates of one side.</summary>
-internal sealed record TlsOptions
-{
-    /// <summary>Path of the certificate; empty if none.</summary>
-    public required string CertFile { get; init; }
-
-    /// <summary>Path of its key; empty if none.</summary>
-    public required string KeyFile { get; init; }
-
-    /// <summary>Path of the CA of the other side; empty if none.</summary>
-    public required string TrustedCaFile { get; init; }
-
-    /// <summary>Whether the other side must show a certificate.</summary>
-    public required bool RequireClientCertificate { get; init; }
-
-    /// <summary>Whether to make a certificate.</summary>
-    public required bool Auto { get; init; }
-
-    /// <summary>Years for which a made certificate is valid.</summary>
-    public required int ValidityYears { get; init; }
-
-    /// <summary>Lowest version: TLS1.2 or TLS1.3.</summary>
-    public required string VersionMin { get; init; }
-
-    /// <summary>Highest version; empty is no limit.</summary>
-    public required string VersionMax { get; init; }
-
-    /// <summary>Cipher suites by name; empty is the platform's choice.</summary>
-    public required IReadOnlyList<string> CipherSuites { get; init; }
-
-    /// <summary>Whether there is anything to serve TLS with.</summary>
-    public bool HasCertificate => Auto || (CertFile.Length > 0 && KeyFile.Length > 0);
 }

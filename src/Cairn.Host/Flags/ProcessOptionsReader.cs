@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Cairn.Host.Security;
 using Cairn.Server;
 using Cairn.Server.Auth;
 
@@ -58,6 +59,7 @@ internal static class ProcessOptionsReader
         HostNames = values.Words("host-whitelist"),
         Token = TokenOptions.Read(values.Text("auth-token"), out _),
         Tls = ReadTls(values),
+        PeerTls = ReadPeerTls(values),
         Warnings = Warnings(values),
     };
 
@@ -138,13 +140,35 @@ internal static class ProcessOptionsReader
         return fault;
     }
 
-    private static TlsOptions ReadTls(FlagValues values) => new()
+    private static TlsOptions ReadTls(FlagValues values) => ReadTls(values, prefix: "", crl: "client-crl-file") with
     {
-        CertFile = values.Text("cert-file"),
-        KeyFile = values.Text("key-file"),
-        TrustedCaFile = values.Text("trusted-ca-file"),
+        // Towards clients this server connects to nobody.
+        ClientCertFile = "",
         RequireClientCertificate = values.Switch("client-cert-auth"),
+        AllowedHostNames = values.Words("client-cert-allowed-hostname"),
         Auto = values.Switch("auto-tls"),
+    };
+
+    private static TlsOptions ReadPeerTls(FlagValues values) => ReadTls(values, prefix: "peer-", crl: "peer-crl-file") with
+    {
+        RequireClientCertificate = values.Switch("peer-client-cert-auth"),
+        AllowedCommonNames = values.Words("peer-cert-allowed-cn"),
+        AllowedHostNames = values.Words("peer-cert-allowed-hostname"),
+        VerifiesAddresses = !(values.Switch("peer-skip-client-san-verification") || values.Switch("experimental-peer-skip-client-san-verify")
+            || values.IsSet("peer-cert-allowed-cn") || values.IsSet("peer-cert-allowed-hostname")),
+        Auto = values.Switch("peer-auto-tls"),
+    };
+
+    private static TlsOptions ReadTls(FlagValues values, string prefix, string crl) => new()
+    {
+        CertFile = values.Text(prefix + "cert-file"),
+        KeyFile = values.Text(prefix + "key-file"),
+        ClientCertFile = values.Text(prefix + "client-cert-file"),
+        ClientKeyFile = values.Text(prefix + "client-key-file"),
+        TrustedCaFile = values.Text(prefix + "trusted-ca-file"),
+        CrlFile = values.Text(crl),
+        RequireClientCertificate = false,
+        Auto = false,
         ValidityYears = (int)Math.Clamp(values.Number("self-signed-cert-validity"), 1, 100),
         VersionMin = values.Text("tls-min-version"),
         VersionMax = values.Text("tls-max-version"),
@@ -221,12 +245,24 @@ internal static class ProcessOptionsReader
 
     private static string? TlsFault(FlagValues values)
     {
+        if (values.IsSet("peer-cert-allowed-cn") && values.IsSet("peer-cert-allowed-hostname"))
+        {
+            return "AllowedCN and AllowedHostname are mutually exclusive (--peer-cert-allowed-cn, --peer-cert-allowed-hostname)";
+        }
+
         if (values.Text("tls-min-version") == "TLS1.3" && values.Text("tls-max-version") == "TLS1.2")
         {
             return "min version (TLS1.3) is greater than max version (TLS1.2)";
         }
 
-        return values.Text("tls-min-version") == "TLS1.3" && values.Words("cipher-suites").Count > 0 ? "cipher suites cannot be configured when only TLS1.3 is enabled" : null;
+        if (values.Text("tls-min-version") == "TLS1.3" && values.Words("cipher-suites").Count > 0)
+        {
+            return "cipher suites cannot be configured when only TLS1.3 is enabled";
+        }
+
+        return values.Words("cipher-suites").FirstOrDefault(static name => !CipherSuiteNames.TryParse(name, out _)) is { } unknown
+            ? $"unexpected TLS cipher suite \"{unknown}\""
+            : null;
     }
 
     private static List<string> Warnings(FlagValues values)

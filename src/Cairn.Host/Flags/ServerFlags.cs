@@ -142,7 +142,7 @@ internal static class ServerFlags
         { Effect = FlagEffect.NotNeeded, Hidden = true },
         new("experimental-peer-skip-client-san-verify", FlagKind.Switch, "false",
             "Do not verify the names in peer certificates.")
-        { Effect = FlagEffect.Absent, Hidden = true },
+        { Hidden = true },
         new("proxy", FlagKind.Choice, "off", "Run as a v2 proxy.") { Effect = FlagEffect.Absent, Hidden = true, Choices = ["off", "readonly", "on"] },
         new("proxy-failure-wait", FlagKind.Natural, "5000", "Of the v2 proxy.") { Effect = FlagEffect.NotNeeded, Hidden = true },
         new("proxy-refresh-interval", FlagKind.Natural, "30000", "Of the v2 proxy.") { Effect = FlagEffect.NotNeeded, Hidden = true },

@@ -32,7 +32,7 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
     private readonly Channel<ConnectionContext> _http1 = Channel.CreateBounded<ConnectionContext>(HandOverCapacity);
     private readonly Channel<ConnectionContext> _http2 = Channel.CreateBounded<ConnectionContext>(HandOverCapacity);
     private readonly HashSet<Preface> _served = [];
-    private ServerCertificates? _certificates;
+    private TlsCredentials? _certificates;
     private bool _plain;
     private Task<IConnectionListener>? _binding;
     private IConnectionListener? _listener;
@@ -41,7 +41,7 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
     public EndPoint EndPoint => _listener?.EndPoint ?? endPoint;
 
     /// <summary>Takes connections with TLS. Called before binding; both kinds can be taken on one address.</summary>
-    public void AllowTls(ServerCertificates certificates) => _certificates = certificates;
+    public void AllowTls(TlsCredentials certificates) => _certificates = certificates;
 
     /// <summary>Takes connections without TLS. Called before binding.</summary>
     public void AllowPlain() => _plain = true;

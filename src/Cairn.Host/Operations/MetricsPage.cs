@@ -1,10 +1,11 @@
 using Cairn.Host.Grpc;
+using Cairn.Host.Security;
 using Cairn.Server;
 
 namespace Cairn.Host.Operations;
 
 /// <summary>/metrics: what the node, the gRPC server, the health pages and the process count, under etcd's names.</summary>
-internal sealed class MetricsPage(Node node, GrpcServer grpc, HealthPages health)
+internal sealed class MetricsPage(Node node, GrpcServer grpc, HealthPages health, CertificateExpiry certificates)
 {
     /// <summary>Answers /metrics.</summary>
     public PageAnswer Answer(string method)
@@ -14,7 +15,7 @@ internal sealed class MetricsPage(Node node, GrpcServer grpc, HealthPages health
             return PageAnswer.OnlyGet();
         }
 
-        string text = PrometheusText.Write(Distinct([.. node.CollectMetrics(), .. Versioned(), .. Health(), .. GrpcMetrics.Collect(grpc.Methods, grpc.Limits), .. ProcessMetrics.Collect()]));
+        string text = PrometheusText.Write(Distinct([.. node.CollectMetrics(), .. Versioned(), .. Health(), .. GrpcMetrics.Collect(grpc.Methods, grpc.Limits), .. ProcessMetrics.Collect(), .. certificates.Collect()]));
         return new PageAnswer(200, PrometheusText.ContentType, System.Text.Encoding.UTF8.GetBytes(text));
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
+using Cairn.Host.Security;
 using Cairn.Server.Peers;
 
 namespace Cairn.Host.Peers;
@@ -9,21 +10,20 @@ namespace Cairn.Host.Peers;
 /// <remarks>Names are resolved at every dial: addresses of members change under orchestrators.</remarks>
 internal sealed class PeerHttp : IPeerCalls, IDisposable
 {
-    private readonly HttpMessageInvoker _invoker;
+    private readonly Lock _lock = new();
+    private readonly TimeSpan _dialTimeout;
+    private readonly TlsCredentials? _tls;
+    private TlsMaterial? _material;
+    private HttpMessageInvoker _invoker;
 
     /// <param name="dialTimeout">How long a dial may take.</param>
-    public PeerHttp(TimeSpan dialTimeout)
+    /// <param name="tls">What is shown and asked in TLS; null for what the system trusts.</param>
+    public PeerHttp(TimeSpan dialTimeout, TlsCredentials? tls)
     {
-        _invoker = new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            ConnectTimeout = dialTimeout,
-            UseProxy = false,
-            UseCookies = false,
-            AllowAutoRedirect = false,
-            AutomaticDecompression = DecompressionMethods.None,
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
-            ActivityHeadersPropagator = null,
-        });
+        _dialTimeout = dialTimeout;
+        _tls = tls;
+        _material = tls?.Current();
+        _invoker = MakeInvoker();
     }
 
     /// <summary>Sends a request; the answer's body is not read yet.</summary>
@@ -31,7 +31,7 @@ internal sealed class PeerHttp : IPeerCalls, IDisposable
     {
         request.Version = HttpVersion.Version11;
         request.VersionPolicy = HttpVersionPolicy.RequestVersionExact;
-        return _invoker.SendAsync(request, cancelled);
+        return Invoker().SendAsync(request, cancelled);
     }
 
     /// <inheritdoc/>
@@ -62,6 +62,41 @@ internal sealed class PeerHttp : IPeerCalls, IDisposable
     /// <summary>Whether an exception says no more than that the other was not reached.</summary>
     public static bool IsNetwork(Exception exception) =>
         exception is HttpRequestException or IOException or OperationCanceledException or UriFormatException or System.Net.Sockets.SocketException;
+
+    /// <summary>Connections with certificates that are not those of now are left to their requests; new ones are made with the new.</summary>
+    private HttpMessageInvoker Invoker()
+    {
+        lock (_lock)
+        {
+            if (_tls?.Current() is { } material && material != _material)
+            {
+                _material = material;
+                _invoker = MakeInvoker();
+            }
+
+            return _invoker;
+        }
+    }
+
+    private HttpMessageInvoker MakeInvoker()
+    {
+        var handler = new SocketsHttpHandler
+        {
+            ConnectTimeout = _dialTimeout,
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
+            ActivityHeadersPropagator = null,
+        };
+        if (_tls is not null)
+        {
+            handler.SslOptions = _tls.Client();
+        }
+
+        return new HttpMessageInvoker(handler);
+    }
 
     private static ulong ClusterOf(HttpResponseMessage response) =>
         response.Headers.TryGetValues(PeerHeaders.Cluster, out IEnumerable<string>? values)

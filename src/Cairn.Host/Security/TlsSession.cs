@@ -38,12 +38,16 @@ internal sealed class TlsSession : IDuplexPipe, ITlsConnectionFeature, ITlsAppli
 
     /// <summary>Shakes hands and puts the session between the connection and whoever reads it.</summary>
     /// <exception cref="AuthenticationException">The client does not accept us, or we do not accept it.</exception>
-    public static async Task<TlsSession> OpenAsync(ConnectionContext connection, ServerCertificates certificates, CancellationToken cancelled)
+    public static async Task<TlsSession> OpenAsync(ConnectionContext connection, TlsCredentials certificates, CancellationToken cancelled)
     {
         var stream = new SslStream(new DuplexStream(connection.Transport), leaveInnerStreamOpen: true);
         try
         {
-            await stream.AuthenticateAsServerAsync(certificates.Current(), cancelled);
+            await stream.AuthenticateAsServerAsync(certificates.Server(), cancelled);
+            if (!await certificates.AllowsAddressAsync(stream.RemoteCertificate as X509Certificate2, connection.RemoteEndPoint))
+            {
+                throw new AuthenticationException($"no name in the certificate stands for {connection.RemoteEndPoint}");
+            }
         }
         catch
         {
