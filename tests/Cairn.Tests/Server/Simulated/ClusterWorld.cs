@@ -5,6 +5,7 @@ using Cairn.Server.Peers;
 using Cairn.Storage.Revisions;
 using Cairn.Storage.Wal;
 using Cairn.Simulation.Disks;
+using Cairn.Tests.Server.Transfer;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -50,6 +51,21 @@ public sealed class ClusterWorld
             await world.UntilAsync(() => world.Nodes.All(node => node!.Ready.IsCompleted));
             await test(world);
             for (var i = 0; i < members; i++)
+            {
+                await world.StopAsync(i);
+            }
+        });
+    }
+
+    /// <summary>Runs a test in a new world of three members that are not started, and keep ten entries for those that are behind.</summary>
+    public static void Run(DiskImages images, Func<ClusterWorld, Task> test)
+    {
+        var world = new ClusterWorld(3, new AuthOptions()) { CatchUpEntries = 10 };
+        images.Restore(world.Disks);
+        SingleThread.Run(world.Time, async () =>
+        {
+            await test(world);
+            for (var i = 0; i < world.Nodes.Length; i++)
             {
                 await world.StopAsync(i);
             }
