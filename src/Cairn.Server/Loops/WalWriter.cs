@@ -120,7 +120,7 @@ internal sealed class WalWriter
     {
         _isWriting = true;
         _writingSince = _time.GetTimestamp();
-        _facts.WritingSince = _writingSince;
+        _facts.WritingSince = batch.Snapshot is null ? _writingSince : 0;
         _ = WriteAsync(batch);
     }
 
@@ -133,6 +133,9 @@ internal sealed class WalWriter
             {
                 // The state first: without it the mark would stand for nothing. A crash in between is mended at the next start.
                 await _install(snapshot);
+
+                // What went before is no measure of the disk.
+                _facts.WritingSince = _writingSince = _time.GetTimestamp();
                 await _wal.MarkSnapshotAsync(new WalSnapshotMark(snapshot.Index, snapshot.Term, snapshot.Metadata.ConfState), batch.State);
             }
 

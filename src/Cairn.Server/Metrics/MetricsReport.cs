@@ -15,6 +15,8 @@ internal static class MetricsReport
         AddHistory(samples, node, status);
         AddLeases(samples, node.Metrics);
         AddHealing(samples, node);
+        node.Metrics.Sent.AddTo(samples);
+        node.Metrics.Received.AddTo(samples);
         return samples;
     }
 

@@ -10,6 +10,12 @@ internal sealed class ServerMetrics
     /// <summary>Seconds to make state durable in the background.</summary>
     public Histogram StateSync { get; } = new(first: 0.001, buckets: 14);
 
+    /// <summary>States sent.</summary>
+    public TransferMetrics Sent { get; } = new("send", "To");
+
+    /// <summary>States received.</summary>
+    public TransferMetrics Received { get; } = new("receive", "From");
+
     /// <summary>Proposals that were refused after they had been accepted, or timed out.</summary>
     public Counter ProposalsFailed { get; } = new();
 

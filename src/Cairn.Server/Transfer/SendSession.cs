@@ -1,3 +1,4 @@
+using System.Buffers;
 using Cairn.Protocol.Transfer;
 using Cairn.Raft;
 using Cairn.Raft.Wire;
@@ -9,14 +10,21 @@ using Google.Protobuf;
 namespace Cairn.Server.Transfer;
 
 /// <summary>One state on its way to one receiver, cut into chunks. One user at a time.</summary>
-/// <remarks>The chunk given last is kept, so that an answer that was lost can be given again.</remarks>
+/// <remarks>
+/// The chunk given last is kept, so that an answer that was lost can be given again. Chunks take turns in two buffers: large ones are not left to the collector,
+/// whose pauses clients would notice. Who still sends the chunk before the last sends it to nobody.
+/// </remarks>
 internal sealed class SendSession
 {
+    // Wire type of protobuf's bytes.
+    private const int LengthDelimited = 2;
+
     private readonly StateCapture _capture;
     private readonly StateSource _source;
     private readonly IEnumerator<StateContent> _contents;
     private readonly int _chunkBytes;
-    private byte[] _last = [];
+    private ArrayBufferWriter<byte> _last = new();
+    private ArrayBufferWriter<byte> _other = new();
     private uint _next;
     private uint _checksum;
 
@@ -61,7 +69,7 @@ internal sealed class SendSession
     /// <exception cref="Cairn.Storage.CorruptionException">A row on disk is not what was written.</exception>
     public bool TryGive(uint sequence, out ReadOnlyMemory<byte> chunk)
     {
-        chunk = _last;
+        chunk = _last.WrittenMemory;
         if (sequence + 1 == _next)
         {
             return true;
@@ -72,13 +80,38 @@ internal sealed class SendSession
             return false;
         }
 
-        var content = _contents.Current.ToByteString();
-        _checksum = Checksum.Continue(_checksum, content.Span);
-        _last = new StateChunk { Session = Id, Sequence = sequence, Content = content, Checksum = _checksum }.ToByteArray();
+        (_last, _other) = (_other, _last);
+        Write(sequence, _contents.Current);
         _next = sequence + 1;
-        BytesGiven += _last.Length;
-        chunk = _last;
+        BytesGiven += _last.WrittenCount;
+        chunk = _last.WrittenMemory;
         return true;
+    }
+
+    /// <summary>Writes a <see cref="StateChunk"/> whose content is not copied once more: fields may come in pieces, which are read as one message.</summary>
+    private void Write(uint sequence, StateContent content)
+    {
+        _last.ResetWrittenCount();
+        new StateChunk { Session = Id, Sequence = sequence }.WriteTo(_last);
+        var length = content.CalculateSize();
+        WriteVarint((StateChunk.ContentFieldNumber << 3) | LengthDelimited);
+        WriteVarint((uint)length);
+        content.WriteTo(_last);
+        _checksum = Checksum.Continue(_checksum, _last.WrittenSpan[^length..]);
+        new StateChunk { Checksum = _checksum }.WriteTo(_last);
+    }
+
+    private void WriteVarint(uint value)
+    {
+        var span = _last.GetSpan(5);
+        var count = 0;
+        for (; value >= 0x80; value >>= 7)
+        {
+            span[count++] = (byte)(value | 0x80);
+        }
+
+        span[count++] = (byte)value;
+        _last.Advance(count);
     }
 
     private IEnumerable<StateContent> Cut()

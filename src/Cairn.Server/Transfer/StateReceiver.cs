@@ -91,6 +91,11 @@ internal sealed class StateReceiver(NodeRuntime node, CancellationToken stopping
     private async Task ReceiveAsync(Message message, IReadOnlyList<string> urls)
     {
         await Task.Yield();
+        var began = node.Time.GetTimestamp();
+        node.Metrics.Received.Begin(message.From);
+
+        // After a start what is known to be committed is still being applied: it need not be sent.
+        await Loops.Patience.WaitAsync(node.Gate.WaitAsync(node.Facts.Committed), TransferLimits.ApplyWithin, node.Time, stopping);
         var view = node.View;
         var download = new StateDownload(node, view);
         var caller = new PullCaller(node, urls, stopping);
@@ -115,6 +120,7 @@ internal sealed class StateReceiver(NodeRuntime node, CancellationToken stopping
             return;
         }
 
+        node.Metrics.Received.End(message.From, failure is null, node.Time.GetElapsedTime(began));
         await FinishAsync(download, caller, message.From, failure);
     }
 

@@ -112,7 +112,14 @@ internal sealed class StateSender(NodeRuntime node)
     private async Task<string?> FeedAsync(Message message, Feeding feeding, CancellationToken stopping)
     {
         await Task.Yield();
-        var failure = await MakeOfferAsync(message, stopping) ?? await WaitAsync(feeding, stopping);
+        var failure = await MakeOfferAsync(message, stopping);
+        if (failure is null)
+        {
+            node.Metrics.Sent.Begin(message.To);
+            failure = await WaitAsync(feeding, stopping);
+            node.Metrics.Sent.End(message.To, failure is null, node.Time.GetElapsedTime(feeding.Began));
+        }
+
         lock (_lock)
         {
             _feedings.Remove(message.To);

@@ -7,7 +7,7 @@ internal static class TransferLimits
     public const uint Format = 1;
 
     /// <summary>Bytes of a chunk's content, about: large beside what a request costs, small beside memory.</summary>
-    public const int ChunkBytes = 1 << 20;
+    public const int ChunkBytes = 256 << 10;
 
     /// <summary>States that one member sends at a time: each holds files that could otherwise be deleted, and takes its share of the disk.</summary>
     public const int SessionsMax = 2;
@@ -20,6 +20,9 @@ internal static class TransferLimits
 
     /// <summary>How long a receiver waits for a chunk; the throttle may hold it up, and a slow link.</summary>
     public static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a receiver waits for what it is applying, before it asks for what lies behind that; less than <see cref="SilenceMax"/>.</summary>
+    public static readonly TimeSpan ApplyWithin = TimeSpan.FromSeconds(10);
 
     /// <summary>Pause before a receiver asks again for what did not come.</summary>
     public static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(250);
