@@ -23,6 +23,7 @@ internal sealed class RaftLoop
     private readonly Inbox<Proposal> _incoming;
     private readonly Inbox<Message> _messages;
     private readonly WalWriter _writer;
+    private readonly KeptEntries _kept;
     private readonly ProposalIntake _intake;
     private readonly List<Message> _responses = [];
     private readonly QuorumContact _contact;
@@ -36,7 +37,6 @@ internal sealed class RaftLoop
     private ulong _appliedIndex;
     private ulong? _aloneFrom;
     private ulong _handedOut;
-    private long _keptBytes;
     private long _lastWriteFailed;
     private bool _stopping;
 
@@ -53,8 +53,7 @@ internal sealed class RaftLoop
         _contact = new QuorumContact(parts.Time);
         _leases = new LeaseExpiry(parts, _contact);
         _appliedIndex = _handedOut = parts.Facts.Applied;
-        var (first, last) = (parts.Log.FirstIndex, Math.Min(_appliedIndex, parts.Log.LastIndex));
-        _keptBytes = first <= last ? BytesOf(first, last) : 0;
+        _kept = new KeptEntries(parts.Log, _appliedIndex, parts.Options.CatchUpEntries);
     }
 
     /// <summary>Where the apply loop and others report.</summary>
@@ -236,7 +235,8 @@ internal sealed class RaftLoop
 
     private void OnInstalled(Snapshot snapshot)
     {
-        (_appliedIndex, _appliedTerm, _keptBytes) = (snapshot.Index, snapshot.Term, 0);
+        (_appliedIndex, _appliedTerm) = (snapshot.Index, snapshot.Term);
+        _kept.Clear();
         ObserveConfiguration();
     }
 
@@ -249,7 +249,7 @@ internal sealed class RaftLoop
         Invariant.Holds(last.Index > _appliedIndex);
         _appliedIndex = last.Index;
         _appliedTerm = last.Term;
-        _keptBytes += BytesOf(message.Entries.Span);
+        _kept.Add(message.Entries.Span);
         foreach (var response in message.Responses)
         {
             Deliver(response);
@@ -257,7 +257,7 @@ internal sealed class RaftLoop
 
         ObserveConfiguration();
         CampaignIfAlone();
-        CompactLog();
+        _kept.Trim(_appliedIndex, _parts.Facts.IsOnlyVoter, _parts.Core.ConfState);
     }
 
     private void OnConfChange(in ConfChange change)
@@ -295,61 +295,6 @@ internal sealed class RaftLoop
         {
             _parts.Core.Campaign();
         }
-    }
-
-    /// <summary>Forgets applied entries: alone, all of them serve nobody; else the oldest, beyond what is kept for peers that are behind.</summary>
-    private void CompactLog()
-    {
-        var log = _parts.Log;
-        var first = log.FirstIndex;
-        var last = Math.Min(_appliedIndex, log.LastIndex);
-        if (last < first + LoopLimits.CompactLogEveryEntries)
-        {
-            return;
-        }
-
-        var upTo = _parts.Facts.IsOnlyVoter ? last : FindExcess(first, last);
-        if (upTo >= first + LoopLimits.CompactLogEveryEntries || (upTo >= first && upTo == last))
-        {
-            _keptBytes -= BytesOf(first, upTo);
-
-            // Who needs what is forgotten here gets a state that is at least as new as this.
-            log.TryCreateSnapshot(last, _parts.Core.ConfState, default);
-            log.Compact(upTo);
-        }
-    }
-
-    /// <summary>Finds the last entry that has to go, in steps, so that each entry is looked at once.</summary>
-    private ulong FindExcess(ulong first, ulong last)
-    {
-        var excess = _keptBytes - LoopLimits.CatchUpBytesMax;
-        var kept = (ulong)_parts.Options.CatchUpEntries;
-        var upTo = last - first >= kept ? last - kept : first - 1;
-        while (excess > 0 && upTo + LoopLimits.CompactLogEveryEntries <= last)
-        {
-            excess -= BytesOf(upTo + 1, upTo + LoopLimits.CompactLogEveryEntries);
-            upTo += LoopLimits.CompactLogEveryEntries;
-        }
-
-        return upTo;
-    }
-
-    private long BytesOf(ulong first, ulong last)
-    {
-        var found = _parts.Log.TryGetEntries(first, last + 1, ulong.MaxValue, out var entries);
-        Invariant.Holds(found == Raft.LogResult.Found);
-        return BytesOf(entries.Span);
-    }
-
-    private static long BytesOf(ReadOnlySpan<Entry> entries)
-    {
-        var bytes = 0L;
-        foreach (ref readonly var entry in entries)
-        {
-            bytes += entry.Data.Length;
-        }
-
-        return bytes;
     }
 
     private void OnTick()

@@ -1,0 +1,87 @@
+using Cairn.Raft;
+
+namespace Cairn.Server.Loops;
+
+/// <summary>The applied entries that the log keeps for members that are behind; the oldest go when they are too many, or too large together.</summary>
+/// <remarks>Owned by the raft loop.</remarks>
+internal sealed class KeptEntries
+{
+    private readonly MemoryLog _log;
+    private readonly ulong _entriesMax;
+    private long _bytes;
+
+    /// <summary>Begins with what the log has.</summary>
+    /// <param name="log">The log.</param>
+    /// <param name="applied">Applied index.</param>
+    /// <param name="entriesMax">Most entries to keep.</param>
+    public KeptEntries(MemoryLog log, ulong applied, long entriesMax)
+    {
+        _log = log;
+        _entriesMax = (ulong)entriesMax;
+        var (first, last) = (log.FirstIndex, Math.Min(applied, log.LastIndex));
+        _bytes = first <= last ? BytesOf(first, last) : 0;
+    }
+
+    /// <summary>Notes that entries were applied.</summary>
+    /// <param name="entries">The entries.</param>
+    public void Add(ReadOnlySpan<Entry> entries) => _bytes += BytesOf(entries);
+
+    /// <summary>Notes that a snapshot took the place of all of them.</summary>
+    public void Clear() => _bytes = 0;
+
+    /// <summary>Forgets what is too much: alone, all of it serves nobody.</summary>
+    /// <param name="applied">Applied index.</param>
+    /// <param name="isOnlyVoter">Whether this member is alone.</param>
+    /// <param name="configuration">The configuration, for members that need what is forgotten here.</param>
+    public void Trim(ulong applied, bool isOnlyVoter, ConfState configuration)
+    {
+        var first = _log.FirstIndex;
+        var last = Math.Min(applied, _log.LastIndex);
+        if (last < first + LoopLimits.CompactLogEveryEntries)
+        {
+            return;
+        }
+
+        var upTo = isOnlyVoter ? last : FindExcess(first, last);
+        if (upTo >= first + LoopLimits.CompactLogEveryEntries || (upTo >= first && upTo == last))
+        {
+            _bytes -= BytesOf(first, upTo);
+
+            // Who needs what is forgotten gets a state that is at least as new as this.
+            _log.TryCreateSnapshot(last, configuration, default);
+            _log.Compact(upTo);
+        }
+    }
+
+    /// <summary>Finds the last entry that has to go, in steps, so that each entry is looked at once.</summary>
+    private ulong FindExcess(ulong first, ulong last)
+    {
+        var excess = _bytes - LoopLimits.CatchUpBytesMax;
+        var upTo = last - first >= _entriesMax ? last - _entriesMax : first - 1;
+        while (excess > 0 && upTo + LoopLimits.CompactLogEveryEntries <= last)
+        {
+            excess -= BytesOf(upTo + 1, upTo + LoopLimits.CompactLogEveryEntries);
+            upTo += LoopLimits.CompactLogEveryEntries;
+        }
+
+        return upTo;
+    }
+
+    private long BytesOf(ulong first, ulong last)
+    {
+        var found = _log.TryGetEntries(first, last + 1, ulong.MaxValue, out var entries);
+        Invariant.Holds(found == Raft.LogResult.Found);
+        return BytesOf(entries.Span);
+    }
+
+    private static long BytesOf(ReadOnlySpan<Entry> entries)
+    {
+        var bytes = 0L;
+        foreach (ref readonly var entry in entries)
+        {
+            bytes += entry.Data.Length;
+        }
+
+        return bytes;
+    }
+}
