@@ -43,42 +43,13 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Take(context, signalled));
         try
         {
-            var tls = TlsSides.Load(options, time, _logger);
-            var expiry = CertificateExpiry.Of(tls, time, _logger);
-            using ITimer expiryTimer = time.CreateTimer(_ => expiry.Look(), null, TimeSpan.Zero, CertificateExpiry.Period);
-            var reception = new Reception();
-            _stage = new WaitingPages(reception).Stage;
-            using var search = new CancellationTokenSource();
-            using var http = new PeerHttp(DialMin + options.Node.ElectionTimeout, tls.Peers);
-            using var limits = new GrpcLimits(options.RequestBytesMax + GrpcOverheadBytes, time, options.ExtensiveMetrics);
-            await using var web = new WebServer(options, loggers, time);
-            AddListeners(web, tls);
-            var links = new PeerLinks();
-            TokenKeys? keys = options.Token.IsJwt ? TokenKeys.Create(options.Token, _logger) : null;
-            using ITimer? keyTimer = keys is null ? null : time.CreateTimer(_ => keys.Refresh(), null, KeyPeriod, KeyPeriod);
-            NodeOptions told = options.Node with { Auth = options.Node.Auth with { Jwt = keys?.Ring } };
-            Task<Node> opening = Node.OpenAsync(told, loggers, links, http, reception, new PasswordThread(), search.Token);
-            await Task.WhenAny(opening, reception.Opened, signalled.Task);
-            try
+            int? status;
+            do
             {
-                if (!opening.IsFaulted)
-                {
-                    await web.StartAsync(new HostApplication(limits, () => _stage), CancellationToken.None);
-                    await Task.WhenAny(opening, signalled.Task);
-                }
+                status = await RunOnceAsync(signalled.Task);
             }
-            catch
-            {
-                // An address is not to be had: the node, if there is one, ends in order.
-                await search.CancelAsync();
-                await LetGoAsync(opening);
-                throw;
-            }
-
-            await search.CancelAsync();
-            await using Node node = await opening;
-            await using var network = new PeerNetwork(http, links, options.Node.PeerUrls, time, _logger);
-            return await ServeAsync((node, links, expiry), network, web, limits, signalled.Task);
+            while (status is null);
+            return status.Value;
         }
         catch (OperationCanceledException) when (signalled.Task.IsCompleted)
         {
@@ -89,6 +60,49 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
             Log.StartFailed(_logger, e.Message);
             return 1;
         }
+    }
+
+    /// <summary>Opens the data directory and serves.</summary>
+    /// <param name="signalled">Completes with a signal.</param>
+    /// <returns>The exit status; null if the directory is to be opened again, because its member was removed and may come back.</returns>
+    private async Task<int?> RunOnceAsync(Task<PosixSignal> signalled)
+    {
+        var tls = TlsSides.Load(options, time, _logger);
+        var expiry = CertificateExpiry.Of(tls, time, _logger);
+        using ITimer expiryTimer = time.CreateTimer(_ => expiry.Look(), null, TimeSpan.Zero, CertificateExpiry.Period);
+        var reception = new Reception();
+        _stage = new WaitingPages(reception).Stage;
+        using var search = new CancellationTokenSource();
+        using var http = new PeerHttp(DialMin + options.Node.ElectionTimeout, tls.Peers);
+        using var limits = new GrpcLimits(options.RequestBytesMax + GrpcOverheadBytes, time, options.ExtensiveMetrics);
+        await using var web = new WebServer(options, loggers, time);
+        AddListeners(web, tls);
+        var links = new PeerLinks();
+        TokenKeys? keys = options.Token.IsJwt ? TokenKeys.Create(options.Token, _logger) : null;
+        using ITimer? keyTimer = keys is null ? null : time.CreateTimer(_ => keys.Refresh(), null, KeyPeriod, KeyPeriod);
+        NodeOptions told = options.Node with { Auth = options.Node.Auth with { Jwt = keys?.Ring } };
+        Task<Node> opening = Node.OpenAsync(told, loggers, links, http, reception, new PasswordThread(), search.Token);
+        await Task.WhenAny(opening, reception.Opened, signalled);
+        try
+        {
+            if (!opening.IsFaulted)
+            {
+                await web.StartAsync(new HostApplication(limits, () => _stage), CancellationToken.None);
+                await Task.WhenAny(opening, signalled);
+            }
+        }
+        catch
+        {
+            // An address is not to be had: the node, if there is one, ends in order.
+            await search.CancelAsync();
+            await LetGoAsync(opening);
+            throw;
+        }
+
+        await search.CancelAsync();
+        await using Node node = await opening;
+        await using var network = new PeerNetwork(http, links, options.Node.PeerUrls, time, _logger);
+        return await ServeAsync((node, links, expiry), network, web, limits, signalled);
     }
 
     private static async Task LetGoAsync(Task<Node> opening)
@@ -109,7 +123,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         context.Cancel = signalled.TrySetResult(context.Signal);
     }
 
-    private async Task<int> ServeAsync(
+    private async Task<int?> ServeAsync(
         (Node Node, PeerLinks Links, CertificateExpiry Expiry) served, PeerNetwork network, WebServer web, GrpcLimits limits, Task<PosixSignal> signalled)
     {
         Node node = served.Node;
@@ -125,7 +139,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
             first = await Task.WhenAny(node.Stopped, signalled);
         }
 
-        int status = await ReasonAsync(node, first, signalled);
+        int? status = await ReasonAsync(node, first, signalled);
         SystemdNotice.Send(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), "STOPPING=1");
         limits.Stop();
         peers.Stop();
@@ -136,7 +150,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         return status;
     }
 
-    private async Task<int> ReasonAsync(Node node, Task first, Task<PosixSignal> signalled)
+    private async Task<int?> ReasonAsync(Node node, Task first, Task<PosixSignal> signalled)
     {
         if (first == signalled)
         {
@@ -150,7 +164,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         }
 
         Log.MemberStopped(_logger, failure);
-        return 1;
+        return failure is MemberRemovedException { MayReturn: true } ? null : 1;
     }
 
     /// <summary>All methods of all services.</summary>

@@ -21,6 +21,9 @@ internal static class DataDirectory
     /// <summary>What was moved aside, by healing or by a take-over, a directory each time; never deleted by itself.</summary>
     public const string Quarantine = "quarantine";
 
+    /// <summary>What an empty directory must know that was a member's before: written before its store goes to quarantine.</summary>
+    public const string Returning = "member/returning";
+
     /// <summary>A person who can write here wants an evicted member to ask for a place again.</summary>
     public const string RejoinWish = "member/rejoin";
 }

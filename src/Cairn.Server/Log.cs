@@ -201,6 +201,19 @@ internal static partial class Log
     [LoggerMessage(2044, LogLevel.Warning, "healing waits: {Notice}")]
     public static partial void HealWaits(this ILogger logger, string notice);
 
+    /// <summary>A removed member waits for a place.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="reason">What for.</param>
+    [LoggerMessage(2045, LogLevel.Warning, "this member does not serve: {Reason}")]
+    public static partial void ReadmissionWaits(this ILogger logger, string reason);
+
+    /// <summary>Data was moved aside.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">The member whose it was.</param>
+    /// <param name="name">Where it is.</param>
+    [LoggerMessage(2046, LogLevel.Warning, "moved the data of member {MemberId:x} to quarantine/{Name}; nothing there is ever deleted by the server")]
+    public static partial void Quarantined(this ILogger logger, ulong memberId, string name);
+
     /// <summary>A member begins to take a state.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="memberId">The member.</param>

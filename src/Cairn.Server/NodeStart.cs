@@ -1,6 +1,7 @@
 using Cairn.Protocol.Peers;
 using Cairn.Raft;
 using Cairn.Server.Founding;
+using Cairn.Server.Healing;
 using Cairn.Server.Import;
 using Cairn.Server.Membership;
 using Cairn.State;
@@ -96,7 +97,7 @@ internal static class NodeStart
         try
         {
             held.Add(await LockAsync(world.Disk));
-            var manifests = await ManifestStore.OpenAsync(world.Disk, DataDirectory.Store);
+            var manifests = await ReturnAsync(options, world, cancelled);
             var identity = await CountStartAsync(manifests, world, options, etcd);
             var memory = MemberMemory.Read(manifests.Newest!.MemberState.Span);
             var process = new ProcessIdentity(identity.Incarnation, identity.StartCounter, new Prng(~world.Seed).NextUInt64() | 1);
@@ -121,6 +122,7 @@ internal static class NodeStart
 
             if (identity != manifests.Newest!.Identity)
             {
+                (memory.Replaces, memory.LastMembers) = (0, []);
                 await manifests.WriteAsync(manifests.Newest with { Identity = identity, MemberState = memory.Encode() });
             }
 
@@ -154,6 +156,33 @@ internal static class NodeStart
         }
     }
 
+    /// <summary>Opens the manifests; of a member that was removed, those of the empty directory that it becomes.</summary>
+    private static async Task<ManifestStore> ReturnAsync(NodeOptions options, NodeWorld world, CancellationToken cancelled)
+    {
+        var manifests = await ManifestStore.OpenAsync(world.Disk, DataDirectory.Store);
+        if (manifests.Newest is not { } newest)
+        {
+            return manifests;
+        }
+
+        var memory = MemberMemory.Read(newest.MemberState.Span);
+        if (memory.Quarantine.Length == 0 && (memory.IsEvicted || memory.IsRemoved))
+        {
+            var process = new ProcessIdentity(newest.Identity.Incarnation, newest.Identity.StartCounter, new Prng(~world.Seed).NextUInt64() | 1);
+            await new Readmission(options, world, newest.Identity, process, memory).WaitForPlaceAsync(cancelled);
+            await Quarantine.DecideAsync(world.Disk, manifests, memory, "removed", world.Time.GetUtcNow());
+        }
+
+        if (memory.Quarantine.Length == 0)
+        {
+            return manifests;
+        }
+
+        await Quarantine.FinishAsync(world.Disk, memory, newest.Identity.MemberId);
+        world.LoggerFactory.CreateLogger("cairn.server").Quarantined(newest.Identity.MemberId, memory.Quarantine);
+        return await ManifestStore.OpenAsync(world.Disk, DataDirectory.Store);
+    }
+
     private static async Task<IDisposable> LockAsync(IDisk disk)
     {
         if (!disk.DirectoryExists(DataDirectory.Member))
@@ -170,13 +199,19 @@ internal static class NodeStart
     private static async Task<ManifestIdentity> CountStartAsync(ManifestStore manifests, NodeWorld world, NodeOptions options, EtcdImport? etcd)
     {
         var newest = manifests.Newest
-            ?? new ManifestContents { Identity = new ManifestIdentity { Incarnation = new Prng(world.Seed).NextUInt64() | 1 }, CurrentRevision = 1 };
+            ?? new ManifestContents
+            {
+                Identity = new ManifestIdentity { Incarnation = new Prng(world.Seed).NextUInt64() | 1 },
+                CurrentRevision = 1,
+                MemberState = Quarantine.ReadNote(world.Disk),
+            };
 
         // An older manifest that took the place of a damaged one knows fewer starts than there were: the others must not take this one for one of them.
         var step = manifests.Damage.Count == 0 ? 1UL : StartsSkippedAfterDamage;
         var identity = newest.Identity with { StartCounter = newest.Identity.StartCounter + step };
         identity = identity.MemberId == 0 ? identity with { Token = options.ClusterToken } : identity;
         await manifests.WriteAsync(newest with { Identity = identity });
+        Quarantine.ForgetNote(world.Disk);
         if (etcd is not null)
         {
             await etcd.RunAsync(manifests);

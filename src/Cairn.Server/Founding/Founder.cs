@@ -103,7 +103,7 @@ internal sealed class Founder
         PeerUrls = [.. _listed.First(member => member.Name == _options.Name).PeerUrls],
         Listed = _listed,
         TokenHash = FoundingRecords.HashToken(_options.ClusterToken),
-        IsJoining = _options.IsJoining,
+        IsJoining = _options.IsJoining || _memory.Replaces != 0,
         Rule = _options.Bootstrap,
         Incarnation = _process.Incarnation,
         Agreed = _memory.Founding,
@@ -138,7 +138,8 @@ internal sealed class Founder
     {
         var others = _listed.Where(member => member.Name != _options.Name).Select(member => (member.Name, Urls: member.PeerUrls.AsEnumerable())).ToList();
         var known = _listed.SelectMany(member => member.PeerUrls).ToHashSet(StringComparer.Ordinal);
-        others.AddRange(_world.Reception.Callers.Where(url => !known.Contains(url)).Select(url => ("", (IEnumerable<string>)[url])));
+        var heard = _world.Reception.Callers.Concat(_memory.LastMembers.SelectMany(member => member.PeerUrls)).Distinct();
+        others.AddRange(heard.Where(url => !known.Contains(url)).Select(url => ("", (IEnumerable<string>)[url])));
 
         // All are asked at once; then the answers are collected.
         var asked = others.Select(other => AskAsync(other.Name, other.Urls, cancelled)).ToList();
@@ -188,7 +189,7 @@ internal sealed class Founder
 
     private async Task<string> AskForPlaceAsync(FoundingDecision.AskForPlace ask, CancellationToken cancelled)
     {
-        var request = new RejoinRequest { Speaker = _shown, ReplacedId = ask.ReplacedId };
+        var request = new RejoinRequest { Speaker = _shown, ReplacedId = ask.ReplacedId != 0 ? ask.ReplacedId : _memory.Replaces };
         var answer = await CallAsync(ask.Url, new PeerCall(PeerRequests.RejoinPath, request.ToByteArray()), cancelled);
         return answer.Status == 200 && TryParse(RejoinAnswer.Parser, answer.Body) is { } said ? said.Reason : "no answer";
     }

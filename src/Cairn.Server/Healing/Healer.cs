@@ -65,8 +65,13 @@ internal sealed class Healer
     /// <param name="request">What is asked.</param>
     /// <param name="isOfThisCluster">Whether the one who asks has the cluster's token.</param>
     /// <returns>The answer.</returns>
-    public RejoinAnswer Hear(RejoinRequest request, bool isOfThisCluster)
+    public async ValueTask<RejoinAnswer> HearAsync(RejoinRequest request, bool isOfThisCluster)
     {
+        if (request.Speaker.Standing == Standing.Evicted)
+        {
+            return await HearRemovedAsync(request, isOfThisCluster);
+        }
+
         var incarnation = request.Speaker.Incarnation;
         if (_node.View.Members.Members.Any(member => member.Incarnation == incarnation))
         {
@@ -76,6 +81,27 @@ internal sealed class Healer
         _applicants.Note(request, isOfThisCluster, _senses.Now);
         _wake.Set();
         return new RejoinAnswer { Reason = Notices.FirstOrDefault(notice => notice.Incarnation == incarnation)?.Text ?? "the leader looks into it" };
+    }
+
+    /// <summary>Answers a member that was removed and holds its data: it asks whether it would be taken in if it moved that aside.</summary>
+    private async ValueTask<RejoinAnswer> HearRemovedAsync(RejoinRequest request, bool isOfThisCluster)
+    {
+        var (speaker, view) = (request.Speaker, _node.View);
+        if (!isOfThisCluster || _policy.Mode == HealMode.Off)
+        {
+            return new RejoinAnswer { Reason = isOfThisCluster ? "healing is switched off" : "it has another cluster token" };
+        }
+
+        if (request.IsByHand && view.Healing.Evicted.Contains(speaker.MemberId))
+        {
+            var readmit = new ReadmitMember { MemberId = speaker.MemberId, Name = speaker.Name };
+            readmit.PeerUrls.AddRange(speaker.PeerUrls);
+            await RecordAsync(new HealingRequest { Readmit = readmit });
+            view = _node.View;
+        }
+
+        var obstacle = RemovedMembers.ObstacleOf(speaker, view.Members, view.Healing);
+        return new RejoinAnswer { HasPlace = obstacle is null, Reason = obstacle ?? "there is a place" };
     }
 
     /// <summary>Lets healing do what it proposes, once.</summary>

@@ -1,7 +1,9 @@
 using System.Globalization;
+using Cairn.Protocol.Peers;
 using Cairn.Server.Membership;
 using Cairn.Storage;
 using Cairn.Storage.Manifest;
+using Google.Protobuf;
 
 namespace Cairn.Server.Healing;
 
@@ -11,12 +13,19 @@ namespace Cairn.Server.Healing;
 /// Entry by entry, never the directory itself, which may be a mount point. A manifest says first, durably, what is moved where; the store, with that manifest in
 /// it, goes last. So after a crash at any step the directory either says that it is to be moved, or is empty: it never looks like a member that lost its log.
 /// </para>
-/// <para>Order: manifest with the decision; log and all the rest; store. A start that finds the decision goes on with it.</para>
+/// <para>
+/// Order: manifest with the decision; log and all the rest; a note of whom the directory was, so that it joins and never founds; store. A start that finds the
+/// decision goes on with it.
+/// </para>
 /// </remarks>
 internal static class Quarantine
 {
     private static readonly string Store = DataDirectory.Store[(DataDirectory.Member.Length + 1)..];
-    private static readonly string Lock = DataDirectory.Lock[(DataDirectory.Member.Length + 1)..];
+    private static readonly string[] Staying =
+    [
+        DataDirectory.Lock[(DataDirectory.Member.Length + 1)..],
+        DataDirectory.Returning[(DataDirectory.Member.Length + 1)..],
+    ];
 
     /// <summary>Makes a name for a directory in quarantine that is not there yet.</summary>
     /// <param name="disk">The disk.</param>
@@ -50,19 +59,21 @@ internal static class Quarantine
 
     /// <summary>Moves everything to where it was decided.</summary>
     /// <param name="disk">The disk.</param>
-    /// <param name="name">Name of the directory in quarantine.</param>
+    /// <param name="memory">What the member remembers, the decision included.</param>
+    /// <param name="memberId">The member that the directory was.</param>
     /// <returns>Completes when the data directory is empty, durably.</returns>
-    public static async Task FinishAsync(IDisk disk, string name)
+    public static async Task FinishAsync(IDisk disk, MemberMemory memory, ulong memberId)
     {
-        var target = $"{DataDirectory.Quarantine}/{name}";
+        var target = $"{DataDirectory.Quarantine}/{memory.Quarantine}";
         disk.CreateDirectory(target);
         await disk.SyncDirectoryAsync("");
         await disk.SyncDirectoryAsync(DataDirectory.Quarantine);
-        foreach (var entry in disk.List(DataDirectory.Member).Where(entry => entry != Lock).OrderBy(entry => entry == Store))
+        foreach (var entry in disk.List(DataDirectory.Member).Where(entry => !Staying.Contains(entry)).OrderBy(entry => entry == Store))
         {
             if (entry == Store)
             {
                 // All else must be gone for good before the decision to move it goes.
+                await NoteAsync(disk, memory, memberId);
                 await disk.SyncDirectoryAsync(DataDirectory.Member);
             }
 
@@ -71,5 +82,41 @@ internal static class Quarantine
         }
 
         await disk.SyncDirectoryAsync(DataDirectory.Member);
+    }
+
+    /// <summary>Reads the note that an emptied directory holds, and what a first manifest is to remember.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <returns>Bytes for the manifest; empty if there is no note.</returns>
+    public static byte[] ReadNote(IDisk disk)
+    {
+        if (!disk.FileExists(DataDirectory.Returning))
+        {
+            return [];
+        }
+
+        using var file = disk.Open(DataDirectory.Returning, OpenIntent.Read);
+        var bytes = new byte[file.Length];
+        file.Read(0, bytes);
+        return bytes;
+    }
+
+    /// <summary>Forgets the note, once a manifest remembers it.</summary>
+    /// <param name="disk">The disk.</param>
+    public static void ForgetNote(IDisk disk)
+    {
+        if (disk.FileExists(DataDirectory.Returning))
+        {
+            disk.Delete(DataDirectory.Returning);
+        }
+    }
+
+    private static async Task NoteAsync(IDisk disk, MemberMemory memory, ulong memberId)
+    {
+        var note = new RememberedState { Replaces = memberId };
+        note.LastMembers.AddRange(memory.LastMembers);
+        var bytes = note.ToByteArray();
+        ForgetNote(disk);
+        using var file = await disk.PrepareAsync(DataDirectory.Returning, bytes.Length);
+        await file.WriteAndSyncAsync(0, bytes);
     }
 }

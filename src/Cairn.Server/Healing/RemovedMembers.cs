@@ -1,5 +1,7 @@
 using Cairn.Protocol.Healing;
+using Cairn.Protocol.Peers;
 using Cairn.State.Healing;
+using Cairn.State.Members;
 
 namespace Cairn.Server.Healing;
 
@@ -22,6 +24,34 @@ internal static class RemovedMembers
                 yield return new HealCase($"applicant-{applicant.Incarnation:x}", Describe(applicant, place, view), obstacle);
             }
         }
+    }
+
+    /// <summary>Says why there is no place for a member that was removed and still holds its data.</summary>
+    /// <param name="speaker">Who asks.</param>
+    /// <param name="members">The membership.</param>
+    /// <param name="healing">What the cluster is meant to be.</param>
+    /// <returns>Null if there is one.</returns>
+    public static string? ObstacleOf(Handshake speaker, MemberTable members, HealingTable healing)
+    {
+        if (!members.Removed.Contains(speaker.MemberId))
+        {
+            return $"this cluster removed no member {speaker.MemberId:x}";
+        }
+
+        if (healing.Evicted.Contains(speaker.MemberId))
+        {
+            return "it was sent away for good";
+        }
+
+        if (members.Members.FirstOrDefault(member => member.PeerUrls.Any(url => speaker.PeerUrls.Contains(url))) is { } holder)
+        {
+            return $"member {holder.Id:x} has its peer URL";
+        }
+
+        return !healing.IsCounting ? "the cluster does not know how large it is meant to be"
+            : members.Members.Any(member => member.Incarnation == 0) ? "there are members that are not known to be Cairn"
+            : members.Members.Length >= healing.TargetSize ? $"the cluster has {members.Members.Length} members, as many as it is meant to have"
+            : null;
     }
 
     private static VacantPlace? FindPlace(Applicant applicant, HealingTable healing) =>

@@ -1,4 +1,5 @@
 using Cairn.Protocol.Healing;
+using Cairn.Server.Founding;
 using Cairn.Server.Peers;
 using Cairn.Server.Requests;
 using Google.Protobuf;
@@ -34,6 +35,7 @@ internal sealed class Departure(NodeRuntime node)
         var wasServing = node.Ready.IsCompletedSuccessfully;
         node.Logger.RemovedFromCluster(node.Headers.MemberId);
         node.Hub.EndStreams(requireLeaderOnly: false, NodeError.Stopped);
+        node.Memory.LastMembers = [.. node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId).Select(FoundingRecords.Write)];
         node.Memory.IsRemoved = true;
         node.Housekeeping.WriteSoon();
         if (!wasServing)

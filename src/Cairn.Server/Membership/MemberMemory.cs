@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Cairn.Protocol.Peers;
 using Google.Protobuf;
 
@@ -19,6 +20,7 @@ internal sealed class MemberMemory
         _isRemoved = state.IsRemoved;
         Quarantine = state.Quarantine;
         Replaces = state.Replaces;
+        LastMembers = [.. state.LastMembers];
         Marks = new MemberMarks(state.Marks.Select(mark => KeyValuePair.Create(mark.MemberId, new PeerMark
         {
             Process = new ProcessIdentity(mark.Incarnation, mark.StartCounter, mark.Nonce),
@@ -65,6 +67,9 @@ internal sealed class MemberMemory
     /// <summary>The member that this directory was before what it held went to quarantine; 0 if it was none. Set at start only.</summary>
     public ulong Replaces { get; set; }
 
+    /// <summary>The other members as they were when this one was removed: whom its directory asks to be taken in again. Replaced as a whole.</summary>
+    public ImmutableArray<KnownMember> LastMembers { get; set; }
+
     /// <summary>Reads what <see cref="Encode"/> wrote.</summary>
     /// <param name="bytes">From a manifest, which has verified them; empty for a new directory.</param>
     /// <returns>The memory.</returns>
@@ -75,6 +80,7 @@ internal sealed class MemberMemory
     public byte[] Encode()
     {
         var state = new RememberedState { Founding = Founding, Fenced = Fenced, IsEvicted = IsEvicted, IsRemoved = IsRemoved, Quarantine = Quarantine, Replaces = Replaces };
+        state.LastMembers.AddRange(LastMembers);
         state.Marks.AddRange(Marks.All.Select(pair => new Protocol.Peers.PeerMark
         {
             MemberId = pair.Key,

@@ -152,7 +152,7 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
         }
 
         var hash = System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(node.Token));
-        return Rejoined(node.Healer.Hear(request, isOfThisCluster: speaker.TokenHash.Span.SequenceEqual(hash)));
+        return Rejoined(await node.Healer.HearAsync(request, isOfThisCluster: speaker.TokenHash.Span.SequenceEqual(hash)));
     }
 
     private async ValueTask<PeerAnswer> EvictAsync(PeerCall call, EvictMember request, RequestContext context)

@@ -14,6 +14,7 @@ namespace Cairn.State.Healing;
 ///   a started member leaves    its place becomes vacant
 ///   an unstarted one leaves    - 1; or the place that it filled is vacant again
 ///   a member is evicted        - 1, and no place of its is left
+///   an eviction is taken back  + 1, and its place is vacant
 /// </code>
 /// <para>So a stop hook that removes a member and a start script that adds it again leave the size alone, however often.</para>
 /// </remarks>
@@ -86,6 +87,12 @@ public sealed record HealingTable
     {
         { SetTargetSize: { Size: > 0 } set } => set.IfUnset && IsCounting ? this : this with { TargetSize = (int)set.Size },
         { Evict: { } evict } => WithEvicted(evict.MemberId, members),
+        { Readmit: { } readmit } when Evicted.Contains(readmit.MemberId) => this with
+        {
+            TargetSize = TargetSize + 1,
+            Evicted = Evicted.Remove(readmit.MemberId),
+            Vacancies = Vacancies.Add(new VacantPlace(readmit.MemberId, readmit.Name, [.. readmit.PeerUrls])),
+        },
         { Begin: { } begin } => Current is null && IsCounting ? this with { Current = HealRecord.Read(begin) with { Id = index } } : this,
         { End: { Outcome: not HealOutcome.UnderWay } end } => Current?.Id == end.HealId ? WithEnd(Current, end, members) : this,
         { Note: { Outcome: not HealOutcome.UnderWay } note } => IsCounting ? WithFinished(HealRecord.Read(note) with { Id = index }) : this,

@@ -114,6 +114,20 @@ public sealed class HealingTests
     }
 
     [Fact]
+    public void An_eviction_that_a_person_takes_back_leaves_a_place_and_only_one()
+    {
+        SetSize(3);
+        Remove(3);
+        Evict(3);
+        var readmit = new HealingRequest { Readmit = new ReadmitMember { MemberId = 3, Name = "m3", PeerUrls = { Url(3) } } };
+        Record(readmit);
+        Record(readmit);
+
+        Assert.Equal((3, 3UL), (Table.TargetSize, Table.Vacancies.Single().MemberId));
+        Assert.Empty(Table.Evicted);
+    }
+
+    [Fact]
     public void Evicting_who_was_replaced_or_never_was_changes_no_size()
     {
         SetSize(3);

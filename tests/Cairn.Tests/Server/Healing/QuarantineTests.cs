@@ -18,7 +18,8 @@ public sealed class QuarantineTests
         var disk = await MakeDiskAsync();
         await MoveAsync(disk);
 
-        Assert.Equal(["lock"], disk.List("member"));
+        Assert.Equal(["lock", "returning"], disk.List("member"));
+        Assert.Equal(5UL, MemberMemory.Read(Quarantine.ReadNote(disk)).Replaces);
         Assert.Equal(["snap", "store", "wal"], disk.List("quarantine/20260102T030405Z-removed"));
         Assert.Equal("entries", System.Text.Encoding.UTF8.GetString(disk.ReadAll("quarantine/20260102T030405Z-removed/wal/0.wal")));
     }
@@ -65,13 +66,14 @@ public sealed class QuarantineTests
 
         // As a start does: whoever finds the decision goes on with it; whoever finds no manifest finds nothing else, either.
         var manifests = await ManifestStore.OpenAsync(disk, DataDirectory.Store);
+        var memory = MemberMemory.Read(manifests.Newest is { } newest ? newest.MemberState.Span : []);
         if (manifests.Newest is null)
         {
             Assert.DoesNotContain("wal", disk.List("member"));
         }
-        else if (MemberMemory.Read(manifests.Newest.MemberState.Span).Quarantine is { Length: > 0 } name)
+        else if (memory.Quarantine.Length > 0)
         {
-            await Quarantine.FinishAsync(disk, name);
+            await Quarantine.FinishAsync(disk, memory, memberId: 5);
         }
         else
         {
@@ -81,6 +83,7 @@ public sealed class QuarantineTests
 
         var moved = disk.List("quarantine").Select(name => $"quarantine/{name}").SelectMany(path => disk.List(path)).Order();
         Assert.Equal(["snap", "store", "wal"], moved);
+        Assert.Equal(5UL, MemberMemory.Read(Quarantine.ReadNote(disk)).Replaces);
         return true;
     }
 
@@ -89,7 +92,7 @@ public sealed class QuarantineTests
         var manifests = await ManifestStore.OpenAsync(disk, DataDirectory.Store);
         var memory = MemberMemory.Read(manifests.Newest!.MemberState.Span);
         await Quarantine.DecideAsync(disk, manifests, memory, "removed", Now);
-        await Quarantine.FinishAsync(disk, memory.Quarantine);
+        await Quarantine.FinishAsync(disk, memory, memberId: 5);
     }
 
     private static async Task<SimulatedDisk> MakeDiskAsync(ulong seed = 1)

@@ -20,6 +20,7 @@ public sealed class ClusterWorld
     private readonly Dictionary<string, Reception> _receptions = [];
     private readonly HashSet<ulong> _cut = [];
     private readonly AuthOptions _auth;
+    private ulong _starts;
 
     private ClusterWorld(int members, AuthOptions auth)
     {
@@ -33,6 +34,9 @@ public sealed class ClusterWorld
 
     /// <summary>The disks.</summary>
     public SimulatedDisk[] Disks { get; }
+
+    /// <summary>Tokens of members that are told another one than the rest.</summary>
+    public Dictionary<int, string> Tokens { get; } = [];
 
     /// <summary>The running nodes; null where one is stopped.</summary>
     public Node?[] Nodes { get; }
@@ -85,6 +89,7 @@ public sealed class ClusterWorld
             CatchUpEntries = CatchUpEntries,
             SnapshotEntries = 500,
             Auth = _auth,
+            ClusterToken = Tokens.GetValueOrDefault(index, "etcd-cluster"),
         };
         var reception = new Reception();
         _receptions[options.PeerUrls[0]] = reception;
@@ -92,7 +97,7 @@ public sealed class ClusterWorld
         {
             Disk = Disks[index],
             Time = Time,
-            Seed = (ulong)(100 + index),
+            Seed = 100 + _starts++,
             LoggerFactory = NullLoggerFactory.Instance,
             Transport = new Transport(this),
             Calls = new Calls(this, index),
@@ -116,6 +121,16 @@ public sealed class ClusterWorld
             await node.DisposeAsync();
         }
     }
+
+    /// <summary>Takes the disk of a member that is stopped, and gives it an empty one.</summary>
+    public void Wipe(int index)
+    {
+        Assert.Null(Nodes[index]);
+        Disks[index] = new SimulatedDisk(1000 + _starts, Time);
+    }
+
+    /// <summary>Says what a member without a node waits for.</summary>
+    public string WaitingOf(int index) => _receptions.GetValueOrDefault($"http://m{index}:2380")?.Waiting ?? "";
 
     /// <summary>Cuts a member off, or joins it again.</summary>
     public void Cut(int index, bool isCut)
@@ -191,6 +206,13 @@ public sealed class ClusterWorld
             await Task.Delay(Latency, world.Time);
             if (!world._cut.Contains(message.From) && !world._cut.Contains(message.To) && world._byId.TryGetValue(message.To, out var node))
             {
+                if (node.IsRemovedMember(message.From))
+                {
+                    // As the answer to its request would tell it.
+                    world._byId.GetValueOrDefault(message.From)?.LearnRemoval();
+                    return;
+                }
+
                 node.Receive(message);
             }
         }

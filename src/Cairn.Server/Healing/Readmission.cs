@@ -1,0 +1,150 @@
+using Cairn.Protocol.Healing;
+using Cairn.Protocol.Peers;
+using Cairn.Server.Founding;
+using Cairn.Server.Membership;
+using Cairn.Server.Peers;
+using Cairn.Server.Requests;
+using Cairn.Storage.Manifest;
+using Google.Protobuf;
+using Microsoft.Extensions.Logging;
+
+namespace Cairn.Server.Healing;
+
+/// <summary>What a start does on the directory of a member that was removed: it asks whether there is a place for it, and only then moves its data to quarantine.</summary>
+/// <remarks>
+/// The removal was committed by a quorum, so nothing that this directory promised matters any more; but its data is what somebody may want to look at, so it stays
+/// where it is as long as it is of no use to move it. An evicted member asks only if a person wished it.
+/// </remarks>
+internal sealed class Readmission
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan RepeatEvery = TimeSpan.FromSeconds(60);
+
+    private readonly NodeOptions _options;
+    private readonly NodeWorld _world;
+    private readonly MemberMemory _memory;
+    private readonly Handshake _shown;
+    private readonly ILogger _logger;
+    private readonly string[] _urls;
+    private bool _hasToldOthers;
+    private string _lastReason = "";
+    private long _lastSaid;
+
+    /// <summary>Prepares; nothing is asked yet.</summary>
+    /// <param name="options">What the node is told.</param>
+    /// <param name="world">What it touches.</param>
+    /// <param name="identity">Who the directory was.</param>
+    /// <param name="process">This process.</param>
+    /// <param name="memory">What the member remembers.</param>
+    public Readmission(NodeOptions options, NodeWorld world, ManifestIdentity identity, ProcessIdentity process, MemberMemory memory)
+    {
+        _options = options;
+        _world = world;
+        _memory = memory;
+        _logger = world.LoggerFactory.CreateLogger("cairn.server");
+        _shown = new Handshake
+        {
+            Version = Founder.ProtocolVersion,
+            Name = options.Name,
+            TokenHash = ByteString.CopyFrom(FoundingRecords.HashToken(identity.Token)),
+            ClusterId = identity.ClusterId,
+            MemberId = identity.MemberId,
+            Incarnation = process.Incarnation,
+            StartCounter = process.StartCounter,
+            Nonce = process.Nonce,
+            Standing = Standing.Evicted,
+            End = new DurableEnd(),
+        };
+        _shown.PeerUrls.AddRange(options.PeerUrls);
+        var listed = options.InitialCluster.Where(member => member.Name != options.Name).SelectMany(member => member.PeerUrls);
+        _urls = [.. memory.LastMembers.SelectMany(member => member.PeerUrls).Concat(listed).Except(options.PeerUrls).Distinct()];
+    }
+
+    /// <summary>Waits until there is a place.</summary>
+    /// <param name="cancelled">Ends the wait.</param>
+    /// <returns>Completes when the data is to be moved aside.</returns>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public async Task WaitForPlaceAsync(CancellationToken cancelled)
+    {
+        _world.Reception.Open((call, _) => new(Answer(call)));
+        while (true)
+        {
+            cancelled.ThrowIfCancellationRequested();
+            var isWished = _world.Disk.FileExists(DataDirectory.RejoinWish);
+            if (_memory.IsEvicted && !isWished)
+            {
+                await TellOthersAsync(cancelled);
+                Say("this member was sent away from its cluster for good; `cairn member rejoin --data-dir` lets it ask for a new place, and keeps its data in quarantine");
+            }
+            else
+            {
+                var answer = await AskAsync(isWished, cancelled);
+                if (answer is { HasPlace: true })
+                {
+                    _world.Reception.Waiting = null;
+                    return;
+                }
+
+                Say($"this member was removed from its cluster and asks to be taken in again: {answer?.Reason ?? $"nobody answers at {string.Join(',', _urls)}"}");
+            }
+
+            await Task.Delay(Pause, _world.Time, cancelled);
+        }
+    }
+
+    private PeerAnswer Answer(PeerCall call) => call.Path == Founder.HandshakePath
+        ? new PeerAnswer(200, new HandshakeAnswer { Speaker = _shown, Verdict = Verdict.Deferred, Reason = "this member was removed" }.ToByteArray())
+        : PeerAnswer.None;
+
+    private void Say(string reason)
+    {
+        _world.Reception.Waiting = reason;
+        if (reason != _lastReason || _world.Time.GetElapsedTime(_lastSaid) >= RepeatEvery)
+        {
+            (_lastReason, _lastSaid) = (reason, _world.Time.GetTimestamp());
+            _logger.ReadmissionWaits(reason);
+        }
+    }
+
+    private async Task<RejoinAnswer?> AskAsync(bool isWished, CancellationToken cancelled)
+    {
+        var request = new RejoinRequest { Speaker = _shown, ReplacedId = _shown.MemberId, IsByHand = isWished };
+        foreach (var url in _urls)
+        {
+            var answer = await CallAsync(url, new PeerCall(PeerRequests.RejoinPath, request.ToByteArray()), cancelled);
+            if (answer.Status == 200)
+            {
+                return RejoinAnswer.Parser.ParseFrom(answer.Body.Span);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Until somebody has heard it, the cluster is meant to be as large as before.</summary>
+    private async Task TellOthersAsync(CancellationToken cancelled)
+    {
+        var call = new PeerCall(PeerRequests.EvictPath, new EvictMember { MemberId = _shown.MemberId }.ToByteArray());
+        foreach (var url in _hasToldOthers ? [] : _urls)
+        {
+            if ((await CallAsync(url, call, cancelled)).Status == 200)
+            {
+                _hasToldOthers = true;
+                return;
+            }
+        }
+    }
+
+    private async ValueTask<PeerAnswer> CallAsync(string url, PeerCall call, CancellationToken cancelled)
+    {
+        if (_world.Calls is not { } calls)
+        {
+            return PeerAnswer.None;
+        }
+
+        using var limit = new CancellationTokenSource(AnswerWithin, _world.Time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancelled);
+        return await calls.AskAsync(url, call, both.Token);
+    }
+}

@@ -1,0 +1,202 @@
+using Cairn.Protocol;
+using Cairn.Protocol.Healing;
+using Cairn.Server;
+using Cairn.Tests.Server.Simulated;
+using Xunit;
+using static Cairn.Tests.Server.Simulated.NodeRequests;
+
+namespace Cairn.Tests.Server.Healing;
+
+/// <summary>Whole clusters that mend themselves: what was acknowledged is there, and the size is what it is meant to be.</summary>
+public sealed class HealingFlowTests
+{
+    [Fact]
+    public void A_wiped_follower_comes_back_as_a_voter_with_all_data() => ClusterWorld.Run(3, async world =>
+    {
+        await SettleAsync(world);
+        var wiped = (world.FindLeader() + 1) % 3;
+        var old = world.Nodes[wiped]!.MemberId;
+        await WipeAsync(world, wiped);
+
+        await HealedAsync(world);
+
+        var heal = Assert.Single((await StatusAsync(world)).State.Finished);
+        Assert.Equal((HealKind.ReplaceWiped, HealOutcome.Healed, old), (heal.Kind, heal.Outcome, heal.OldMember));
+        Assert.Equal(world.Nodes[wiped]!.MemberId, heal.NewMember);
+        Assert.Equal("1", await world.Nodes[wiped]!.GetAsync("before"));
+    });
+
+    [Fact]
+    public void A_wiped_leader_comes_back_as_a_voter() => ClusterWorld.Run(3, async world =>
+    {
+        await SettleAsync(world);
+        await WipeAsync(world, world.FindLeader());
+
+        await HealedAsync(world);
+    });
+
+    [Fact]
+    public void Two_wiped_of_five_are_replaced_one_after_the_other() => ClusterWorld.Run(5, async world =>
+    {
+        await SettleAsync(world);
+        var leader = world.FindLeader();
+        await WipeAsync(world, leader);
+        await WipeAsync(world, (leader + 1) % 5);
+
+        await HealedAsync(world);
+
+        Assert.Equal(2, (await StatusAsync(world)).State.Finished.Count);
+    });
+
+    [Fact]
+    public void A_wiped_member_with_another_token_is_left_outside() => ClusterWorld.Run(3, async world =>
+    {
+        await SettleAsync(world);
+        var wiped = (world.FindLeader() + 1) % 3;
+        world.Tokens[wiped] = "foreign";
+        await WipeAsync(world, wiped);
+        await world.PassAsync(TimeSpan.FromSeconds(30));
+
+        Assert.Null(world.Nodes[wiped]);
+        Assert.Empty((await StatusAsync(world)).State.Finished);
+        Assert.NotEmpty(world.WaitingOf(wiped));
+    });
+
+    [Fact]
+    public void A_member_that_its_stop_hook_removed_is_taken_in_again() => ClusterWorld.Run(3, async world =>
+    {
+        await SettleAsync(world);
+        var removed = (world.FindLeader() + 1) % 3;
+        await RemoveAsync(world, removed);
+        await world.PassAsync(TimeSpan.FromSeconds(1));
+        await world.StopAsync(removed);
+        Assert.Equal(3U, (await StatusAsync(world)).State.TargetSize);
+        _ = world.StartAsync(removed);
+
+        await HealedAsync(world);
+
+        Assert.Equal("1", await world.Nodes[removed]!.GetAsync("before"));
+        var quarantine = Assert.Single(world.Disks[removed].List("quarantine"));
+        Assert.Contains("wal", world.Disks[removed].List($"quarantine/{quarantine}"));
+    });
+
+    [Fact]
+    public void A_member_that_was_removed_while_it_was_down_is_taken_in_again() => ClusterWorld.Run(3, async world =>
+    {
+        await SettleAsync(world);
+        var removed = (world.FindLeader() + 1) % 3;
+        var id = world.Nodes[removed]!.MemberId;
+        await world.StopAsync(removed);
+        await RemoveAsync(world, id);
+        await world.StartAsync(removed);
+        var gone = Assert.IsType<MemberRemovedException>(await world.Nodes[removed]!.Stopped);
+        Assert.True(gone.MayReturn);
+        await world.StopAsync(removed);
+        _ = world.StartAsync(removed);
+
+        await HealedAsync(world);
+    });
+
+    [Fact]
+    public void A_running_member_that_is_removed_and_not_stopped_stays_out_until_a_person_wants_it_back() => ClusterWorld.Run(3, async world =>
+    {
+        await SettleAsync(world);
+        var removed = (world.FindLeader() + 1) % 3;
+        var node = world.Nodes[removed]!;
+        await RemoveAsync(world, removed);
+        await world.PassAsync(TimeSpan.FromMilliseconds(100));
+        Assert.Equal(NodeError.Stopped, (await node.PutAsync(new PutRequest { Key = Bytes("a") }, Anyone)).Error);
+        var gone = Assert.IsType<MemberRemovedException>(await node.Stopped);
+        Assert.False(gone.MayReturn);
+        await world.StopAsync(removed);
+        Assert.Equal(2U, (await StatusAsync(world)).State.TargetSize);
+
+        _ = world.StartAsync(removed);
+        await world.PassAsync(TimeSpan.FromSeconds(30));
+        Assert.Contains("cairn member rejoin", world.WaitingOf(removed), StringComparison.Ordinal);
+        Assert.Equal(2U, (await StatusAsync(world)).Members);
+
+        world.Disks[removed].Put("member/rejoin", []);
+        await HealedAsync(world);
+    });
+
+    [Fact]
+    public void All_members_that_remove_themselves_when_they_stop_come_back() => ClusterWorld.Run(3, async world =>
+    {
+        await SettleAsync(world);
+        for (var i = 0; i < 3; i++)
+        {
+            // As far as the others let it: the last ones cannot be removed any more.
+            var node = world.Nodes[i]!;
+            await node.MemberRemoveAsync(new MemberRemoveRequest { ID = node.MemberId }, new RequestContext(new CancellationTokenSource(TimeSpan.FromSeconds(2), world.Time).Token));
+            await world.StopAsync(i);
+        }
+
+        for (var i = 0; i < 3; i++)
+        {
+            _ = StartAgainAsync(world, i);
+        }
+
+
+        await HealedAsync(world);
+    });
+
+    /// <summary>As a process does: a member that was removed while it was down is opened once more.</summary>
+    private static async Task StartAgainAsync(ClusterWorld world, int index)
+    {
+        await world.StartAsync(index);
+        var node = world.Nodes[index]!;
+        if (await node.Stopped is MemberRemovedException { MayReturn: true })
+        {
+            await world.StopAsync(index);
+            await StartAgainAsync(world, index);
+        }
+    }
+
+    private static async Task SettleAsync(ClusterWorld world)
+    {
+        await world.Nodes[world.FindLeader()]!.PutAsync("before", "1");
+        await world.UntilAsync(() => world.FindLeader() >= 0);
+        while ((await StatusAsync(world)).State.TargetSize == 0)
+        {
+            await world.PassAsync(TimeSpan.FromMilliseconds(100));
+        }
+    }
+
+    private static async Task WipeAsync(ClusterWorld world, int index)
+    {
+        await world.StopAsync(index);
+        world.Wipe(index);
+        _ = world.StartAsync(index);
+    }
+
+    private static Task RemoveAsync(ClusterWorld world, int index) => RemoveAsync(world, world.Nodes[index]!.MemberId);
+
+    private static async Task RemoveAsync(ClusterWorld world, ulong id) =>
+        Assert.Equal(NodeError.None, (await world.Nodes[world.FindLeader()]!.MemberRemoveAsync(new MemberRemoveRequest { ID = id }, Anyone)).Error);
+
+    private static async Task<HealStatusResponse> StatusAsync(ClusterWorld world)
+    {
+        await world.UntilAsync(() => world.FindLeader() >= 0);
+        return (await world.Nodes[world.FindLeader()]!.HealStatusAsync(new HealStatusRequest(), Anyone)).Value!;
+    }
+
+    /// <summary>Waits until every disk has a voter of one cluster again, and checks that it has everything.</summary>
+    private static async Task HealedAsync(ClusterWorld world)
+    {
+        await world.UntilAsync(() => world.Nodes.All(node => node is { Stopped.IsCompleted: false, Ready.IsCompletedSuccessfully: true } && !node.Look().IsLearner));
+        await world.UntilAsync(() => world.FindLeader() >= 0);
+        var members = (await world.Nodes[world.FindLeader()]!.MemberListAsync(new MemberListRequest { Linearizable = true }, Anyone)).Value!.Members;
+        Assert.Equal(world.Nodes.Select(node => node!.MemberId).Order(), members.Select(member => member.ID).Order());
+        Assert.DoesNotContain(members, member => member.IsLearner);
+        await world.UntilAsync(() => world.Nodes.All(node => node!.Look().AppliedIndex == world.Nodes[0]!.Look().AppliedIndex));
+        foreach (var node in world.Nodes)
+        {
+            Assert.Equal("1", await node!.GetAsync("before", serializable: true));
+        }
+
+        var status = await StatusAsync(world);
+        Assert.Equal((uint)world.Nodes.Length, status.State.TargetSize);
+        Assert.Null(status.State.Current);
+    }
+}
