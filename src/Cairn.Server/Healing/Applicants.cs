@@ -41,6 +41,15 @@ internal sealed class Applicants(TimeSpan keptFor)
         }
     }
 
+    /// <summary>Forgets all: who still wants a place asks again at once.</summary>
+    public void Clear()
+    {
+        lock (_lock)
+        {
+            _all = [];
+        }
+    }
+
     /// <summary>Notes that a question at its peer URL was answered with its incarnation.</summary>
     /// <param name="incarnation">The incarnation.</param>
     /// <param name="now">The moment.</param>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Cairn.Protocol.Healing;
 using Cairn.State.Healing;
 
 namespace Cairn.Server.Healing;
@@ -23,6 +24,7 @@ internal static class HealPlan
             return HealDecision.Nothing;
         }
 
+        view = view with { Applicants = view.Applicants.RemoveAll(applicant => HasBeenTakenIn(applicant, view)) };
         var foreign = view.Sights.Where(sight => !sight.IsCairn).ToList();
         if (!view.Healing.IsCounting)
         {
@@ -50,6 +52,11 @@ internal static class HealPlan
         var doubled = view.GivenUpInARow == 0 ? policy.Pause : policy.Pause * (10 * Math.Pow(2, Math.Min(view.GivenUpInARow - 1, 16)));
         return doubled < policy.PauseMax ? doubled : policy.PauseMax;
     }
+
+    /// <summary>Whether an application is of before its directory was given a place: it must not get a second one when it loses the first.</summary>
+    private static bool HasBeenTakenIn(Applicant applicant, ClusterView view) =>
+        view.Members.Members.Any(member => member.Incarnation == applicant.Incarnation)
+        || view.Healing.Finished.Any(heal => heal.Incarnation == applicant.Incarnation && heal.Outcome == HealOutcome.Healed);
 
     private static HealDecision Choose(ClusterView view, HealPolicy policy, TimeSpan now, ImmutableArray<string> foreign)
     {

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Cairn.Protocol.Peers;
 using Cairn.Raft;
 using Cairn.Raft.Progress;
+using Cairn.Server.Loops;
 using Cairn.Server.Peers;
 using Google.Protobuf;
 
@@ -37,7 +38,14 @@ internal sealed class HealSenses(NodeRuntime node, Applicants applicants)
     public async Task<ClusterView?> LookAsync(ImmutableHashSet<string> approved)
     {
         await AskApplicantsAsync();
-        var status = await node.RaftLoop.DescribeAsync();
+        var description = node.RaftLoop.DescribeAsync();
+        if (await Patience.WaitAsync(description, AnswerWithin, node.Time, CancellationToken.None) != WaitOutcome.Done)
+        {
+            // A loop that has ended describes nothing any more.
+            return null;
+        }
+
+        var status = await description;
         if (status.Peers.All(peer => peer.Id != status.Basic.Id))
         {
             // It leads without being a member any more, until another is elected: healing is for that one.
@@ -48,6 +56,7 @@ internal sealed class HealSenses(NodeRuntime node, Applicants applicants)
         {
             // What an earlier leadership heard says nothing about how long this one has known.
             _members.Clear();
+            applicants.Clear();
             (_term, LastHealEndedAt, GivenUpInARow) = (status.Basic.HardState.Term, null, 0);
         }
 

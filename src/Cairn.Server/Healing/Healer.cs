@@ -121,7 +121,7 @@ internal sealed class Healer
 
     private async Task<bool> StepAsync()
     {
-        var view = _node.Facts.LeadingTerm == 0 ? null : await _senses.LookAsync(Volatile.Read(ref _approved));
+        var view = _node.Facts.LeadingTerm == 0 || _node.Departure.IsUnderWay ? null : await _senses.LookAsync(Volatile.Read(ref _approved));
         if (view is null)
         {
             Volatile.Write(ref _notices, []);
@@ -226,6 +226,7 @@ internal sealed class Healer
                 break;
             case HealStep.End end when heal is not null:
                 (end.Outcome == HealOutcome.Healed ? _node.Metrics.HealsDone : _node.Metrics.HealsGivenUp).Add();
+                _applicants.Clear();
                 _senses.LastHealEndedAt = _senses.Now;
                 _senses.GivenUpInARow = end.Outcome == HealOutcome.Healed ? 0 : _senses.GivenUpInARow + 1;
                 var whole = _node.Time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(heal.BeganAtMs);

@@ -14,6 +14,9 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     /// <summary>Its name.</summary>
     public string Name => name;
 
+    /// <summary>Where its data is.</summary>
+    public string DataDirectory => dataDirectory;
+
     /// <summary>The endpoint for clients.</summary>
     public string Endpoint => $"127.0.0.1:{_ports[0]}";
 

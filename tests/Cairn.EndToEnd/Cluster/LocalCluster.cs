@@ -4,14 +4,14 @@ using Xunit;
 
 namespace Cairn.EndToEnd.Cluster;
 
-/// <summary>Three members on the loopback interface.</summary>
+/// <summary>Three members, or more, on the loopback interface.</summary>
 internal sealed class LocalCluster : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly ScratchDirectory _directory = new();
 
-    private LocalCluster() => Members = [.. Enumerable.Range(1, 3).Select(i => new ClusterMember($"m{i}", _directory[$"m{i}"]))];
+    private LocalCluster(int count) => Members = [.. Enumerable.Range(1, count).Select(i => new ClusterMember($"m{i}", _directory[$"m{i}"]))];
 
     /// <summary>The members.</summary>
     public ClusterMember[] Members { get; }
@@ -20,14 +20,15 @@ internal sealed class LocalCluster : IAsyncDisposable
     /// <returns>The cluster, of which every member serves.</returns>
     public static async Task<LocalCluster> StartAsync()
     {
-        var cluster = new LocalCluster();
+        var cluster = new LocalCluster(count: 3);
         await cluster.LaunchAsync(cluster.Members);
         return cluster;
     }
 
     /// <summary>Prepares members that are not started.</summary>
+    /// <param name="count">How many.</param>
     /// <returns>The cluster.</returns>
-    public static LocalCluster Prepare() => new();
+    public static LocalCluster Prepare(int count = 3) => new(count);
 
     /// <summary>Starts members in an order and waits until they serve.</summary>
     /// <param name="members">The members.</param>

@@ -184,6 +184,19 @@ public sealed class HealPlanTests
     }
 
     [Fact]
+    public void A_directory_that_was_taken_in_gets_no_second_place_by_its_old_application()
+    {
+        var scene = new HealScene(3).Removed(3).Apply(Empty(3, incarnation: 900));
+        scene.Healing = scene.Healing with
+        {
+            Vacancies = [new VacantPlace(3, "m3", [Url(3)])],
+            Finished = [Heal(HealKind.TakeInRemoved, old: 2, next: 3, urlOf: 3, incarnation: 900) with { Outcome = HealOutcome.Healed }],
+        };
+
+        Assert.Null(scene.Step);
+    }
+
+    [Fact]
     public void An_empty_directory_takes_a_vacant_place_only_at_its_address()
     {
         var scene = new HealScene(3).Removed(3).Apply(Empty(3, incarnation: 900));

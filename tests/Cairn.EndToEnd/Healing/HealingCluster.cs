@@ -1,0 +1,109 @@
+using System.Globalization;
+using Cairn.Client;
+using Cairn.EndToEnd.Cluster;
+using Cairn.EndToEnd.Harness;
+using Xunit;
+
+namespace Cairn.EndToEnd.Healing;
+
+/// <summary>A cluster to which things happen, and a key that nothing that happens may lose.</summary>
+internal sealed class HealingCluster : IAsyncDisposable
+{
+    private int _written;
+
+    private HealingCluster(LocalCluster members) => Local = members;
+
+    /// <summary>The cluster.</summary>
+    public LocalCluster Local { get; }
+
+    /// <summary>Its members.</summary>
+    public ClusterMember[] Members => Local.Members;
+
+    /// <summary>Starts members, and waits until the cluster knows how large it is meant to be.</summary>
+    /// <param name="count">How many.</param>
+    /// <returns>The cluster.</returns>
+    public static async Task<HealingCluster> StartAsync(int count = 3)
+    {
+        Assert.SkipUnless(ServerBinary.IsCairn, "etcd does not heal");
+        var cluster = new HealingCluster(LocalCluster.Prepare(count));
+        await cluster.Local.LaunchAsync(cluster.Members);
+        await using var client = cluster.Local.Connect();
+        await LocalCluster.UntilAsync(async () => (await client.Healing.StatusAsync()).State.TargetSize == count);
+        return cluster;
+    }
+
+    /// <summary>Writes something that must be there ever after.</summary>
+    /// <param name="at">Where; null for anywhere.</param>
+    public async Task WriteAsync(ClusterMember? at = null)
+    {
+        await using var client = at?.Connect() ?? Local.Connect();
+        await LocalCluster.UntilAsync(async () =>
+        {
+            await client.Kv.PutAsync($"key-{_written}", $"{_written}");
+            return true;
+        });
+        _written++;
+    }
+
+    /// <summary>Kills a member, takes its disk, and starts it again as it was started before.</summary>
+    /// <param name="member">The member.</param>
+    /// <param name="state">The flag that says whether the cluster is a new one.</param>
+    public async Task WipeAsync(ClusterMember member, string state = "new")
+    {
+        await member.KillAsync();
+        member.Wipe();
+        member.Launch(Members, state);
+    }
+
+    /// <summary>What the hook of a chart does: the member removes itself, and is told to stop. Whether it may be removed is the cluster's to say.</summary>
+    /// <param name="member">The member.</param>
+    /// <returns>Whether it was removed.</returns>
+    public static async Task<bool> StopWithHookAsync(ClusterMember member)
+    {
+        var etcdctl = new Etcdctl(member.Endpoint);
+        var status = await etcdctl.JsonAsync("endpoint", "status");
+        var id = status[0].GetProperty("Status").GetProperty("header").GetProperty("member_id").GetUInt64();
+        var removed = await etcdctl.TryAsync("member", "remove", id.ToString("x", CultureInfo.InvariantCulture), "--command-timeout=3s");
+        Signals.SendTerminate(member.Run.Process);
+        await member.Run.EndAsync();
+        return removed.Status == 0;
+    }
+
+    /// <summary>Waits until every process serves, all are voters of one cluster, and all have everything that was written.</summary>
+    /// <returns>How long that took.</returns>
+    public async Task<TimeSpan> HealedAsync()
+    {
+        var began = TimeProvider.System.GetTimestamp();
+        await LocalCluster.UntilAsync(async () =>
+        {
+            foreach (var member in Members)
+            {
+                await using var client = member.Connect();
+                var members = (await client.Cluster.ListAsync()).Members;
+                if (members.Count != Members.Length || members.Any(static other => other.IsLearner || other.Name.Length == 0)
+                    || (await client.Maintenance.StatusAsync(member.Endpoint)).IsLearner)
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        });
+        var took = TimeProvider.System.GetElapsedTime(began);
+        await LocalCluster.AgreeAsync(Members);
+        foreach (var member in Members)
+        {
+            await using var client = member.Connect();
+            for (var i = 0; i < _written; i++)
+            {
+                var found = await client.Kv.GetAsync($"key-{i}");
+                Assert.Equal($"{i}", found?.Value.ToStringUtf8());
+            }
+        }
+
+        return took;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => Local.DisposeAsync();
+}

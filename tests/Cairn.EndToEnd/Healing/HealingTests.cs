@@ -1,0 +1,176 @@
+using System.Globalization;
+using System.Net;
+using Cairn.EndToEnd.Cluster;
+using Cairn.EndToEnd.Harness;
+using Xunit;
+
+namespace Cairn.EndToEnd.Healing;
+
+/// <summary>The process: clusters that lose disks and members come back to their size, with all that was acknowledged. What etcd does instead stands in docs/HEALING.md.</summary>
+public sealed class HealingTests
+{
+    // The gate runs this many; an endurance run asks for more.
+    private static int Rounds => int.Parse(Environment.GetEnvironmentVariable("CAIRN_HEAL_ROUNDS") ?? "1", CultureInfo.InvariantCulture);
+
+    [Theory]
+    [InlineData("new")]
+    [InlineData("existing")]
+    public async Task A_wiped_follower_is_a_voter_again(string state)
+    {
+        await using var cluster = await HealingCluster.StartAsync();
+        await cluster.WriteAsync();
+        var leader = await cluster.Local.LeaderAsync();
+
+        for (var round = 0; round < Rounds; round++)
+        {
+            await cluster.WipeAsync(cluster.Members.First(member => member != leader), state);
+            await cluster.WriteAsync(at: leader);
+            Report($"wiped follower ({state})", await cluster.HealedAsync());
+        }
+    }
+
+    [Fact]
+    public async Task A_wiped_leader_is_a_voter_again()
+    {
+        await using var cluster = await HealingCluster.StartAsync();
+        for (var round = 0; round < Rounds; round++)
+        {
+            await cluster.WriteAsync();
+            await cluster.WipeAsync(await cluster.Local.LeaderAsync());
+            Report("wiped leader", await cluster.HealedAsync());
+        }
+    }
+
+    [Fact]
+    public async Task Two_wiped_members_of_five_are_voters_again()
+    {
+        await using var cluster = await HealingCluster.StartAsync(5);
+        for (var round = 0; round < Rounds; round++)
+        {
+            await cluster.WriteAsync();
+            var leader = await cluster.Local.LeaderAsync();
+            await cluster.WipeAsync(leader);
+            await cluster.WipeAsync(cluster.Members.First(member => member != leader));
+            Report("two of five wiped", await cluster.HealedAsync());
+        }
+    }
+
+    [Fact]
+    public async Task A_stop_hook_that_removes_on_one_member_after_the_other_costs_nothing()
+    {
+        await using var cluster = await HealingCluster.StartAsync();
+        foreach (var member in cluster.Members)
+        {
+            await cluster.WriteAsync();
+            Assert.True(await HealingCluster.StopWithHookAsync(member));
+            member.Launch(cluster.Members);
+            Report("stop hook, rolling", await cluster.HealedAsync());
+        }
+    }
+
+    [Fact]
+    public async Task A_stop_hook_that_removes_on_all_members_at_once_costs_nothing()
+    {
+        await using var cluster = await HealingCluster.StartAsync();
+        for (var round = 0; round < Rounds; round++)
+        {
+            await cluster.WriteAsync();
+            await Task.WhenAll(cluster.Members.Select(HealingCluster.StopWithHookAsync));
+            Array.ForEach(cluster.Members, member => member.Launch(cluster.Members));
+            Report("stop hook, all at once", await cluster.HealedAsync());
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Scaled_from_three_to_one_and_back_it_has_three_members_and_all_data(bool volumesAreDeleted)
+    {
+        await using var cluster = await HealingCluster.StartAsync();
+        await cluster.WriteAsync();
+        foreach (var member in cluster.Members.Skip(1).Reverse())
+        {
+            Assert.True(await HealingCluster.StopWithHookAsync(member));
+        }
+
+        await cluster.WriteAsync(at: cluster.Members[0]);
+        foreach (var member in cluster.Members.Skip(1))
+        {
+            if (volumesAreDeleted)
+            {
+                member.Wipe();
+            }
+
+            member.Launch(cluster.Members);
+        }
+
+        Report($"scaled 3, 1, 3, volumes {(volumesAreDeleted ? "deleted" : "kept")}", await cluster.HealedAsync());
+    }
+
+    [Fact]
+    public async Task A_running_member_that_is_removed_stays_out_until_a_person_wants_it_back()
+    {
+        await using var cluster = await HealingCluster.StartAsync();
+        await cluster.WriteAsync();
+        var removed = cluster.Members[2];
+        var rest = new Etcdctl(cluster.Members[0].Endpoint);
+        await rest.RunAsync("member", "remove", await IdOfAsync(removed));
+
+        Assert.Equal(1, await removed.Run.EndAsync());
+        AssertSilentForScripts(removed);
+        removed.Launch(cluster.Members);
+        await removed.Run.LineAsync(static line => line.Contains("cairn member rejoin", StringComparison.Ordinal));
+        using (var http = new HttpClient())
+        {
+            Assert.Equal(HttpStatusCode.OK, (await http.GetAsync(new Uri($"http://{removed.Endpoint}/livez"))).StatusCode);
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, (await http.GetAsync(new Uri($"http://{removed.Endpoint}/readyz"))).StatusCode);
+        }
+
+        Assert.Contains("members: 2, intended: 2", await CairnAsync("heal", "status", "--endpoints", cluster.Members[0].Endpoint), StringComparison.Ordinal);
+        await CairnAsync("member", "rejoin", "--data-dir", removed.DataDirectory);
+        Report("evicted, rejoined by hand", await cluster.HealedAsync());
+        Assert.NotEmpty(await CairnAsync("quarantine", "list", "--data-dir", removed.DataDirectory));
+    }
+
+    [Fact]
+    public async Task A_member_that_is_removed_for_ever_does_not_come_back_although_it_was_stopped()
+    {
+        await using var cluster = await HealingCluster.StartAsync();
+        await cluster.WriteAsync();
+        var (removed, rest) = (cluster.Members[2], cluster.Members[0]);
+        var id = await IdOfAsync(removed);
+        await removed.KillAsync();
+        Assert.Contains("meant to have 2 members", await CairnAsync("member", "remove", id, "--forever", "--endpoints", rest.Endpoint), StringComparison.Ordinal);
+        removed.Launch(cluster.Members);
+
+        await removed.Run.LineAsync(static line => line.Contains("it was sent away for good", StringComparison.Ordinal));
+
+        Assert.Equal(2, (await new Etcdctl(rest.Endpoint).JsonAsync("member", "list")).GetProperty("members").GetArrayLength());
+        AssertSilentForScripts(removed);
+    }
+
+    private static async Task<string> IdOfAsync(ClusterMember member)
+    {
+        var status = await new Etcdctl(member.Endpoint).JsonAsync("endpoint", "status");
+        return status[0].GetProperty("Status").GetProperty("header").GetProperty("member_id").GetUInt64().ToString("x", CultureInfo.InvariantCulture);
+    }
+
+    private static async Task<string> CairnAsync(params string[] arguments)
+    {
+        await using var run = ProgramRun.Start(ServerBinary.Path, arguments);
+        Assert.True(await run.EndAsync() == 0, run.Said);
+        return run.Said;
+    }
+
+    /// <summary>Start scripts of charts delete the data directory when they read one of these.</summary>
+    private static void AssertSilentForScripts(ClusterMember member)
+    {
+        foreach (var line in new[] { "the member has been permanently removed from the cluster", "ignored streaming request; ID mismatch", "\"error\":\"cluster ID mismatch\"" })
+        {
+            Assert.DoesNotContain(line, member.Run.Said, StringComparison.Ordinal);
+        }
+    }
+
+    private static void Report(string what, TimeSpan took) => TestContext.Current.SendDiagnosticMessage(
+        string.Create(CultureInfo.InvariantCulture, $"{what}: whole again {took.TotalSeconds:F1} s after the processes were started"));
+}
