@@ -185,7 +185,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
     private Stage StageOf(Node node, GrpcServer grpc, PeerPages peers, CertificateExpiry expiry)
     {
         var health = new HealthPages(FactsOf(node));
-        var access = new AccessRules(options.Origins, options.HostNames);
+        var access = new AccessRules(options.Origins, options.HostNames) { UsesCertificates = options.Node.Auth.UsesCertificates };
         var pages = new WebPages(node, health, new MetricsPage(node, grpc, health, expiry), access, options.Gateway ? new JsonGateway(grpc, options.ConcurrentStreamsMax) : null);
         return new Stage { Grpc = grpc.ServeAsync, Client = pages.ServeClientAsync, Metrics = pages.ServeMetricsAsync, Peers = peers.ServeAsync };
     }
@@ -211,7 +211,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
 
         foreach (EtcdUrl url in options.ListenPeerUrls)
         {
-            web.Add(url, HttpProtocols.Http1, new ListenerRole(ServesGrpc: false, static stage => stage.Peers), tls.Peers);
+            web.Add(url, HttpProtocols.Http1, new ListenerRole(ServesGrpc: false, static stage => stage.Peers) { IsForPeers = true }, tls.Peers);
         }
     }
 

@@ -106,4 +106,10 @@ internal static partial class Log
 
     [LoggerMessage(5064, LogLevel.Warning, "a certificate expires soon")]
     public static partial void CertificateExpires(ILogger logger, string side, DateTimeOffset notAfter);
+
+    [LoggerMessage(5065, LogLevel.Warning, "rejected connection on client endpoint")]
+    public static partial void HandshakeRefused(ILogger logger, string remoteAddr, string error);
+
+    [LoggerMessage(5066, LogLevel.Warning, "rejected connection on peer endpoint")]
+    public static partial void PeerHandshakeRefused(ILogger logger, string remoteAddr, string error);
 }

@@ -55,7 +55,7 @@ internal sealed class WebServer : IAsyncDisposable
         Invariant.Holds(!url.IsSecure || certificates is not null);
         EndPoint address = ListenAddress.Of(url);
         bool known = _ports.TryGetValue(address, out SharedPort? port);
-        port ??= _ports[address] = new SharedPort(address, _sockets, _time);
+        port ??= _ports[address] = new SharedPort(address, _sockets, _time) { OnRefusal = (remote, e) => role.Refused(_loggers.CreateLogger(typeof(SharedPort).FullName ?? ""), remote, e) };
         if (url.IsSecure)
         {
             port.AllowTls(certificates!); // Checked above.

@@ -127,6 +127,7 @@ internal static class ProcessOptionsReader
             {
                 BcryptCost = IsBcryptCost(values.Number("bcrypt-cost")) ? (int)values.Number("bcrypt-cost") : BcryptCostDefault,
                 TokenTtl = TimeSpan.FromSeconds(Math.Clamp(values.Number("auth-token-ttl"), 1, int.MaxValue)),
+                UsesCertificates = values.Switch("client-cert-auth"),
                 EndsJwtOnAnyChange = values.Switch("auth-token-strict"),
             },
         };
@@ -144,14 +145,14 @@ internal static class ProcessOptionsReader
     {
         // Towards clients this server connects to nobody.
         ClientCertFile = "",
-        RequireClientCertificate = values.Switch("client-cert-auth"),
+        RequireClientCertificate = values.Switch("client-cert-auth") || values.Text("trusted-ca-file").Length > 0,
         AllowedHostNames = values.Words("client-cert-allowed-hostname"),
         Auto = values.Switch("auto-tls"),
     };
 
     private static TlsOptions ReadPeerTls(FlagValues values) => ReadTls(values, prefix: "peer-", crl: "peer-crl-file") with
     {
-        RequireClientCertificate = values.Switch("peer-client-cert-auth"),
+        RequireClientCertificate = values.Switch("peer-client-cert-auth") || values.Text("peer-trusted-ca-file").Length > 0,
         AllowedCommonNames = values.Words("peer-cert-allowed-cn"),
         AllowedHostNames = values.Words("peer-cert-allowed-hostname"),
         VerifiesAddresses = !(values.Switch("peer-skip-client-san-verification") || values.Switch("experimental-peer-skip-client-san-verify")

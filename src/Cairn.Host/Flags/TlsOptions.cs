@@ -21,7 +21,7 @@ internal sealed record TlsOptions
     /// <summary>Path of the list of revoked certificates of the other side; empty if none.</summary>
     public required string CrlFile { get; init; }
 
-    /// <summary>Whether the other side must show a certificate.</summary>
+    /// <summary>Whether the other side must show a certificate: also without being asked for, where its CA is named.</summary>
     public required bool RequireClientCertificate { get; init; }
 
     /// <summary>Common names that the other side may have; empty for any.</summary>

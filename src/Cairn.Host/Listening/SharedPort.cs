@@ -40,6 +40,9 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
     /// <summary>The address: as configured, and as bound once bound.</summary>
     public EndPoint EndPoint => _listener?.EndPoint ?? endPoint;
 
+    /// <summary>Told of connections that fail in their handshake: who, and why.</summary>
+    public Action<EndPoint?, Exception> OnRefusal { get; init; } = static (_, _) => { };
+
     /// <summary>Takes connections with TLS. Called before binding; both kinds can be taken on one address.</summary>
     public void AllowTls(TlsCredentials certificates) => _certificates = certificates;
 
@@ -118,7 +121,7 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
         {
             if (_certificates is not null && (!_plain || await PeekAsync(connection.Transport.Input, PrefaceJudge.JudgeTls, patience.Token) == Preface.Tls))
             {
-                await TlsSession.OpenAsync(connection, _certificates, patience.Token);
+                await ShakeHandsAsync(connection, _certificates, patience.Token);
             }
 
             Preface protocol = await PeekAsync(connection.Transport.Input, PrefaceJudge.Judge, patience.Token);
@@ -128,6 +131,19 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
         finally
         {
             Leave(place);
+        }
+    }
+
+    private async Task ShakeHandsAsync(ConnectionContext connection, TlsCredentials certificates, CancellationToken cancelled)
+    {
+        try
+        {
+            await TlsSession.OpenAsync(connection, certificates, cancelled);
+        }
+        catch (Exception e) when (e is AuthenticationException or IOException)
+        {
+            OnRefusal(connection.RemoteEndPoint, e);
+            throw;
         }
     }
 

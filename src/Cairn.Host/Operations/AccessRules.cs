@@ -9,6 +9,9 @@ internal sealed class AccessRules(IReadOnlyList<string> origins, IReadOnlyList<s
     private readonly bool _anyOrigin = origins.Count == 0 || origins.Contains("*");
     private readonly bool _anyHost = hostNames.Count == 0 || hostNames.Contains("*");
 
+    /// <summary>Whether certificates name users.</summary>
+    public bool UsesCertificates { get; init; }
+
     /// <summary>The refusal of a request that names a host it should not; null if it may go on.</summary>
     public PageAnswer? Refusal(string? host, bool secure)
     {

@@ -25,6 +25,12 @@ internal sealed class WebPages(Node node, HealthPages health, MetricsPage metric
 
         if (gateway is not null && exchange.Method != "OPTIONS" && GatewayRoutes.Covers(exchange.Path))
         {
+            if (access.UsesCertificates && node.Auth.IsEnabled && await WasNamedAsync(features))
+            {
+                await exchange.AnswerAsync(PageAnswer.Error(400, "CommonName of client sending a request against gateway will be ignored and not used as expected"));
+                return;
+            }
+
             await gateway.ServeAsync(features);
             return;
         }
@@ -38,6 +44,12 @@ internal sealed class WebPages(Node node, HealthPages health, MetricsPage metric
         var exchange = new WebExchange(features);
         await exchange.AnswerAsync(await CommonPageAsync(exchange) ?? PageAnswer.NotFound());
     }
+
+    /// <summary>Whether the client's certificate has a name that it may take for its user's: the gateway is no place for that, as it was none in etcd.</summary>
+    private static async ValueTask<bool> WasNamedAsync(IFeatureCollection features) =>
+        features.Get<ITlsConnectionFeature>() is { } tls
+        && await tls.GetClientCertificateAsync(CancellationToken.None) is { } certificate
+        && certificate.GetNameInfo(System.Security.Cryptography.X509Certificates.X509NameType.SimpleName, forIssuer: false).Length > 0;
 
     private async ValueTask<PageAnswer> ClientPageAsync(WebExchange exchange) => exchange.Path switch
     {

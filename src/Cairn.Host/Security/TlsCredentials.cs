@@ -63,17 +63,16 @@ internal sealed class TlsCredentials
     public SslServerAuthenticationOptions Server()
     {
         TlsMaterial material = Current();
-        bool asks = _options.RequireClientCertificate || material.Authorities is not null;
         var options = new SslServerAuthenticationOptions
         {
             ServerCertificateContext = material.Context,
             ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
-            ClientCertificateRequired = asks,
+            ClientCertificateRequired = _options.RequireClientCertificate,
             EnabledSslProtocols = Protocols(),
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
             CipherSuitesPolicy = Ciphers(),
         };
-        if (asks)
+        if (_options.RequireClientCertificate)
         {
             options.RemoteCertificateValidationCallback = (_, shown, given, _) => IsAccepted(shown as X509Certificate2, given, material);
         }
@@ -124,12 +123,8 @@ internal sealed class TlsCredentials
 
     private bool IsAccepted(X509Certificate2? shown, X509Chain? given, TlsMaterial material)
     {
-        if (shown is null)
-        {
-            return !_options.RequireClientCertificate;
-        }
-
-        return TlsMaterial.IsTrustedClient(shown, given, material.Authorities)
+        return shown is not null
+            && TlsMaterial.IsTrustedClient(shown, given, material.Authorities)
             && !material.Revoked.Contains(shown.SerialNumber)
             && (_options.AllowedCommonNames.Count == 0 || _options.AllowedCommonNames.Contains(shown.GetNameInfo(X509NameType.SimpleName, forIssuer: false)))
             && (_options.AllowedHostNames.Count == 0 || _options.AllowedHostNames.Any(name => shown.MatchesHostname(name)));

@@ -124,7 +124,7 @@ internal sealed class AuthGate(NodeRuntime node)
             return _options.Jwt is { } keys ? IdentifyByJwt(view.Auth, keys, token, out identity) : IdentifyBySimpleToken(view, token, out identity);
         }
 
-        if (!string.IsNullOrEmpty(context.CommonName))
+        if (_options.UsesCertificates && !string.IsNullOrEmpty(context.CommonName))
         {
             identity = new AuthIdentity(context.CommonName, view.Auth.Revision);
         }

@@ -14,6 +14,9 @@ public sealed record AuthOptions
     /// <summary>Keys of signed tokens; null for simple tokens.</summary>
     public JwtKeyring? Jwt { get; init; }
 
+    /// <summary>Whether the common name of a client's certificate is the name of its user, where there is no token.</summary>
+    public bool UsesCertificates { get; init; }
+
     /// <summary>Whether any change of any user or role ends all signed tokens, as in etcd, and not only a change of the token's own user.</summary>
     public bool EndsJwtOnAnyChange { get; init; }
 }

@@ -22,6 +22,9 @@ public sealed class AuthRequests
         _passwords = new Passwords(node.World.HeavyWork, node.World.Secrets, node.Options.Auth.BcryptCost, node.Time);
     }
 
+    /// <summary>Whether permissions matter.</summary>
+    public bool IsEnabled => _node.View.Auth.IsEnabled;
+
     /// <summary>Carries out a request that needs nothing but the log: switching auth on and off, roles, permissions, and looking at them.</summary>
     /// <typeparam name="T">The response message.</typeparam>
     /// <param name="request">The request; not changed.</param>

@@ -44,6 +44,14 @@ public sealed class AuthFlowTests
         Assert.Equal(NodeError.PermissionDenied, await node.TryPutAsync("z", Anyone with { CommonName = "u" }));
         Assert.Equal(NodeError.PermissionDenied, await node.TryPutAsync("a1", Anyone with { CommonName = "stranger" }));
         Assert.Equal(NodeError.None, await node.TryPutAsync("z", root with { CommonName = "u" }));
+    }, Cheap with { UsesCertificates = true });
+
+    [Fact]
+    public void A_certificate_that_nobody_asked_for_names_nobody() => RunOne(async (world, node) =>
+    {
+        await node.PrepareAsync();
+
+        Assert.Equal(NodeError.UserNameEmpty, await node.TryPutAsync("a1", Anyone with { CommonName = "root" }));
     });
 
     [Fact]
