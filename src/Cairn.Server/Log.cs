@@ -141,6 +141,29 @@ internal static partial class Log
     [LoggerMessage(2018, LogLevel.Information, "the disk has room again, {Available} bytes: all requests are served")]
     public static partial void DiskHasRoom(this ILogger logger, long available);
 
+    /// <summary>A record is damaged.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="damage">File, offset, and what is wrong.</param>
+    [LoggerMessage(2019, LogLevel.Error, "found damage: {Damage}")]
+    public static partial void DamageFound(this ILogger logger, string damage);
+
+    /// <summary>A damaged segment was written anew.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="segment">Which.</param>
+    /// <param name="kept">Records that were sound.</param>
+    /// <param name="fetched">Records that other members had.</param>
+    [LoggerMessage(2020, LogLevel.Warning, "wrote the records of damaged segment {Segment:x8} anew: {Kept} were sound, {Fetched} came from other members")]
+    public static partial void SegmentHealed(this ILogger logger, uint segment, int kept, int fetched);
+
+    /// <summary>A record is lost here, and nobody else has it.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="segment">Its segment.</param>
+    /// <param name="offset">Where in its file.</param>
+    /// <param name="revision">Its revision.</param>
+    /// <param name="key">Its key.</param>
+    [LoggerMessage(2021, LogLevel.Error, "segment {Segment:x8}, offset {Offset}: the record of revision {Revision} (key {Key}) cannot be read, and no other member has it")]
+    public static partial void RecordLost(this ILogger logger, uint segment, uint offset, string revision, string key);
+
     /// <summary>A member without a cluster waits.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="reason">For what.</param>

@@ -82,7 +82,7 @@ internal sealed class NodeRuntime
         Gate.Open(Facts.Applied);
         Auth = new AuthGate(this);
         Leases = new LeaseClock(Time, Options.HeartbeatInterval, Options.ElectionTimeout);
-        Hub = new WatchHub(new WatchHistory(State), Headers, opened.World.Seed, Options.RequestBytesMax, Time) { OnDamage = Fail };
+        Hub = new WatchHub(new WatchHistory(State), Headers, opened.World.Seed, Options.RequestBytesMax, Time) { OnDamage = damage => Disks!.Damage.Note(damage) };
         Changes = new MembershipChanges(this);
         Healer = new Healer(this);
         Departure = new Departure(this);

@@ -103,6 +103,32 @@ public sealed class ReadView
     /// <returns>All rows from there up to the view, in revision order. Below <see cref="CompactedRevision"/> rows may be missing.</returns>
     public RevisionLogReader ReadHistory(Revision from) => _keys.Log.ReadFrom(from, Revision);
 
+    /// <summary>Finds what is needed of one segment, without reading it. Walks over the whole index.</summary>
+    /// <param name="segment">Number of the segment.</param>
+    /// <returns>By ascending revision.</returns>
+    public IReadOnlyList<Mvcc.NeededRecord> FindRecords(uint segment) => Mvcc.SegmentRecords.Find(_keys, segment);
+
+    /// <summary>Reads one of <see cref="FindRecords"/>.</summary>
+    /// <param name="record">Which.</param>
+    /// <returns>Its payload.</returns>
+    /// <exception cref="Cairn.Storage.CorruptionException">It is not what was written.</exception>
+    public byte[] ReadRecord(Mvcc.NeededRecord record)
+    {
+        var payload = new byte[record.Place.Length];
+        _keys.Log.Read(record.Place, payload);
+        return payload;
+    }
+
+    /// <summary>Whether bytes can be the record that belongs in a place: its key, revision and length are right.</summary>
+    /// <param name="record">The record.</param>
+    /// <param name="payload">What another member has at its revision.</param>
+    /// <returns>False if it is something else.</returns>
+    public static bool IsPayloadOf(Mvcc.NeededRecord record, ReadOnlySpan<byte> payload) =>
+        payload.Length == record.Place.Length
+        && Mvcc.RowCodec.TryDecode(payload, out var fields, out var key, out _)
+        && key.SequenceEqual(record.Key)
+        && (record.IsTombstone || fields.ModRevision == record.Revision.Main);
+
     /// <summary>Makes the question that a cleaner asks of each record; take the view after the round began.</summary>
     /// <param name="checkpointRevision">
     /// Revision of the index checkpoint that the newest manifest names, 0 without one. Deletions after it are kept even if they are compacted: without them a

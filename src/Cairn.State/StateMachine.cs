@@ -145,6 +145,21 @@ public sealed class StateMachine
         MoveCollector.Run(_parts.Keys.Index, mover => _parts.Keys.Log.Salvage(lookup, mover));
     }
 
+    /// <summary>Ends a damaged segment that is still appended to. Follow it with <see cref="Publish"/>: the view then has all of it.</summary>
+    /// <param name="segment">Its number.</param>
+    public void SealSegment(uint segment) => _parts.Keys.Log.Seal(segment);
+
+    /// <summary>Gives records of a damaged segment a new place. Follow it with <see cref="Publish"/>, and with a new checkpoint before the next manifest.</summary>
+    /// <param name="segment">Its number; sealed.</param>
+    /// <param name="records">By ascending revision; the handle of each is its key.</param>
+    /// <returns>Whether nothing that is needed is left there.</returns>
+    public bool RewriteSegment(uint segment, IReadOnlyList<RescuedRecord> records)
+    {
+        var isDone = false;
+        MoveCollector.Run(_parts.Keys.Index, mover => isDone = _parts.Keys.Log.Rewrite(segment, records, mover));
+        return isDone;
+    }
+
     /// <summary>Checks what must always hold; walks over everything.</summary>
     public void AssertInvariants()
     {

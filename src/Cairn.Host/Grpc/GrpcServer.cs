@@ -84,6 +84,10 @@ internal sealed class GrpcServer
             Environment.FailFast(e.Message, e);
             throw;
         }
+        catch (Exception e) when (IsDamage(e))
+        {
+            return new GrpcStatus(GrpcStatusCode.DataLoss, "this member's copy of what was asked for is damaged; the log names file and offset");
+        }
         catch (Exception e)
         {
             // The top of a call: what went wrong in one must not end the others, and its text is for the log, not for the client.
@@ -94,6 +98,9 @@ internal sealed class GrpcServer
 
     /// <summary>By name: every assembly has its own copy of the type.</summary>
     private static bool IsBrokenInvariant(Exception e) => e.GetType().FullName == typeof(InvariantViolatedException).FullName;
+
+    /// <summary>By name: files are none of this project's business.</summary>
+    private static bool IsDamage(Exception e) => e.GetType().Name == "CorruptionException";
 
     private GrpcStatus Unknown(string path)
     {

@@ -42,7 +42,7 @@ public sealed class RangeChunks
         }
 
         var result = _cursor.Next(_rows);
-        var chunk = new RangeAnswer(result, _cursor.IsAtEnd ? _node.Headers.Make(_cursor.PinnedRevision) : null, _node.Fail);
+        var chunk = new RangeAnswer(result, _cursor.IsAtEnd ? _node.Headers.Make(_cursor.PinnedRevision) : null, _node.Disks.Damage.Note);
         var aim = _node.Options.RequestBytesMax;
         var bytes = chunk.ByteCount;
         _rows = bytes > aim ? Math.Max(_rows / 2, 1) : bytes * 2 <= aim ? Math.Min(_rows * 2, RowsMax) : _rows;

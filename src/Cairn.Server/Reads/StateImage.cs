@@ -46,7 +46,7 @@ internal sealed record StateImage(StateCapture Capture, BboltImage File)
         }
         catch (CorruptionException damage)
         {
-            node.Fail(damage);
+            node.Disks.Damage.Note(damage);
             throw;
         }
 

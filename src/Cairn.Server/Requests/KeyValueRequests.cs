@@ -175,7 +175,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
 
         node.Metrics.Ranges.Add();
         var error = view.Range(request, out var result);
-        return error == StoreError.None ? new RangeAnswer(result, node.Headers.Make(result.Revision), node.Fail) : error.ToNodeError();
+        return error == StoreError.None ? new RangeAnswer(result, node.Headers.Make(result.Revision), node.Disks.Damage.Note) : error.ToNodeError();
     }
 
     private StoreError Run(State.ReadView view, TxnRequest request, out TxnResponse? response)
@@ -186,7 +186,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
         }
         catch (CorruptionException damage)
         {
-            node.Fail(damage);
+            node.Disks.Damage.Note(damage);
             throw;
         }
     }

@@ -30,7 +30,7 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
             IsLearner = node.Facts.IsLearner,
             Alarms = [.. view.Alarms.All.Select(alarm => $"memberID:{alarm.MemberId} alarm:{alarm.Kind.ToString().ToUpperInvariant()} ")],
             Impairment = (node.Failure ?? node.Facts.WriteFailure)?.Message
-                ?? (node.IsStopping ? "the node stops" : node.Disks.Reserve.IsLow ? "the disk is full" : null),
+                ?? (node.IsStopping ? "the node stops" : node.Disks.Reserve.IsLow ? "the disk is full" : node.Disks.Damage.Describe()),
             ClusterVersion = view.Members.ClusterVersion,
         };
     }
@@ -116,7 +116,7 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
             return refusal;
         }
 
-        return await StateImage.TakeAsync(node, context.Cancelled) is { } image ? new SnapshotPieces(image, node.Fail)
+        return await StateImage.TakeAsync(node, context.Cancelled) is { } image ? new SnapshotPieces(image, node.Disks.Damage.Note)
             : context.Cancelled.IsCancellationRequested ? NodeError.Canceled
             : NodeError.Stopped;
     }

@@ -19,6 +19,7 @@ internal sealed class Cleaner(NodeRuntime node)
     /// <param name="isPatient">Whether to leave pauses for others.</param>
     /// <returns>Bytes of records looked at; 0 if nothing was worth it.</returns>
     /// <exception cref="IOException">The disk failed; the round was given up.</exception>
+    /// <exception cref="Storage.CorruptionException">A segment is damaged; the round was given up.</exception>
     public async Task<long> RunAsync(CleaningPolicy policy, long checkpointRevision, bool isPatient)
     {
         var round = await node.ApplyLoop.CallAsync(state =>
@@ -59,7 +60,7 @@ internal sealed class Cleaner(NodeRuntime node)
                 }
             }
         }
-        catch (IOException)
+        catch (Exception failure) when (failure is IOException or Storage.CorruptionException)
         {
             await node.ApplyLoop.CallAsync(_ =>
             {

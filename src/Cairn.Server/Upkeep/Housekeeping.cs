@@ -27,6 +27,7 @@ internal sealed class Housekeeping
     private readonly StateWriter _writer;
     private readonly Cleaner _cleaner;
     private readonly AutoCompaction _compaction;
+    private readonly SegmentRepair _repair;
     private TaskCompletionSource? _reclaim;
     private Installation? _installation;
     private bool _mustClean = true;
@@ -47,6 +48,7 @@ internal sealed class Housekeeping
         _writer = new StateWriter(node, manifests, identity, checkpointRevision);
         _cleaner = new Cleaner(node);
         _compaction = new AutoCompaction(node);
+        _repair = new SegmentRepair(node);
         Quota = new SpaceQuota(node);
     }
 
@@ -126,6 +128,10 @@ internal sealed class Housekeeping
             {
                 failure = exception;
             }
+            catch (CorruptionException damage)
+            {
+                _node.Disks.Damage.Note(damage);
+            }
             catch (OperationCanceledException)
             {
                 // The apply loop has ended, so this one ends soon.
@@ -177,6 +183,13 @@ internal sealed class Housekeeping
         }
 
         await Quota.ReviewAsync();
+        if (await _repair.RunAsync())
+        {
+            // What the index had forgotten is not in the new segments, so the next start must not look for it.
+            _writer.IsCheckpointStale = true;
+            await WriteAsync();
+        }
+
         await CleanAsync();
     }
 

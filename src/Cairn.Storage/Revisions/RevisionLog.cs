@@ -22,15 +22,12 @@ public sealed class RevisionLog : IDisposable
     private readonly string _directory;
     private readonly RevisionLogOptions _options;
     private readonly TailMemory _memory;
-    private readonly SortedList<uint, SegmentAccount> _accounts = [];
+    private readonly SegmentTable _segments = new();
     private readonly SegmentFlusher _flusher;
-    private volatile RevisionLogView _view;
     private SegmentAccount? _active;
     private CleaningRound? _cleaning;
     private Revision _last = new(long.MinValue, 0);
     private uint _nextId;
-    private long _totalBytes;
-    private long _liveBytes;
 
     private RevisionLog(IDisk disk, string directory, RevisionLogOptions options, uint firstId)
     {
@@ -40,18 +37,17 @@ public sealed class RevisionLog : IDisposable
         _options = options;
         _memory = new TailMemory(options.ChunkBytes, options.TailBytes);
         _flusher = new SegmentFlusher(disk, directory, unsyncedBytesMax: options.TailBytes / 4);
-        _view = new RevisionLogView([]);
         _nextId = firstId;
     }
 
     /// <summary>The segments now. Any thread.</summary>
-    public RevisionLogView View => _view;
+    public RevisionLogView View => _segments.View;
 
     /// <summary>Bytes of all segments that count: what the key space takes on disk, dead records included. Any thread.</summary>
-    public long TotalBytes => Volatile.Read(ref _totalBytes);
+    public long TotalBytes => _segments.TotalBytes;
 
     /// <summary>Bytes of records, headers included, that the index needs. Any thread.</summary>
-    public long LiveBytes => Volatile.Read(ref _liveBytes);
+    public long LiveBytes => _segments.LiveBytes;
 
     /// <summary>
     /// Bytes that may still be appended before the disk must catch up. At or below zero the caller should apply no further entry until <see cref="FlushAsync"/>
@@ -80,7 +76,7 @@ public sealed class RevisionLog : IDisposable
             log.OpenSegment(state, isLast: state.Id == ends.Segments[^1].Id);
         }
 
-        log.ShowSegments();
+        log._segments.Show();
         log.AssertInvariants();
         return log;
     }
@@ -120,7 +116,7 @@ public sealed class RevisionLog : IDisposable
         Invariant.Holds(_cleaning is null);
         SealActive();
         _active = null;
-        foreach (var account in replacesAll ? _accounts.Values.ToList() : [])
+        foreach (var account in replacesAll ? _segments.All.ToList() : [])
         {
             Abandon(account);
         }
@@ -129,11 +125,11 @@ public sealed class RevisionLog : IDisposable
         foreach (var state in ends.Segments)
         {
             OpenSegment(state with { LiveBytes = 0, Sealed = true }, isLast: false);
-            _accounts[state.Id].ManifestEnd = 0;
+            _segments[state.Id].ManifestEnd = 0;
         }
 
-        ShowSegments();
-        return new RevisionLogView(ends.Segments.Select(state => _accounts[state.Id].Segment));
+        _segments.Show();
+        return new RevisionLogView(ends.Segments.Select(state => _segments[state.Id].Segment));
     }
 
     /// <summary>Appends a record, in memory. It counts as live until <see cref="MarkDead"/>.</summary>
@@ -158,25 +154,25 @@ public sealed class RevisionLog : IDisposable
 
     /// <summary>Notes that the index does not need a record any more.</summary>
     /// <param name="place">Where it lies, as the index has it now.</param>
-    public void MarkDead(RecordPlace place) => Count(_accounts[place.Segment], -RecordFormat.BytesOf(place));
+    public void MarkDead(RecordPlace place) => _segments.Count(_segments[place.Segment], -RecordFormat.BytesOf(place));
 
     /// <summary>Forgets what is live, before an index that was rebuilt counts it again.</summary>
     public void ClearLive()
     {
-        foreach (var account in _accounts.Values)
+        foreach (var account in _segments.All)
         {
-            Count(account, -account.LiveBytes);
+            _segments.Count(account, -account.LiveBytes);
         }
     }
 
     /// <summary>Notes, after <see cref="ClearLive"/>, that the index needs a record.</summary>
     /// <param name="place">Where it lies, as the index has it.</param>
-    public void MarkLive(RecordPlace place) => Count(_accounts[place.Segment], RecordFormat.BytesOf(place));
+    public void MarkLive(RecordPlace place) => _segments.Count(_segments[place.Segment], RecordFormat.BytesOf(place));
 
     /// <summary>Says how far the log reaches now. Cheap.</summary>
     /// <returns>What a manifest names, after <see cref="SyncAsync"/> made it durable.</returns>
     public RevisionLogEnds Capture() =>
-        new([.. _accounts.Values.Where(account => account.End > SegmentFormat.HeaderBytes).Select(account => account.Capture())]);
+        new([.. _segments.All.Where(account => account.End > SegmentFormat.HeaderBytes).Select(account => account.Capture())]);
 
     /// <summary>Moves what was appended so far from the tail to the files. For the flusher; call it from a loop that may wait for the disk.</summary>
     /// <returns>Completes when written. Syncs only as much as it must so that memory can be used again.</returns>
@@ -196,7 +192,7 @@ public sealed class RevisionLog : IDisposable
         ArgumentNullException.ThrowIfNull(ends);
         foreach (var state in ends.Segments)
         {
-            if (_accounts.TryGetValue(state.Id, out var account))
+            if (_segments.Find(state.Id) is { } account)
             {
                 account.ManifestEnd = state.End;
             }
@@ -214,7 +210,7 @@ public sealed class RevisionLog : IDisposable
     {
         ArgumentNullException.ThrowIfNull(lookup);
         ArgumentNullException.ThrowIfNull(mover);
-        foreach (var failed in _accounts.Values.Where(account => account.Segment.Failed).ToList())
+        foreach (var failed in _segments.All.Where(account => account.Segment.Failed).ToList())
         {
             if (failed == _active)
             {
@@ -225,7 +221,67 @@ public sealed class RevisionLog : IDisposable
             SalvageSegment(failed, lookup, mover);
         }
 
-        ShowSegments();
+        _segments.Show();
+    }
+
+    /// <summary>Names the segment of a file.</summary>
+    /// <param name="path">The file, as an error names it.</param>
+    /// <param name="segment">Its number.</param>
+    /// <returns>False if it is no segment.</returns>
+    public static bool TryIdentify(string path, out uint segment) => SegmentFormat.TryParse(Path.GetFileName(path), out segment);
+
+    /// <summary>Ends a segment that is still appended to, so that all of it can be looked at.</summary>
+    /// <param name="segment">Its number.</param>
+    public void Seal(uint segment)
+    {
+        if (_active?.Segment.Id == segment)
+        {
+            SealActive();
+            _active = null;
+        }
+    }
+
+    /// <summary>
+    /// Gives records of a damaged segment a new place. With all that was needed of it, the segment goes; otherwise it stays, and the cleaner leaves it alone.
+    /// In memory, as an append. Neither the flusher nor the cleaner may be running.
+    /// </summary>
+    /// <param name="segment">Number of the segment; sealed.</param>
+    /// <param name="records">By ascending revision.</param>
+    /// <param name="mover">Tells the owner of the index the new places.</param>
+    /// <returns>Whether all that was needed has a new place.</returns>
+    public bool Rewrite(uint segment, IReadOnlyList<RescuedRecord> records, RecordMover mover)
+    {
+        ArgumentNullException.ThrowIfNull(records);
+        ArgumentNullException.ThrowIfNull(mover);
+        Invariant.Holds(_cleaning is null);
+        if (_segments.Find(segment) is not { } damaged)
+        {
+            return true;
+        }
+
+        Invariant.Holds(damaged.Sealed);
+        if (records.Count > 0)
+        {
+            var rescue = BeginSegment(records.Sum(static record => RecordFormat.BytesOf(record.Place)));
+            foreach (var record in records)
+            {
+                var to = AppendTo(rescue, record.Kind, record.Revision, record.Payload.Span);
+                _segments.Count(rescue, -RecordFormat.BytesOf(to));
+                TakeOver(new RecordMove(record.Kind, record.Revision, record.Place, to, record.Handle), mover);
+            }
+
+            rescue.Sealed = true;
+            rescue.Segment.Seal();
+        }
+
+        damaged.IsDamaged = true;
+        if (damaged.LiveBytes == 0)
+        {
+            Abandon(damaged);
+        }
+
+        _segments.Show();
+        return damaged.LiveBytes == 0;
     }
 
     /// <summary>Picks segments to empty, the emptiest first. One round at a time.</summary>
@@ -239,7 +295,7 @@ public sealed class RevisionLog : IDisposable
             return null;
         }
 
-        var victims = VictimChoice.Choose(_accounts.Values, policy, _options.SegmentBytes);
+        var victims = VictimChoice.Choose(_segments.All, policy, _options.SegmentBytes);
         if (victims.Count == 0)
         {
             return null;
@@ -247,8 +303,8 @@ public sealed class RevisionLog : IDisposable
 
         var segment = Segment.OfFile(_directory, _nextId++, file: null, SegmentFormat.HeaderBytes, RevisionRange.Empty);
         var output = new SegmentAccount(segment) { End = SegmentFormat.HeaderBytes, Sealed = true };
-        Add(output);
-        ShowSegments();
+        _segments.Add(output);
+        _segments.Show();
         _cleaning = new CleaningRound(_disk, _directory, victims, output);
         return _cleaning;
     }
@@ -262,7 +318,7 @@ public sealed class RevisionLog : IDisposable
         ArgumentNullException.ThrowIfNull(mover);
         Invariant.Holds(step.Round == _cleaning);
         var output = step.Round.Output;
-        SetEnd(output, step.OutputEnd);
+        _segments.SetEnd(output, step.OutputEnd);
         foreach (var move in step.Moves)
         {
             TakeOver(move, mover);
@@ -280,13 +336,13 @@ public sealed class RevisionLog : IDisposable
         Invariant.Holds(_cleaning is not null);
         DropIfEmpty(_cleaning.Output);
         _cleaning = null;
-        ShowSegments();
+        _segments.Show();
     }
 
     /// <summary>Closes the files. Nobody may append, flush, clean or read any more.</summary>
     public void Dispose()
     {
-        foreach (var account in _accounts.Values)
+        foreach (var account in _segments.All)
         {
             account.Segment.File?.Dispose();
         }
@@ -295,37 +351,19 @@ public sealed class RevisionLog : IDisposable
     /// <summary>Checks what must always hold; walks over all segments.</summary>
     public void AssertInvariants()
     {
-        foreach (var account in _accounts.Values)
-        {
-            account.AssertInvariants();
-        }
-
-        Invariant.Holds(_totalBytes == _accounts.Values.Sum(account => account.End));
-        Invariant.Holds(_liveBytes == _accounts.Values.Sum(account => account.LiveBytes));
-        Invariant.Holds(_active is null || (!_active.Sealed && _accounts.Values.Count(account => !account.Sealed) == 1));
+        _segments.AssertInvariants();
+        Invariant.Holds(_active is null || (!_active.Sealed && _segments.All.Count(account => !account.Sealed) == 1));
     }
 
     private void OpenSegment(SegmentState state, bool isLast)
     {
-        var file = _disk.Open(SegmentFormat.PathOf(_directory, state.Id), OpenIntent.Write);
-        SegmentFormat.Verify(file, state.Id);
-        var length = file.Length;
-        if (length < state.End)
-        {
-            throw new CorruptionException(file.Path, length, $"the file ends here, before {state.End}");
-        }
-
-        if (length > state.End)
-        {
-            file.SetLength(state.End);
-        }
-
+        var file = SegmentFormat.OpenCut(_disk, _directory, state);
         var isOpen = isLast && !state.Sealed;
         var segment = isOpen
             ? Segment.Continue(_directory, state, file, _options)
             : Segment.OfFile(_directory, state.Id, file, state.End, state.Revisions);
         var account = new SegmentAccount(segment) { End = state.End, LiveBytes = state.LiveBytes, ManifestEnd = state.End, Sealed = !isOpen };
-        Add(account);
+        _segments.Add(account);
         if (isOpen)
         {
             _active = account;
@@ -342,10 +380,10 @@ public sealed class RevisionLog : IDisposable
     {
         _memory.Abandon(account.Segment);
         _flusher.Remove(account.Segment);
-        Remove(account);
+        _segments.Remove(account);
         if (account.ManifestEnd == 0)
         {
-            DeleteUnnamed(account.Segment);
+            account.Segment.DeleteUnnamed(_disk);
         }
     }
 
@@ -359,8 +397,8 @@ public sealed class RevisionLog : IDisposable
         account.Segment.Append(payload, _memory);
         account.Segment.Publish(revision, offset);
         var recordBytes = RecordFormat.BytesOf(place);
-        SetEnd(account, offset + recordBytes);
-        Count(account, recordBytes);
+        _segments.SetEnd(account, offset + recordBytes);
+        _segments.Count(account, recordBytes);
         return place;
     }
 
@@ -368,9 +406,9 @@ public sealed class RevisionLog : IDisposable
     {
         var segment = Segment.Begin(_directory, _nextId++, _options, firstRecordBytes, _memory);
         var account = new SegmentAccount(segment) { End = segment.End };
-        Add(account);
+        _segments.Add(account);
         _flusher.Add(segment);
-        ShowSegments();
+        _segments.Show();
         return account;
     }
 
@@ -395,7 +433,7 @@ public sealed class RevisionLog : IDisposable
             {
                 rescue ??= BeginSegment(segment.End - from);
                 var to = AppendTo(rescue, cursor.Kind, cursor.Revision, cursor.Payload);
-                Count(rescue, -RecordFormat.BytesOf(to));
+                _segments.Count(rescue, -RecordFormat.BytesOf(to));
                 TakeOver(new RecordMove(cursor.Kind, cursor.Revision, cursor.Place, to, handle), mover);
             }
         }
@@ -415,14 +453,14 @@ public sealed class RevisionLog : IDisposable
     private void Replace(SegmentAccount failed, long end)
     {
         var segment = failed.Segment;
-        Remove(failed);
+        _segments.Remove(failed);
         if (end <= SegmentFormat.HeaderBytes)
         {
-            DeleteUnnamed(segment);
+            segment.DeleteUnnamed(_disk);
             return;
         }
 
-        Add(new SegmentAccount(Segment.OfFile(_directory, segment.Id, segment.File, end, segment.Revisions))
+        _segments.Add(new SegmentAccount(Segment.OfFile(_directory, segment.Id, segment.File, end, segment.Revisions))
         {
             End = end,
             LiveBytes = failed.LiveBytes,
@@ -435,8 +473,8 @@ public sealed class RevisionLog : IDisposable
     {
         if (mover(move))
         {
-            Count(_accounts[move.From.Segment], -RecordFormat.BytesOf(move.From));
-            Count(_accounts[move.To.Segment], RecordFormat.BytesOf(move.To));
+            _segments.Count(_segments[move.From.Segment], -RecordFormat.BytesOf(move.From));
+            _segments.Count(_segments[move.To.Segment], RecordFormat.BytesOf(move.To));
         }
     }
 
@@ -446,12 +484,12 @@ public sealed class RevisionLog : IDisposable
         {
             // A record that the index needs and the cleaner did not copy would be lost with its segment.
             Invariant.Holds(victim.LiveBytes == 0, $"{victim.Segment.Path} still has {victim.LiveBytes} live bytes");
-            Remove(victim);
+            _segments.Remove(victim);
         }
 
         DropIfEmpty(round.Output);
         _cleaning = null;
-        ShowSegments();
+        _segments.Show();
         AssertInvariants();
     }
 
@@ -459,57 +497,8 @@ public sealed class RevisionLog : IDisposable
     {
         if (output.End <= SegmentFormat.HeaderBytes)
         {
-            Remove(output);
-            DeleteUnnamed(output.Segment);
+            _segments.Remove(output);
+            output.Segment.DeleteUnnamed(_disk);
         }
     }
-
-    // No manifest ever named this file. If it cannot be deleted now, the next start does it.
-    private void DeleteUnnamed(Segment segment)
-    {
-        if (segment.File is null)
-        {
-            return;
-        }
-
-        try
-        {
-            _disk.Delete(segment.Path);
-        }
-        catch (IOException)
-        {
-            // Room that comes back later; nothing depends on it.
-        }
-    }
-
-    private void Add(SegmentAccount account)
-    {
-        account.AssertInvariants();
-        _accounts.Add(account.Segment.Id, account);
-        Volatile.Write(ref _totalBytes, _totalBytes + account.End);
-        Volatile.Write(ref _liveBytes, _liveBytes + account.LiveBytes);
-    }
-
-    private void Remove(SegmentAccount account)
-    {
-        _accounts.Remove(account.Segment.Id);
-        Volatile.Write(ref _totalBytes, _totalBytes - account.End);
-        Volatile.Write(ref _liveBytes, _liveBytes - account.LiveBytes);
-    }
-
-    private void SetEnd(SegmentAccount account, long end)
-    {
-        Invariant.Holds(end >= account.End);
-        Volatile.Write(ref _totalBytes, _totalBytes + end - account.End);
-        account.End = end;
-    }
-
-    private void Count(SegmentAccount account, long bytes)
-    {
-        account.LiveBytes += bytes;
-        account.AssertInvariants();
-        Volatile.Write(ref _liveBytes, _liveBytes + bytes);
-    }
-
-    private void ShowSegments() => _view = new RevisionLogView(_accounts.Values.Select(account => account.Segment));
 }

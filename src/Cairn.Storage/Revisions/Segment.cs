@@ -293,4 +293,23 @@ internal sealed class Segment
     private (int Index, int Within) Locate(long offset) => ((int)(offset / _chunkBytes), (int)(offset % _chunkBytes));
 
     private static int ChunksOf(long bytes, int chunkBytes) => (int)((bytes + chunkBytes - 1) / chunkBytes);
+
+    /// <summary>Deletes the file of a segment that no manifest ever named. If it cannot be deleted now, the next start does it.</summary>
+    /// <param name="disk">The disk.</param>
+    public void DeleteUnnamed(IDisk disk)
+    {
+        if (File is null)
+        {
+            return;
+        }
+
+        try
+        {
+            disk.Delete(Path);
+        }
+        catch (IOException)
+        {
+            // Room that comes back later; nothing depends on it.
+        }
+    }
 }

@@ -19,11 +19,14 @@ internal sealed class SegmentAccount(Segment segment)
     /// <summary>The part that counts: all that was appended, or for the cleaner's output all whose moves were taken over.</summary>
     public required long End { get; set; }
 
+    /// <summary>Whether it cannot be read from end to end.</summary>
+    public bool IsDamaged { get; set; }
+
     /// <summary>Bytes of its records that nobody needs.</summary>
     public long DeadBytes => End - SegmentFormat.HeaderBytes - LiveBytes;
 
     /// <summary>Whether the cleaner may empty it: complete, and named in full by the newest manifest, so that the index and the accounts cover all of it.</summary>
-    public bool IsCleanable => Sealed && ManifestEnd == End && !Segment.Failed;
+    public bool IsCleanable => Sealed && ManifestEnd == End && !Segment.Failed && !IsDamaged;
 
     /// <summary>Checks what must always hold.</summary>
     public void AssertInvariants()

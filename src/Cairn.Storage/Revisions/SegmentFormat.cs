@@ -70,4 +70,28 @@ internal static class SegmentFormat
             throw new CorruptionException(file.Path, 0, $"not the header of segment {id:x8}");
         }
     }
+
+    /// <summary>Opens the file of a segment, cut at the end that a manifest names.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="directory">Directory of the store.</param>
+    /// <param name="state">What the manifest names.</param>
+    /// <returns>The file; the caller disposes it.</returns>
+    /// <exception cref="CorruptionException">It is not the header of that segment, or too short.</exception>
+    public static IDiskFile OpenCut(IDisk disk, string directory, SegmentState state)
+    {
+        var file = disk.Open(PathOf(directory, state.Id), OpenIntent.Write);
+        Verify(file, state.Id);
+        var length = file.Length;
+        if (length < state.End)
+        {
+            throw new CorruptionException(file.Path, length, $"the file ends here, before {state.End}");
+        }
+
+        if (length > state.End)
+        {
+            file.SetLength(state.End);
+        }
+
+        return file;
+    }
 }

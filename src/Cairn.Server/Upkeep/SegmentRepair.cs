@@ -1,0 +1,139 @@
+using System.Globalization;
+using Cairn.Protocol.Peers;
+using Cairn.Server.Peers;
+using Cairn.State;
+using Cairn.State.Mvcc;
+using Cairn.Storage;
+using Cairn.Storage.Revisions;
+using Google.Protobuf;
+
+namespace Cairn.Server.Upkeep;
+
+/// <summary>Writes the records of damaged segments anew: those that are sound from where they are, the others from other members, which have the same.</summary>
+/// <remarks>
+/// Owned by the housekeeping loop. The index says what is needed of a segment, so that nothing of it has to be believed. What nobody has stays where it is, is
+/// named, and asked for again later: a member may come back that has it. Reads of it fail until then.
+/// </remarks>
+/// <param name="node">The node.</param>
+internal sealed class SegmentRepair(NodeRuntime node)
+{
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(2);
+
+    private readonly Dictionary<uint, long> _tried = [];
+
+    /// <summary>Heals what was found to be damaged.</summary>
+    /// <returns>Whether records have new places, so that the state should be written.</returns>
+    public async Task<bool> RunAsync()
+    {
+        var isChanged = false;
+        foreach (var segment in node.Disks.Damage.List())
+        {
+            if (!_tried.TryGetValue(segment, out var tried) || node.Time.GetElapsedTime(tried) >= RetryAfter)
+            {
+                isChanged |= await HealAsync(segment, isFirst: tried == 0);
+                _tried[segment] = node.Time.GetTimestamp();
+            }
+        }
+
+        return isChanged;
+    }
+
+    private async Task<bool> HealAsync(uint segment, bool isFirst)
+    {
+        var view = await node.ApplyLoop.CallAsync(state =>
+        {
+            state.SealSegment(segment);
+            state.Publish();
+            return state.View;
+        });
+        var rescued = new List<RescuedRecord>();
+        var fetched = 0;
+        foreach (var record in view.FindRecords(segment))
+        {
+            var payload = TryRead(view, record);
+            if (payload is null && (payload = await FetchAsync(record)) is not null)
+            {
+                fetched++;
+            }
+
+            if (payload is not null)
+            {
+                var kind = record.IsTombstone ? RecordKind.Tombstone : RecordKind.Put;
+                rescued.Add(new RescuedRecord(kind, record.Revision, record.Place, payload, record.Key));
+            }
+            else if (isFirst)
+            {
+                var key = ByteString.CopyFrom(record.Key).ToStringUtf8();
+                var revision = string.Create(CultureInfo.InvariantCulture, $"{record.Revision.Main}/{record.Revision.Sub}");
+                node.Logger.RecordLost(segment, record.Place.Offset, revision, key);
+            }
+        }
+
+        var isWhole = await node.ApplyLoop.CallAsync(state =>
+        {
+            var isDone = state.RewriteSegment(segment, rescued);
+            state.Publish();
+            return isDone;
+        });
+        if (isWhole)
+        {
+            node.Disks.Damage.Healed(segment);
+            _tried.Remove(segment);
+            node.Logger.SegmentHealed(segment, rescued.Count - fetched, fetched);
+        }
+
+        return rescued.Count > 0 || isWhole;
+    }
+
+    private static byte[]? TryRead(ReadView view, NeededRecord record)
+    {
+        try
+        {
+            return view.ReadRecord(record);
+        }
+        catch (Exception damage) when (damage is CorruptionException or IOException)
+        {
+            // That is why it is here.
+            return null;
+        }
+    }
+
+    private async Task<byte[]?> FetchAsync(NeededRecord record)
+    {
+        var request = new RecordRequest { Main = record.Revision.Main, Sub = record.Revision.Sub };
+        var call = new PeerCall(Disks.DamageList.Path, request.ToByteArray());
+        foreach (var member in node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId))
+        {
+            foreach (var url in member.PeerUrls)
+            {
+                if (await AskAsync(url, call) is { Found: true } answer && ReadView.IsPayloadOf(record, answer.Payload.Span))
+                {
+                    return answer.Payload.ToByteArray();
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private async Task<RecordAnswer?> AskAsync(string url, PeerCall call)
+    {
+        if (node.World.Calls is not { } calls)
+        {
+            return null;
+        }
+
+        try
+        {
+            using var limit = new CancellationTokenSource(AnswerWithin, node.Time);
+            var answer = await calls.AskAsync(url, call, limit.Token);
+            return answer.Status == 200 ? RecordAnswer.Parser.ParseFrom(answer.Body.Span) : null;
+        }
+        catch (Exception failure) when (failure is OperationCanceledException or InvalidProtocolBufferException)
+        {
+            // Somebody else may have it.
+            return null;
+        }
+    }
+}
