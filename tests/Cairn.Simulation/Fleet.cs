@@ -117,6 +117,7 @@ internal sealed class Fleet
         {
             Name = $"m{number}",
             SnapshotEntries = _plan.MakeSnapshotEntries(),
+            CatchUpEntries = _plan.MakeCatchUpEntries(),
             WatchProgressInterval = _plan.MakeProgressInterval(),
             PeerUrls = Describe(number).PeerUrls,
             InitialCluster = members,

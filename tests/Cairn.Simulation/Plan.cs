@@ -23,7 +23,7 @@ internal sealed class Plan
         LatePerThousand = Pick(0, 20, 60);
         ChangesMembers = Chance(1, 3);
         CutsLinks = Chance(2, 3);
-        Faults = [.. Enum.GetValues<FaultKind>().Where(kind => Chance(1, 2) && (IsAlone || kind != FaultKind.Restart))]; // See MakeSnapshotEntries.
+        Faults = [.. Enum.GetValues<FaultKind>().Where(_ => Chance(1, 2))];
         ClockSkewPercentMax = Pick(0, 1, ClockSkew.PercentMax);
     }
 
@@ -70,16 +70,14 @@ internal sealed class Plan
         return new RevisionLogOptions { SegmentBytes = Pick(16, 32, 128) * 1024, ChunkBytes = chunk, TailBytes = chunk * Pick(2, 8, 64) };
     }
 
-    /// <summary>
-    /// Draws after how many entries a member writes its state. With several members, never: after a restart a log begins behind the state, and members do not
-    /// send each other their state yet.
-    /// </summary>
-    public long MakeSnapshotEntries() => IsAlone ? Pick(10, 50, 300) : 1_000_000;
+    /// <summary>Draws after how many entries a member writes its state.</summary>
+    public long MakeSnapshotEntries() => Pick(10, 50, 300);
+
+    /// <summary>Draws how many entries a member keeps for others.</summary>
+    public long MakeCatchUpEntries() => Pick(0, 20, 200, 20_000);
 
     /// <summary>Draws how often watchers are told of progress.</summary>
     public TimeSpan MakeProgressInterval() => TimeSpan.FromMilliseconds(_prng.Between(200, 3000));
-
-    private bool IsAlone => Members == 1 && !ChangesMembers;
 
     private bool Chance(int numerator, int denominator) => _prng.Chance(numerator, denominator);
 

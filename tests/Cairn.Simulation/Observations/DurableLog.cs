@@ -51,6 +51,8 @@ internal sealed class DurableLog
             Take(frame);
             offset = frame.End;
         }
+
+        BatchFirst = Math.Max(BatchFirst, _base + 1);
     }
 
     /// <summary>Reads the log anew, when a process has opened it and repaired what a crash left.</summary>
@@ -58,16 +60,16 @@ internal sealed class DurableLog
     /// <param name="directory">Directory of the log.</param>
     public static DurableLog Read(IDisk disk, string directory)
     {
-        var log = new DurableLog();
         var reader = new WalReader(disk, directory);
         var oldest = reader.FindOldest();
-        log._base = Math.Max(reader.Names[oldest].FirstIndex, 1) - 1;
-        for (var i = oldest; i < reader.Names.Count; i++)
+        var replay = new WalReplay(0, reader.Names[oldest].FirstIndex);
+        reader.ReadFrom(oldest, replay);
+        var contents = replay.Finish(null);
+        var log = new DurableLog { State = contents.State, _base = replay.LastIndex - (ulong)contents.Entries.Count };
+        foreach (var entry in contents.Entries)
         {
-            using var file = disk.Open(reader.PathOf(reader.Names[i]), OpenIntent.Read);
-            var bytes = new byte[file.Length];
-            file.Read(0, bytes);
-            log.Take(bytes);
+            log._entries.Add((entry.Term, Crc32C.Update(0, entry.Data.Span)));
+            log.LastChange = entry.Type == EntryType.ConfChange ? entry.Index : log.LastChange;
         }
 
         return log;
