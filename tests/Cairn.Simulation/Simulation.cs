@@ -117,6 +117,7 @@ internal sealed class Simulation
         Require(WatchGuarantees.Check(chronicle, history));
         Require(LeasePromises.Check(chronicle, history));
         Require(CompactionFloor.Check(history));
+        Require(HashesAgree.Check(history));
         Require(chronicle.Range("\0", "\0", chronicle.Last).SequenceEqual(rows) ? null : "the last state is not what the witness saw happen");
     }
 

@@ -9,6 +9,8 @@ internal sealed class History
 
     public List<WatchRecord> Watches { get; } = [];
 
+    public List<HashRecord> Hashes { get; } = [];
+
     /// <summary>Revisions at which history was to be dropped, and when that was first asked.</summary>
     public List<(long Revision, long Invoked)> Compactions { get; } = [];
 }

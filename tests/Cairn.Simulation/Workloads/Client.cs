@@ -63,12 +63,12 @@ internal abstract class Client(Workload workload, int number)
         return operation;
     }
 
-    /// <summary>Calls a member, and notes how that ended.</summary>
+    /// <summary>Calls a member, any if none is named, and notes how that ended.</summary>
     /// <returns>The answer; null without one.</returns>
-    protected async Task<T?> CallAsync<T>(Operation? operation, Func<Node, ValueTask<Answer<T>>> call)
+    protected async Task<T?> CallAsync<T>(Operation? operation, Func<Node, ValueTask<Answer<T>>> call, SimulatedMember? member = null)
         where T : class
     {
-        var member = workload.PickMember(Prng);
+        member ??= workload.PickMember(Prng);
         operation?.Member = member.Name;
         var (end, answer) = await workload.Link.CallAsync(member, call, Patience);
         workload.World.Note((ulong)end * 1000 + (ulong)answer.Error);

@@ -58,6 +58,7 @@ internal sealed class Workload
             _clients.Add(GuardAsync(new LeaseClient(this, i).RunAsync()));
         }
 
+        _clients.Add(GuardAsync(new Maintainer(this, 9).RunAsync()));
         if (Operator is not null)
         {
             _clients.Add(GuardAsync(Operator.RunAsync()));
@@ -73,6 +74,9 @@ internal sealed class Workload
 
     /// <summary>Starts what is listed and does not run yet.</summary>
     public void Settle() => World.Outside.Run(() => _clients.Add(GuardAsync(Operator?.SettleAsync() ?? Task.CompletedTask)));
+
+    /// <summary>Finds the member of an id; null if there is none.</summary>
+    public SimulatedMember? Find(ulong id) => _fleet.All.FirstOrDefault(member => member.MemberId == id);
 
     public SimulatedMember PickMember(Prng prng) => _fleet.All[prng.Below(_fleet.All.Count)];
 
