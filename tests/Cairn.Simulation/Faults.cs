@@ -14,6 +14,7 @@ namespace Cairn.Simulation;
 //   hung disk    syncs do not return for up to six seconds; sometimes the power goes meanwhile
 //   failing disk one kind of call answers EIO, once, some times, or for up to four seconds
 //   full disk    what does not fit into a few remaining bytes answers ENOSPC, for up to five seconds
+//   wipe         the disk is replaced by an empty one while the process is down, of less than half of the members at a time
 //   rot          one bit flips in a file at rest, of less than half of the members; not in the end of the log, where a crash explains it as well
 //
 // Besides, the clock of every process is wrong by up to ten percent, and one in a hundred messages between clients and members is lost.
@@ -31,6 +32,7 @@ internal enum FaultKind
     FailingDisk,
     FullDisk,
     Rot,
+    Wipe,
 }
 
 /// <summary>Makes life hard for one member.</summary>
@@ -86,6 +88,7 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
         FaultKind.FailingDisk => FailDiskAsync(),
         FaultKind.FullDisk => FillDiskAsync(),
         FaultKind.Rot => RotAsync(),
+        FaultKind.Wipe => WipeAsync(),
         var kind => throw Invariant.Unreachable($"{kind}"),
     };
 
@@ -189,7 +192,7 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
     {
         var segments = member.Disk.Files.Where(path => path.EndsWith(".wal", StringComparison.Ordinal)).ToList();
         var files = member.Disk.Files.Where(path => path.StartsWith(DataDirectory.Store, StringComparison.Ordinal)).Concat(segments.SkipLast(1)).ToList();
-        if (!fleet.MayRot(member) || files.Count == 0)
+        if (!fleet.MaySpoil(member) || files.Count == 0)
         {
             return;
         }
@@ -201,6 +204,15 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
             member.HasRot = true;
             member.Disk.FlipBit(path, prng.Between(0, (8L * length) - 1));
             await CutPowerAsync();
+        }
+    }
+
+    private async Task WipeAsync()
+    {
+        if (fleet.MaySpoil(member))
+        {
+            member.Wipe();
+            await StartAgainAsync();
         }
     }
 

@@ -107,9 +107,12 @@ internal sealed class Fleet
         }
     }
 
-    /// <summary>Whether another bit may flip: what is left of the members must be a quorum.</summary>
-    public bool MayRot(SimulatedMember member) =>
-        !_plan.ChangesMembers && (member.HasRot || _all.Count(other => other.HasRot) < (_all.Count - 1) / 2);
+    /// <summary>Whether the data of a member may be spoilt: what is left must be a quorum of a cluster that was founded.</summary>
+    public bool MaySpoil(SimulatedMember member) =>
+        !_plan.ChangesMembers && _all.TrueForAll(other => other.MemberId != 0 || other.IsWiped)
+        && (IsSpoilt(member) || _all.Count(IsSpoilt) < (_all.Count - 1) / 2);
+
+    private static bool IsSpoilt(SimulatedMember member) => member.HasRot || member.IsWiped;
 
     private Faults Add(int number, ImmutableArray<InitialMember> members, bool isJoining)
     {

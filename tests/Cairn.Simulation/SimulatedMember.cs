@@ -56,6 +56,9 @@ internal sealed class SimulatedMember
     /// <summary>Whether bits of its data were flipped.</summary>
     public bool HasRot { get; set; }
 
+    /// <summary>Whether its disk was replaced by an empty one, and it has not been taken in again.</summary>
+    public bool IsWiped { get; private set; }
+
     /// <summary>Whether its disk failed, so that it may end, or not start.</summary>
     public bool MayFail { get; set; }
 
@@ -141,6 +144,17 @@ internal sealed class SimulatedMember
         }
     }
 
+    /// <summary>Replaces the disk by an empty one.</summary>
+    public void Wipe()
+    {
+        Kill();
+        Disk.Wipe();
+        _record.Wiped(MemberId);
+        IsWiped = true;
+        HasRot = false;
+        MemberId = 0;
+    }
+
     /// <summary>Asks the process to end.</summary>
     public void Stop() => Machine!.Run(() => _ = Node?.DisposeAsync().AsTask());
 
@@ -148,6 +162,7 @@ internal sealed class SimulatedMember
     public void OnOpened(Machine machine, Node node)
     {
         MemberId = node.MemberId;
+        IsWiped = false;
         _isOpen = true;
         _record.Opened(MemberId, DurableLog.Read(Disk, DataDirectory.Wal));
         NodeStatus? before = null;

@@ -51,6 +51,11 @@ internal sealed class Simulation
         _workload.Start();
         _world.RunFor(_plan.Duration);
         MakePeace();
+        if (_world.Failure is not null)
+        {
+            return;
+        }
+
         var rows = ReadAll();
         var chronicle = new Chronicle(_workload.Witness);
         Check(chronicle, rows);
@@ -70,6 +75,7 @@ internal sealed class Simulation
         _workload.Settle();
         Require(() => _workload.HasStopped, "not every member was started");
         _fleet.Revive();
+        Require(() => Members.Any(member => member.Node?.Look() is { IsLearner: false }), "nobody answers everything");
         Require(LeasesHaveEnded, "a lease does not end");
         Require(() => _fleet.All.All(member => !member.IsRemoved || !member.IsUp), "a removed member does not learn it");
         Require(MembersHaveSame, "a member does not catch up");

@@ -101,6 +101,13 @@ public sealed class SimulatedDisk : IDisk
         BeginLife();
     }
 
+    /// <summary>The disk is replaced by an empty one.</summary>
+    public void Wipe()
+    {
+        _names.Clear();
+        BeginLife();
+    }
+
     /// <summary>Plans failures.</summary>
     /// <param name="operation">The call: "pwrite", "fdatasync", "fallocate", "ftruncate", "rename", "unlink", "fsync", "open".</param>
     /// <param name="path">Part of the path.</param>

@@ -44,6 +44,13 @@ internal sealed class SimulatedNames
         Cache = new SortedDictionary<string, SimulatedInode?>(_platter, StringComparer.Ordinal);
     }
 
+    public void Clear()
+    {
+        _dirty.Clear();
+        _platter.Clear();
+        Cache.Clear();
+    }
+
     public static string ParentOf(string path) => path[..Math.Max(path.LastIndexOf('/'), 0)];
 
     private void Do(Change change)

@@ -47,6 +47,9 @@ internal sealed class ClusterRecord(World world, int founders)
         }
     }
 
+    /// <summary>Tells of a disk that was replaced by an empty one: what it promised is not durable there any more.</summary>
+    public void Wiped(ulong member) => _logs.Remove(member);
+
     /// <summary>Tells of a step that a member has done.</summary>
     public void Stepped(MemberSight sight) => Judge(invariant => invariant.OnStep(this, sight));
 
