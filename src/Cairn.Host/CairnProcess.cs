@@ -141,6 +141,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
 
         int? status = await ReasonAsync(node, first, signalled);
         SystemdNotice.Send(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), "STOPPING=1");
+        await node.HandOverAsync();
         limits.Stop();
         peers.Stop();
         using var cut = new CancellationTokenSource(DrainMax, time);

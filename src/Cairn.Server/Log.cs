@@ -319,4 +319,26 @@ internal static partial class Log
     /// <param name="aside">Where they are.</param>
     [LoggerMessage(2082, LogLevel.Information, "moved the files of etcd from {Directory} to {Aside}; nothing was deleted")]
     public static partial void EtcdFilesPutAside(this ILogger logger, string directory, string aside);
+
+    /// <summary>A member about to stop, or asked to, gave leadership away.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="localMemberId">This member.</param>
+    /// <param name="target">Who was to lead.</param>
+    /// <param name="took">How long it took.</param>
+    [LoggerMessage(2090, LogLevel.Information, "leadership transfer finished: {LocalMemberId:x} to {Target:x} in {Took}")]
+    public static partial void HandedOver(this ILogger logger, ulong localMemberId, ulong target, TimeSpan took);
+
+    /// <summary>Nobody took leadership over in time.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="localMemberId">This member.</param>
+    /// <param name="target">Who was to lead.</param>
+    /// <param name="took">How long it was waited for.</param>
+    [LoggerMessage(2091, LogLevel.Warning, "leadership transfer failed: {Target:x} did not take over from {LocalMemberId:x} within {Took}; the others elect a leader by themselves")]
+    public static partial void NotHandedOver(this ILogger logger, ulong localMemberId, ulong target, TimeSpan took);
+
+    /// <summary>Nobody can lead instead.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="localMemberId">This member.</param>
+    [LoggerMessage(2092, LogLevel.Warning, "skipped leadership transfer; {LocalMemberId:x} hears no other voter")]
+    public static partial void NobodyToHandOverTo(this ILogger logger, ulong localMemberId);
 }

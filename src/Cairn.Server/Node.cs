@@ -366,6 +366,10 @@ public sealed class Node : IAsyncDisposable
     public void ReportUnreachable(ulong memberId) =>
         _runtime.RaftLoop.Completions.TryPost(RaftCompletion.OfCall(core => core.ReportUnreachable(memberId)));
 
+    /// <summary>Hands leadership to another member if this one leads and another can: to be called before a stop, while clients are still served.</summary>
+    /// <returns>When another leads, or none did in time.</returns>
+    public ValueTask HandOverAsync() => new HandOver(_runtime).ToBestAsync();
+
     /// <summary>Stops: no new requests, what was accepted is finished or refused, state is written, files are closed.</summary>
     /// <returns>Completes when all is closed.</returns>
     public ValueTask DisposeAsync() => new(_runtime.StopAsync());

@@ -210,21 +210,8 @@ internal sealed class MemberRequests(NodeRuntime node)
             return NodeError.BadLeaderTransferee;
         }
 
-        var changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        void Observe(ulong leader)
-        {
-            if (leader == request.TargetID)
-            {
-                changed.TrySetResult();
-            }
-        }
-
-        node.RaftLoop.LeaderChanged += Observe;
-        node.RaftLoop.Completions.TryPost(RaftCompletion.OfCall(core => core.TransferLeader(request.TargetID)));
-        Observe(node.Facts.Leader);
         var limit = TimeSpan.FromSeconds(5) + (2 * node.Options.ElectionTimeout);
-        var outcome = await Patience.WaitAsync(changed.Task, limit, node.Time, context.Cancelled);
-        node.RaftLoop.LeaderChanged -= Observe;
+        var outcome = await new HandOver(node).ToAsync(request.TargetID, limit, context.Cancelled);
         return outcome switch
         {
             WaitOutcome.Done => new MoveLeaderResponse(),

@@ -152,6 +152,33 @@ public sealed class ClusterTests
     });
 
     [Fact]
+    public void A_leader_that_is_about_to_stop_hands_over_first() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var began = world.Time.GetTimestamp();
+
+        await world.Nodes[leader]!.HandOverAsync();
+
+        Assert.InRange(world.Time.GetElapsedTime(began), TimeSpan.Zero, TimeSpan.FromMilliseconds(50));
+        Assert.False(world.Nodes[leader]!.Look().IsLeader);
+        Assert.NotEqual(0ul, world.Nodes[leader]!.Look().LeaderId);
+        await world.Nodes[leader]!.PutAsync("a", "1");
+    });
+
+    [Fact]
+    public void A_leader_that_nobody_hears_does_not_wait_for_a_successor_for_long() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        await world.StopAsync((leader + 1) % 3);
+        await world.StopAsync((leader + 2) % 3);
+        var began = world.Time.GetTimestamp();
+
+        await world.Nodes[leader]!.HandOverAsync();
+
+        Assert.InRange(world.Time.GetElapsedTime(began), TimeSpan.Zero, TimeSpan.FromSeconds(3));
+    });
+
+    [Fact]
     public void No_write_fails_or_waits_long_while_leadership_is_handed_over() => ClusterWorld.Run(3, async world =>
     {
         for (var round = 0; round < 6; round++)
