@@ -1,4 +1,3 @@
-using Cairn.Bbolt;
 using Cairn.Raft;
 using Cairn.State;
 using Cairn.State.Mvcc;

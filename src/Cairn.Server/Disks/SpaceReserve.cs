@@ -1,5 +1,4 @@
 using Cairn.Server.Loops;
-using Microsoft.Extensions.Logging;
 
 namespace Cairn.Server.Disks;
 

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text;
 using Cairn.Protocol.Peers;
-using Cairn.Server.Membership;
 using Cairn.State.Members;
 using Google.Protobuf;
 

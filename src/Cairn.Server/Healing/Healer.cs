@@ -4,7 +4,6 @@ using Cairn.Protocol.Healing;
 using Cairn.Protocol.Peers;
 using Cairn.Raft;
 using Cairn.Server.Loops;
-using Cairn.Server.Membership;
 using Cairn.Server.Proposals;
 using Cairn.State.Healing;
 using Cairn.State.Members;
