@@ -33,7 +33,7 @@ internal sealed class LocalStore : IDisposable
     /// <summary>The newest manifest.</summary>
     public ManifestContents Manifest { get; }
 
-    /// <summary>The log; its entries are those above the manifest's index.</summary>
+    /// <summary>The log; its entries are those not known to be committed.</summary>
     public WalContents Log { get; }
 
     /// <summary>The state.</summary>
@@ -71,6 +71,7 @@ internal sealed class LocalStore : IDisposable
             Verify(manifest, log);
             var stored = StoredState.Open(disk, Store, manifest, new RevisionLogOptions(), Options);
             Apply(stored.State, log.Entries.Where(entry => entry.Index <= log.State.Commit));
+            log = log with { Entries = [.. log.Entries.Where(entry => entry.Index > log.State.Commit)] };
             return new LocalStore(real, held, manifest, log, stored);
         }
         catch

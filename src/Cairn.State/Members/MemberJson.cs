@@ -52,8 +52,9 @@ public static class MemberJson
                 return TryRead(document.RootElement, out member, out isPromotion);
             }
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // The second one: a text that is not UTF-8.
             return false;
         }
     }

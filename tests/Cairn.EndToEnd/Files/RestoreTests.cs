@@ -1,3 +1,4 @@
+using System.Globalization;
 using Cairn.Client;
 using Cairn.EndToEnd.Harness;
 using Xunit;
@@ -7,6 +8,9 @@ namespace Cairn.EndToEnd.Files;
 /// <summary>Restores and exports: what a cluster's data becomes when it moves.</summary>
 public sealed class RestoreTests
 {
+    // CAIRN_ROUNDS=50 is the long form.
+    private static readonly int Rounds = int.Parse(Environment.GetEnvironmentVariable("CAIRN_ROUNDS") ?? "1", CultureInfo.InvariantCulture);
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -89,26 +93,29 @@ public sealed class RestoreTests
     [Fact]
     public async Task Real_etcd_goes_on_from_an_export_and_Cairn_from_that()
     {
-        using var scratch = new ScratchDirectory();
-        List<string> expected;
-        await using (var cairn = await Server.StartAsync(scratch["cairn"]))
+        for (var round = 0; round < Rounds; round++)
         {
-            await StoreContents.FillAsync(cairn);
-            expected = await StoreContents.ReadAsync(cairn);
-            await cairn.KillAsync();
-            await EtcdPrograms.RunAsync(ServerBinary.Path, "export", "--data-dir", scratch["cairn"], "--to", scratch["etcd"]);
+            using var scratch = new ScratchDirectory();
+            List<string> expected;
+            await using (var cairn = await Server.StartAsync(scratch["cairn"]))
+            {
+                await StoreContents.FillAsync(cairn, round);
+                expected = await StoreContents.ReadAsync(cairn);
+                await cairn.KillAsync();
+                await EtcdPrograms.RunAsync(ServerBinary.Path, "export", "--data-dir", scratch["cairn"], "--to", scratch["etcd"]);
+            }
+
+            await using var etcd = new Server(scratch["etcd"]) { Program = EtcdPrograms.Path("etcd") };
+            await etcd.StartAsync();
+            Assert.Equal(expected, await StoreContents.ReadAsync(etcd));
+            await StoreContents.FillAsync(etcd, seed: round + 100);
+            expected = await StoreContents.ReadAsync(etcd);
+            await etcd.KillAsync();
+
+            await using var back = new Server(scratch["etcd"]);
+            await back.StartAsync();
+            Assert.Equal(expected, await StoreContents.ReadAsync(back));
         }
-
-        await using var etcd = new Server(scratch["etcd"]) { Program = EtcdPrograms.Path("etcd") };
-        await etcd.StartAsync();
-        Assert.Equal(expected, await StoreContents.ReadAsync(etcd));
-        await StoreContents.FillAsync(etcd, seed: 2);
-        expected = await StoreContents.ReadAsync(etcd);
-        await etcd.KillAsync();
-
-        await using var back = new Server(scratch["etcd"]);
-        await back.StartAsync();
-        Assert.Equal(expected, await StoreContents.ReadAsync(back));
     }
 
     private static Task<string> SaveAsync(Server server, string file) =>

@@ -57,6 +57,48 @@ public sealed class TakeOverTests
     }
 
     [Fact]
+    public async Task A_cluster_of_etcd_with_a_promoted_learner_goes_on_as_a_cluster_of_Cairn()
+    {
+        using var scratch = new ScratchDirectory();
+        var ports = Ports.Free(4);
+        string[] peers = [$"http://127.0.0.1:{ports[0]}", $"http://127.0.0.1:{ports[1]}"];
+        string[] clients = [$"http://127.0.0.1:{ports[2]}", $"http://127.0.0.1:{ports[3]}"];
+        string[] Flags(int i) =>
+        [
+            "--name", $"m{i}", "--data-dir", scratch[$"m{i}"], "--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i],
+            "--listen-client-urls", clients[i], "--advertise-client-urls", clients[i], "--snapshot-count", "20",
+            "--initial-cluster", i == 0 ? $"m0={peers[0]}" : $"m0={peers[0]},m1={peers[1]}", "--initial-cluster-state", i == 0 ? "new" : "existing",
+        ];
+        var etcdctl = new Etcdctl(clients[0]);
+        List<string> members;
+        await using (var first = await RunAsync(EtcdPrograms.Path("etcd"), Flags(0)))
+        {
+            await etcdctl.RunAsync("put", "before", "learner");
+            await etcdctl.RunAsync("member", "add", "m1", "--learner", "--peer-urls", peers[1]);
+            await using var second = await RunAsync(EtcdPrograms.Path("etcd"), Flags(1));
+            for (var i = 0; i < 50; i++)
+            {
+                await etcdctl.RunAsync("put", $"key{i % 7}", $"{i}");
+            }
+
+            var learner = (await etcdctl.JsonAsync("member", "list")).GetProperty("members").EnumerateArray().Single(static member => member.TryGetProperty("isLearner", out _));
+            await etcdctl.RunAsync("member", "promote", learner.GetProperty("ID").GetUInt64().ToString("x", CultureInfo.InvariantCulture));
+            await etcdctl.RunAsync("put", "after", "promotion");
+            members = await MembersAsync(etcdctl);
+            await second.KillAsync();
+            await first.KillAsync();
+        }
+
+        await using var one = ProgramRun.Start(ServerBinary.Path, Flags(0));
+        await using var two = ProgramRun.Start(ServerBinary.Path, Flags(1));
+        await Task.WhenAll(ReadyAsync(one), ReadyAsync(two));
+
+        Assert.Equal("after\npromotion", await etcdctl.RunAsync("get", "after"));
+        Assert.Equal(members, await MembersAsync(etcdctl));
+        Assert.Equal("OK", await new Etcdctl(clients[1]).RunAsync("put", "by", "both"));
+    }
+
+    [Fact]
     public async Task A_directory_that_etcd_uses_is_refused_and_left_as_it_is()
     {
         using var scratch = new ScratchDirectory();
@@ -71,6 +113,19 @@ public sealed class TakeOverTests
         Assert.Contains("another process, etcd perhaps, uses this data directory", cairn.Run.Said, StringComparison.Ordinal);
         Assert.Equal(before, Directory.GetFileSystemEntries(scratch["data"], "*", SearchOption.AllDirectories).Order());
     }
+
+    private static async Task<ProgramRun> RunAsync(string program, string[] arguments)
+    {
+        var run = ProgramRun.Start(program, arguments);
+        await ReadyAsync(run);
+        return run;
+    }
+
+    private static Task ReadyAsync(ProgramRun run) => run.LineAsync(static line => line.Contains("ready to serve client requests", StringComparison.Ordinal));
+
+    /// <summary>Who belongs to the cluster, as etcdctl lists it, learners marked.</summary>
+    private static async Task<List<string>> MembersAsync(Etcdctl etcdctl) =>
+        [.. (await etcdctl.RunAsync("member", "list")).Split('\n').Where(static line => line.Contains("http", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
 
     /// <summary>Kills the server at some moment while clients write as fast as it lets them.</summary>
     private static async Task KillUnderLoadAsync(Server server, int round)
