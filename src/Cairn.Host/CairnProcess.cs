@@ -246,6 +246,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         Alarms = () => node.Look().Alarms,
         HasLeader = () => node.Look().LeaderId != 0,
         IsLearner = () => node.Look().IsLearner,
+        Healing = () => node.Look().Healing,
         Read = async (serializable, cancelled) =>
         {
             var request = new RangeRequest { Key = ProbeKey, KeysOnly = true, Limit = 1, Serializable = serializable };

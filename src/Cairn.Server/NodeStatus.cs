@@ -45,6 +45,9 @@ public sealed record NodeStatus
     /// <summary>Why this node accepts no writes (failed disk, damage, shutdown); null if it does.</summary>
     public required string? Impairment { get; init; }
 
+    /// <summary>What is being healed, or waits to be, for people; null while all is as it is meant to be, as far as this member knows.</summary>
+    public string? Healing { get; init; }
+
     /// <summary>Cluster version "3.6.0"; null while undecided.</summary>
     public required string? ClusterVersion { get; init; }
 

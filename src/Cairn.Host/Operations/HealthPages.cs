@@ -15,6 +15,9 @@ internal sealed record HealthFacts
     /// <summary>Whether this member is a learner.</summary>
     public required Func<bool> IsLearner { get; init; }
 
+    /// <summary>What is being healed, as in <see cref="NodeStatus.Healing"/>: it makes no member unhealthy, and is said.</summary>
+    public Func<string?> Healing { get; init; } = static () => null;
+
     /// <summary>Reads a key, locally if the argument says so; null if that succeeds, else the text of the error.</summary>
     public required Func<bool, CancellationToken, ValueTask<string?>> Read { get; init; }
 }
@@ -58,7 +61,7 @@ internal sealed class HealthPages(HealthFacts facts)
         if (reason is null)
         {
             Interlocked.Increment(ref _successes);
-            return PageAnswer.Text(200, """{"health":"true","reason":""}""");
+            return PageAnswer.Text(200, $$"""{"health":"true","reason":"{{System.Text.Json.JsonEncodedText.Encode(facts.Healing() ?? "")}}"}""");
         }
 
         Interlocked.Increment(ref _failures);

@@ -1,4 +1,5 @@
 using Cairn.Protocol;
+using Cairn.Protocol.Healing;
 using Cairn.State;
 using Cairn.State.Auth;
 using Cairn.State.Entries;
@@ -32,7 +33,7 @@ internal static class RequestPermissions
             LeaseTimeToLiveRequest { Keys: true } question =>
                 First(CheckKnown(tables, identity), EntryPermissions.CheckLeaseKeys(tables, leases, identity, question.ID)),
             LeaseLeasesRequest => First(CheckKnown(tables, identity), CheckAllLeases(view, identity)),
-            LeaseTimeToLiveRequest or LeaseGrantRequest or StatusRequest or MemberListRequest or AlarmRequest { Action: AlarmRequest.Types.AlarmAction.Get } =>
+            LeaseTimeToLiveRequest or LeaseGrantRequest or StatusRequest or HealStatusRequest or MemberListRequest or AlarmRequest { Action: AlarmRequest.Types.AlarmAction.Get } =>
                 CheckKnown(tables, identity),
             AuthenticateRequest or AuthUserGetRequest or AuthRoleGetRequest => StoreError.None,
             _ => tables.CheckAdmin(identity),

@@ -17,6 +17,12 @@ internal sealed class HealRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<HealStatusResponse>> StatusAsync(HealStatusRequest request, RequestContext context)
     {
+        var refusal = await node.Auth.AdmitAsync(request, context);
+        if (refusal != NodeError.None)
+        {
+            return refusal;
+        }
+
         if (node.Facts.LeadingTerm == 0 && node.Facts.Leader != 0)
         {
             var answer = await _leader.AskAsync(new PeerCall(PeerRequests.HealStatusPath, request.ToByteArray()), context);
@@ -35,7 +41,7 @@ internal sealed class HealRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<HealApproveResponse>> ApproveAsync(HealApproveRequest request, RequestContext context)
     {
-        var refusal = node.JudgeRequest(context);
+        var refusal = await node.Auth.AdmitAsync(request, context);
         if (refusal != NodeError.None)
         {
             return refusal;
@@ -61,12 +67,16 @@ internal sealed class HealRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<EvictResponse>> EvictAsync(EvictRequest request, RequestContext context)
     {
-        var refusal = node.JudgeRequest(context);
-        if (refusal != NodeError.None)
-        {
-            return refusal;
-        }
+        var refusal = await node.Auth.AdmitAsync(request, context);
+        return refusal == NodeError.None ? await EvictKnownAsync(request, context) : refusal;
+    }
 
+    /// <summary>As <see cref="EvictAsync"/>, for a removed member that says so itself.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="context">Who asks.</param>
+    /// <returns>The answer.</returns>
+    public async ValueTask<Answer<EvictResponse>> EvictKnownAsync(EvictRequest request, RequestContext context)
+    {
         if (!node.View.Members.Removed.Contains(request.MemberId))
         {
             return NodeError.MemberNotFound;

@@ -32,6 +32,7 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
             Impairment = (node.Failure ?? node.Facts.WriteFailure)?.Message
                 ?? (node.IsStopping ? "the node stops" : node.Disks.Reserve.IsLow ? "the disk is full" : node.Disks.Damage.Describe()),
             ClusterVersion = view.Members.ClusterVersion,
+            Healing = view.Healing.Current is { } heal ? $"healing: {heal.Detected}" : node.Healer.Notices.Select(static notice => $"not healed: {notice.Text}").FirstOrDefault(),
         };
     }
 
@@ -73,6 +74,11 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
         }
 
         response.Errors.AddRange(status.Alarms);
+        if (status.Healing is { } healing)
+        {
+            response.Errors.Add($"cairn: {healing}");
+        }
+
         return response;
     }
 

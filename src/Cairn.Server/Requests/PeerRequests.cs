@@ -164,7 +164,7 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
             return await new LeaderCalls(node).AskAsync(call, context);
         }
 
-        var answer = await heals.EvictAsync(new EvictRequest { MemberId = request.MemberId }, context);
+        var answer = await heals.EvictKnownAsync(new EvictRequest { MemberId = request.MemberId }, context);
         return answer.Succeeded ? new PeerAnswer(200, default) : PeerAnswer.Refuse(412, answer.Error.ToString());
     }
 

@@ -11,6 +11,7 @@ public sealed class HealthPagesTests
     private bool _learner;
     private string? _localFault;
     private string? _quorumFault;
+    private string? _healing;
 
     [Fact]
     public async Task A_healthy_member_answers_without_a_line_end() =>
@@ -44,6 +45,14 @@ public sealed class HealthPagesTests
 
         Assert.Equal((503, """{"health":"false","reason":"RAFT NO LEADER"}""" + "\n"), await Health(""));
         Assert.Equal(200, (await Health("?serializable=true")).Status);
+    }
+
+    [Fact]
+    public async Task What_is_being_healed_is_said_and_makes_nobody_unhealthy()
+    {
+        _healing = "healing: member 1 (a) runs with another data directory";
+
+        Assert.Equal((200, """{"health":"true","reason":"healing: member 1 (a) runs with another data directory"}"""), await Health(""));
     }
 
     [Fact]
@@ -119,6 +128,7 @@ public sealed class HealthPagesTests
         Alarms = () => _alarms,
         HasLeader = () => _leader,
         IsLearner = () => _learner,
+        Healing = () => _healing,
         Read = (serializable, _) => ValueTask.FromResult(serializable ? _localFault : _quorumFault),
     });
 

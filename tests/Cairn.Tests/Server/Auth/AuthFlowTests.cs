@@ -1,5 +1,6 @@
 using System.Text;
 using Cairn.Protocol;
+using Cairn.Protocol.Healing;
 using Cairn.Server;
 using Cairn.Server.Auth;
 using Cairn.Server.Auth.Jwt;
@@ -282,6 +283,20 @@ public sealed class AuthFlowTests
             Jwt = new JwtKeyring(JwtKey.Read("HS256", null, "secret"u8.ToArray()), TimeSpan.FromMinutes(5)),
             EndsJwtOnAnyChange = true,
         });
+
+    [Fact]
+    public void Healing_is_seen_by_users_and_steered_by_root() => RunOne(async (world, node) =>
+    {
+        await node.PrepareAsync();
+        var (root, alice) = (await node.TokenAsync("root", "rootpw"), await node.TokenAsync("u", "pw"));
+
+        Assert.Equal(NodeError.UserNameEmpty, (await node.HealStatusAsync(new HealStatusRequest(), Anyone)).Error);
+        Assert.Equal(NodeError.None, (await node.HealStatusAsync(new HealStatusRequest(), alice)).Error);
+        Assert.Equal(NodeError.PermissionDenied, (await node.HealApproveAsync(new HealApproveRequest { Key = "k" }, alice)).Error);
+        Assert.Equal(NodeError.HealNotProposed, (await node.HealApproveAsync(new HealApproveRequest { Key = "k" }, root)).Error);
+        Assert.Equal(NodeError.PermissionDenied, (await node.EvictAsync(new EvictRequest { MemberId = 7 }, alice)).Error);
+        Assert.Equal(NodeError.MemberNotFound, (await node.EvictAsync(new EvictRequest { MemberId = 7 }, root)).Error);
+    });
 
     private static void RunOne(Func<SingleNodeWorld, Node, Task> test, AuthOptions? auth = null) => SingleNodeWorld.Run(async world =>
     {
