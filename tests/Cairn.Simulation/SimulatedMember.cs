@@ -24,6 +24,7 @@ internal sealed class SimulatedMember
     private readonly Prng _prng;
     private NodeOptions _options;
     private bool _isOpen;
+    private bool _isWiped;
 
     public SimulatedMember(World world, NodeOptions options, Plan plan, ILoggerFactory logs, SimulatedNetwork network, ClusterRecord record, Prng prng)
     {
@@ -47,6 +48,9 @@ internal sealed class SimulatedMember
     /// <summary>Whether it was removed from the cluster: it ends by itself when it learns that.</summary>
     public bool IsRemoved { get; private set; }
 
+    /// <summary>Whether it was removed and lives on as if it was not; a process that asks to be taken in again knows.</summary>
+    public bool IgnoresRemoval => IsRemoved && IsUp && Node is not null;
+
     /// <summary>Whether it ended because it learned that it was removed.</summary>
     public bool HasDeparted { get; private set; }
 
@@ -56,8 +60,8 @@ internal sealed class SimulatedMember
     /// <summary>Whether bits of its data were flipped.</summary>
     public bool HasRot { get; set; }
 
-    /// <summary>Whether its disk was replaced by an empty one, and it has not been taken in again.</summary>
-    public bool IsWiped { get; private set; }
+    /// <summary>Whether its disk was replaced by an empty one, and it has not been seen to vote again.</summary>
+    public bool IsWiped => _isWiped = _isWiped && !(Node is { } node && VotersOf(node).Contains(MemberId));
 
     /// <summary>Whether its disk failed, so that it may end, or not start.</summary>
     public bool MayFail { get; set; }
@@ -150,7 +154,7 @@ internal sealed class SimulatedMember
         Kill();
         Disk.Wipe();
         _record.Wiped(MemberId);
-        IsWiped = true;
+        _isWiped = true;
         HasRot = false;
         MemberId = 0;
     }
@@ -161,8 +165,13 @@ internal sealed class SimulatedMember
     /// <summary>Takes note that a process has opened the log and is about to speak.</summary>
     public void OnOpened(Machine machine, Node node)
     {
+        if (MemberId != node.MemberId)
+        {
+            // Taken in, perhaps again, under an id of its own.
+            IsRemoved = HasDeparted = false;
+        }
+
         MemberId = node.MemberId;
-        IsWiped = false;
         _isOpen = true;
         _record.Opened(MemberId, DurableLog.Read(Disk, DataDirectory.Wal));
         NodeStatus? before = null;

@@ -77,7 +77,7 @@ internal sealed class Simulation
         _fleet.Revive();
         Require(() => Members.Any(member => member.Node?.Look() is { IsLearner: false }), "nobody answers everything");
         Require(LeasesHaveEnded, "a lease does not end");
-        Require(() => _fleet.All.All(member => !member.IsRemoved || !member.IsUp), "a removed member does not learn it");
+        Require(() => !_fleet.All.Any(member => member.IgnoresRemoval), "a removed member does not learn it");
         Require(MembersHaveSame, "a member does not catch up");
         Require(WatchersHaveAll, "a watcher does not catch up");
     }

@@ -47,8 +47,17 @@ internal sealed class ClusterRecord(World world, int founders)
         }
     }
 
+    /// <summary>What was durable on disks that are gone: acknowledged while it was there, and perhaps counted later.</summary>
+    public List<DurableLog> Lost { get; } = [];
+
     /// <summary>Tells of a disk that was replaced by an empty one: what it promised is not durable there any more.</summary>
-    public void Wiped(ulong member) => _logs.Remove(member);
+    public void Wiped(ulong member)
+    {
+        if (_logs.Remove(member, out var log))
+        {
+            Lost.Add(log);
+        }
+    }
 
     /// <summary>Tells of a step that a member has done.</summary>
     public void Stepped(MemberSight sight) => Judge(invariant => invariant.OnStep(this, sight));
