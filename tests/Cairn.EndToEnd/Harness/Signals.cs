@@ -9,6 +9,8 @@ internal static partial class Signals
 {
     private const int Interrupt = 2;
     private const int Terminate = 15;
+    private const int Continue = 18;
+    private const int Stop = 19;
 
     /// <summary>Asks a process to end, as a supervisor does.</summary>
     /// <param name="process">The process.</param>
@@ -17,6 +19,14 @@ internal static partial class Signals
     /// <summary>Asks a process to end, as a terminal does.</summary>
     /// <param name="process">The process.</param>
     public static void SendInterrupt(Process process) => Send(process, Interrupt);
+
+    /// <summary>Stops a process as it is, as a machine that is paused does.</summary>
+    /// <param name="process">The process.</param>
+    public static void SendStop(Process process) => Send(process, Stop);
+
+    /// <summary>Lets a stopped process go on.</summary>
+    /// <param name="process">The process.</param>
+    public static void SendContinue(Process process) => Send(process, Continue);
 
     private static void Send(Process process, int signal)
     {
