@@ -107,10 +107,11 @@ internal sealed class Fleet
         }
     }
 
-    /// <summary>Whether the data of a member may be spoilt: what is left must be a quorum of a cluster that was founded.</summary>
+    /// <summary>Whether the data of a member may be spoilt: what is left must be a quorum of a cluster that was founded. One that was wiped is let heal: healing waits
+    /// five minutes for a directory that is gone, before it looks at the next one.</summary>
     public bool MaySpoil(SimulatedMember member) =>
         !_plan.ChangesMembers && _all.TrueForAll(other => other.MemberId != 0 || other.IsWiped)
-        && (IsSpoilt(member) || _all.Count(IsSpoilt) < (_all.Count - 1) / 2);
+        && !member.IsWiped && (member.HasRot || _all.Count(IsSpoilt) < (_all.Count - 1) / 2);
 
     private static bool IsSpoilt(SimulatedMember member) => member.HasRot || member.IsWiped;
 
