@@ -23,6 +23,9 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     /// <summary>The URL for peers.</summary>
     public string PeerUrl => $"http://127.0.0.1:{_ports[1]}";
 
+    /// <summary>Flags beside the usual ones.</summary>
+    public string[] Flags { get; set; } = [];
+
     /// <summary>The running program.</summary>
     public ProgramRun Run => _run ?? throw new InvalidOperationException($"{name} is not started");
 
@@ -39,6 +42,7 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
         "--initial-advertise-peer-urls", PeerUrl,
         "--initial-cluster", string.Join(',', members.Select(member => $"{member.Name}={member.PeerUrl}")),
         "--initial-cluster-state", state,
+        .. Flags,
     ]);
 
     /// <summary>Waits until it serves.</summary>
