@@ -33,6 +33,9 @@ internal sealed class EventRing
     /// <summary>Newest revision appended (or the revision at which the ring began).</summary>
     public long Newest => Volatile.Read(ref _newest);
 
+    /// <summary>Oldest revision that is held, or the next one if none is.</summary>
+    public long Oldest => Volatile.Read(ref _oldest);
+
     /// <summary>Bytes of the rows held.</summary>
     public long Bytes => Volatile.Read(ref _bytes);
 
@@ -65,7 +68,7 @@ internal sealed class EventRing
             DropOldest();
         }
 
-        _oldest = revision + 1;
+        Volatile.Write(ref _oldest, revision + 1);
         Volatile.Write(ref _newest, revision);
     }
 
@@ -84,6 +87,6 @@ internal sealed class EventRing
         Invariant.Holds(slot is not null && slot.Revision == _oldest);
         _bytes -= slot.Bytes;
         Volatile.Write(ref slot, null);
-        _oldest++;
+        Volatile.Write(ref _oldest, _oldest + 1);
     }
 }

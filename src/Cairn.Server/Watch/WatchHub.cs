@@ -273,7 +273,17 @@ internal sealed class WatchHub
             var last = Math.Min(Ring.Newest, _dispatched + WatchLimits.DispatchRevisionsMax);
             for (var revision = _dispatched + 1; revision <= last; revision++)
             {
-                DispatchRevision_NeedsLock(revision);
+                if (Ring.Find(revision) is { } changes)
+                {
+                    DispatchRevision_NeedsLock(changes);
+                    continue;
+                }
+
+                // The ring is a whole turn ahead, or was begun anew: everybody looks for himself, in the segments, for all that is not there any more.
+                var first = revision;
+                revision = Math.Max(revision, Ring.Oldest - 1);
+                last = Math.Max(last, revision);
+                MarkAll_NeedsLock(first, revision);
             }
 
             Volatile.Write(ref _dispatched, last);
@@ -302,43 +312,49 @@ internal sealed class WatchHub
         }
     }
 
-    private void DispatchRevision_NeedsLock(long revision)
+    private void DispatchRevision_NeedsLock(RevisionEvents changes)
     {
-        _found.Clear();
-        var changes = Ring.Find(revision);
-        if (changes is null)
-        {
-            // The ring is a whole turn ahead of the dispatcher: everybody looks for himself, in the segments.
-            _index.All(_found);
-            Mark_NeedsLock(revision, isDelete: null);
-            return;
-        }
-
         foreach (ref readonly var change in changes.Events)
         {
             _found.Clear();
             _index.Find(change.Key.Span, _found);
-            Mark_NeedsLock(revision, change.IsDeletion);
+            Mark_NeedsLock(changes.Revision, change.IsDeletion);
         }
     }
 
-    private void Mark_NeedsLock(long revision, bool? isDelete)
+    private void MarkAll_NeedsLock(long first, long last)
+    {
+        _found.Clear();
+        _index.All(_found);
+        foreach (var watcher in _found.SelectMany(static group => group.Watchers).Where(watcher => watcher.Start <= last))
+        {
+            Mark_NeedsLock(watcher, Math.Max(first, watcher.Start));
+        }
+    }
+
+    private void Mark_NeedsLock(long revision, bool isDelete)
     {
         foreach (var group in _found)
         {
             foreach (var watcher in group.Watchers)
             {
-                // Once a run is enough: the end of the run was in the ring before the run began, and whoever is woken follows the ring to its end.
-                if (watcher.MarkedInRun == _run || revision < watcher.Start || (isDelete is { } kind && !watcher.WantsKind(kind)))
+                if (revision >= watcher.Start && watcher.WantsKind(isDelete))
                 {
-                    continue;
+                    Mark_NeedsLock(watcher, revision);
                 }
+            }
+        }
+    }
 
-                watcher.MarkedInRun = _run;
-                if (watcher.Stream.Mark(watcher, revision))
-                {
-                    _toWake.Add(watcher.Stream);
-                }
+    private void Mark_NeedsLock(Watcher watcher, long revision)
+    {
+        // Once a run is enough: the end of the run was in the ring before the run began, and whoever is woken follows the ring to its end.
+        if (watcher.MarkedInRun != _run)
+        {
+            watcher.MarkedInRun = _run;
+            if (watcher.Stream.Mark(watcher, revision))
+            {
+                _toWake.Add(watcher.Stream);
             }
         }
     }

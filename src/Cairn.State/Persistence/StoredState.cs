@@ -17,7 +17,7 @@ public sealed record StoredState(RevisionLog Log, StateMachine State, long Check
     /// <param name="manifest">What to open.</param>
     /// <param name="logOptions">Sizes.</param>
     /// <param name="options">What the members agree on.</param>
-    /// <param name="usesCheckpoint">False to build the index from the rows alone, which takes longer and comes to the same.</param>
+    /// <param name="usesCheckpoint">False to build the index from the rows alone, which takes longer, and is refused where it would not come to the same.</param>
     /// <returns>The state.</returns>
     /// <exception cref="CorruptionException">The files are not what the manifest describes.</exception>
     public static StoredState Open(
@@ -33,8 +33,22 @@ public sealed record StoredState(RevisionLog Log, StateMachine State, long Check
         var index = usesCheckpoint ? ReadCheckpoint(disk, directory, manifest.Checkpoint) : null;
         var state = StateMachine.Open(log, manifest.SmallState.Span, index, options);
         Invariant.Holds(state.Applied == new AppliedPosition(manifest.AppliedIndex, manifest.AppliedTerm));
+        if (index is null && manifest.Checkpoint is { } checkpoint && !IsWhatManifestCounted(manifest, log))
+        {
+            log.Dispose();
+            throw new CorruptionException($"{directory}/{checkpoint.Name}", 0, "without this index the rows do not say which keys are gone");
+        }
+
         return new StoredState(log, state, index?.Revision ?? 0);
     }
+
+    /// <summary>
+    /// Whether an index made from the rows alone needs what the manifest says is needed. It may need more: of a key whose deletion the cleaner has dropped, or
+    /// that a transfer made forget, older rows can still be there.
+    /// </summary>
+    private static bool IsWhatManifestCounted(ManifestContents manifest, RevisionLog log) =>
+        manifest.Compaction.Finished == manifest.Compaction.Scheduled
+        && manifest.Segments.Segments.Select(segment => segment.LiveBytes).SequenceEqual(log.Capture().Segments.Select(segment => segment.LiveBytes));
 
     private static IndexCheckpointReader? ReadCheckpoint(IDisk disk, string directory, CheckpointFile? file)
     {
@@ -59,7 +73,7 @@ public sealed record StoredState(RevisionLog Log, StateMachine State, long Check
         }
         catch (CorruptionException)
         {
-            // It saves time, no more: the rows say the same.
+            // It saves time, and the rows say the same if what they come to is what the manifest counted.
             return null;
         }
     }

@@ -1,6 +1,7 @@
 using Cairn.Protocol;
 using Cairn.Server;
 using Cairn.Server.Transfer;
+using Cairn.Storage;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
 using static Cairn.Tests.Server.Simulated.NodeRequests;
@@ -48,6 +49,29 @@ public sealed class StateTransferTests
     }, catchUpEntries: 10);
 
     [Fact]
+    public void A_damaged_index_brings_nothing_back_that_a_transfer_made_forget() => ClusterWorld.Run(3, async world =>
+    {
+        await world.Nodes[0]!.PutAsync("gone", "1");
+        var (leader, behind) = await LeaveBehindAsync(world);
+        await leader.DeleteAsync("gone");
+        var revision = (await leader.PutAsync("last", "1")).Header.Revision;
+        Assert.Equal(NodeError.None, (await leader.CompactAsync(new CompactionRequest { Revision = revision, Physical = true }, Anyone)).Error);
+        await world.StartAsync(behind);
+        await world.UntilAsync(() => IsInSync(world));
+        await world.StopAsync(behind);
+        var disk = world.Disks[behind];
+        foreach (var name in disk.List("member/store").Where(name => name.EndsWith(".checkpoint", StringComparison.Ordinal)))
+        {
+            disk.FlipBit($"member/store/{name}", 8 * 100);
+        }
+
+        var refusal = await Record.ExceptionAsync(() => world.StartAsync(behind));
+
+        // If the cleaner has been there, the rows alone say it too.
+        Assert.True(refusal is CorruptionException || await world.Nodes[behind]!.GetAsync("gone", serializable: true) is null, $"{refusal}");
+    }, catchUpEntries: 10);
+
+    [Fact]
     public void A_small_lag_is_served_from_the_log_even_after_a_restart_of_everybody_else() => ClusterWorld.Run(3, async world =>
     {
         var leader = world.FindLeader();
@@ -70,6 +94,37 @@ public sealed class StateTransferTests
         Assert.Equal("49", await world.Nodes[behind]!.GetAsync("key-49"));
         Assert.DoesNotContain(StateTransfer.OfferPath, world.Asked.Keys);
     });
+
+    [Fact]
+    public void Etcd_15271_a_watcher_on_the_member_that_is_fed_misses_nothing_and_sees_nothing_twice() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var behind = (leader + 1) % 3;
+        using var stream = world.Nodes[behind]!.OpenWatchStream(Anyone);
+        await stream.RequestAsync(new WatchRequest { CreateRequest = new WatchCreateRequest { Key = Bytes("key"), RangeEnd = Bytes("kez") } }, default);
+        await world.Nodes[leader]!.PutAsync("key-first", "1");
+        world.Cut(behind, isCut: true);
+        for (var i = 0; i < 1300; i++)
+        {
+            await world.Nodes[leader]!.PutAsync($"key-{i % 300}", $"{i}");
+        }
+
+        world.Cut(behind, isCut: false);
+        await world.UntilAsync(() => IsInSync(world));
+        var last = (await world.Nodes[leader]!.PutAsync("key-last", "1")).Header.Revision;
+        var seen = new List<long>();
+        while (seen.LastOrDefault() != last)
+        {
+            Assert.True(await stream.WaitAsync(default));
+            while (stream.TryTake(out var delivery))
+            {
+                seen.AddRange(delivery.ToMessage().Events.Select(change => change.Kv.ModRevision));
+            }
+        }
+
+        Assert.Contains(StateTransfer.PullPath, world.Asked.Keys);
+        Assert.Equal(Enumerable.Range(0, 1302).Select(i => last - 1301 + i), seen);
+    }, catchUpEntries: 10);
 
     /// <summary>Stops a follower and writes so much that the log forgets what it lacks.</summary>
     internal static async Task<(Node Leader, int Behind)> LeaveBehindAsync(ClusterWorld world)
