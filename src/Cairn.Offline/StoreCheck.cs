@@ -1,4 +1,3 @@
-using Cairn.Raft;
 using Cairn.State;
 using Cairn.State.Mvcc;
 using Cairn.State.Persistence;
