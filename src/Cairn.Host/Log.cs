@@ -112,4 +112,10 @@ internal static partial class Log
 
     [LoggerMessage(5066, LogLevel.Warning, "rejected connection on peer endpoint")]
     public static partial void PeerHandshakeRefused(ILogger logger, string remoteAddr, string error);
+
+    [LoggerMessage(5067, LogLevel.Information, "ready to proxy client requests")]
+    public static partial void ForwarderReady(ILogger logger, string listenAddr, IReadOnlyList<string> endpoints);
+
+    [LoggerMessage(5068, LogLevel.Warning, "deactivated endpoint due to interval")]
+    public static partial void TargetUnreachable(ILogger logger, string address, string interval, string error);
 }

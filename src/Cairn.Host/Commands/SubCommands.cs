@@ -53,6 +53,7 @@ internal static class SubCommands
             MemberRejoinCommand.Build(),
         },
         QuarantineCommand.Build(),
+        GatewayCommand.Build(),
     };
 
     private static string PathOf(CommandResult command)

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using System.Security.Cryptography.X509Certificates;
 using Cairn.Grpc;
+using Cairn.Host.Security;
 using Google.Protobuf;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -43,7 +43,7 @@ internal sealed class GrpcCall
     public bool Stopping => _limits.Stopping.IsCancellationRequested;
 
     /// <summary>Common name of the client's verified certificate; null if there is none.</summary>
-    public string? CommonName => _features.Get<ITlsConnectionFeature>()?.ClientCertificate?.GetNameInfo(X509NameType.SimpleName, forIssuer: false);
+    public string? CommonName => _features.Get<ITlsConnectionFeature>()?.ClientCertificate is { } certificate ? CertificateNames.CommonNameOf(certificate) : null;
 
     /// <summary>Why the last read failed; OK if it did not.</summary>
     public GrpcStatus ReadFailure { get; private set; }

@@ -49,7 +49,7 @@ internal sealed class WebPages(Node node, HealthPages health, MetricsPage metric
     private static async ValueTask<bool> WasNamedAsync(IFeatureCollection features) =>
         features.Get<ITlsConnectionFeature>() is { } tls
         && await tls.GetClientCertificateAsync(CancellationToken.None) is { } certificate
-        && certificate.GetNameInfo(System.Security.Cryptography.X509Certificates.X509NameType.SimpleName, forIssuer: false).Length > 0;
+        && Security.CertificateNames.CommonNameOf(certificate).Length > 0;
 
     private async ValueTask<PageAnswer> ClientPageAsync(WebExchange exchange) => exchange.Path switch
     {

@@ -4,10 +4,20 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Cairn.Host.Security;
 
-/// <summary>Whether the names in a peer's certificate stand for the address that it connects from.</summary>
+/// <summary>Reads the names in certificates, and whether they stand for the address that a peer connects from.</summary>
 /// <remarks>Source: etcd client/pkg/transport/listener_tls.go (checkCertSAN). A certificate without names of hosts is not judged by them.</remarks>
 internal static class CertificateNames
 {
+    private const string CommonNameOid = "2.5.4.3";
+
+    /// <summary>The common name of a certificate, and nothing that stands for one: the platform's own answer goes on to other names where there is none.</summary>
+    /// <param name="certificate">The certificate.</param>
+    /// <returns>The name; empty if there is none.</returns>
+    public static string CommonNameOf(X509Certificate2 certificate) => certificate.SubjectName.EnumerateRelativeDistinguishedNames()
+        .Where(static part => !part.HasMultipleElements && part.GetSingleElementType().Value == CommonNameOid)
+        .Select(static part => part.GetSingleElementValue() ?? "")
+        .FirstOrDefault("");
+
     /// <summary>Judges.</summary>
     /// <param name="shown">The certificate.</param>
     /// <param name="address">The address.</param>

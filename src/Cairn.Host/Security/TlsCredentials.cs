@@ -126,7 +126,7 @@ internal sealed class TlsCredentials
         return shown is not null
             && TlsMaterial.IsTrustedClient(shown, given, material.Authorities)
             && !material.Revoked.Contains(shown.SerialNumber)
-            && (_options.AllowedCommonNames.Count == 0 || _options.AllowedCommonNames.Contains(shown.GetNameInfo(X509NameType.SimpleName, forIssuer: false)))
+            && (_options.AllowedCommonNames.Count == 0 || _options.AllowedCommonNames.Contains(CertificateNames.CommonNameOf(shown)))
             && (_options.AllowedHostNames.Count == 0 || _options.AllowedHostNames.Any(name => shown.MatchesHostname(name)));
     }
 

@@ -12,11 +12,9 @@ internal sealed record TlsSides(TlsCredentials? Clients, TlsCredentials? Peers)
     /// <exception cref="IOException">A file cannot be read.</exception>
     /// <exception cref="System.Security.Cryptography.CryptographicException">A file holds no certificate, key or list.</exception>
     public static TlsSides Load(ProcessOptions options, TimeProvider time, ILogger logger) => new(
-        Load(
-            options.ListenClientUrls.Concat(options.ListenClientHttpUrls).Concat(options.ListenMetricsUrls),
-            options.Tls,
-            ("--cert-file, --key-file", "client"),
-            (time, logger)),
+        !options.Tls.HasCertificate && options.ListenMetricsUrls.Any(static url => url.IsSecure)
+            ? throw new FlagException("client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url")
+            : Load(options.ListenClientUrls.Concat(options.ListenClientHttpUrls), options.Tls, ("--cert-file, --key-file", "client"), (time, logger)),
         Load(options.ListenPeerUrls, options.PeerTls, ("--peer-cert-file, --peer-key-file", "peer"), (time, logger)));
 
     private static TlsCredentials? Load(IEnumerable<EtcdUrl> urls, TlsOptions tls, (string Flags, string Side) words, (TimeProvider Time, ILogger Logger) world)

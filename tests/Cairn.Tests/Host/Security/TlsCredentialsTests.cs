@@ -118,6 +118,22 @@ public sealed class TlsCredentialsTests : IDisposable
         Assert.Equal(isAllowed, await member.AllowsAddressAsync(member.Current().Certificate, new IPEndPoint(IPAddress.Parse(address), 1)));
     }
 
+    [Theory]
+    [InlineData("CN=alice", "alice")]
+    [InlineData("O=org, CN=alice", "alice")]
+    [InlineData("O=org, OU=unit", "")]
+    public void Only_the_common_name_is_one(string subject, string expected)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName("root");
+        request.CertificateExtensions.Add(names.Build());
+        using var certificate = request.CreateSelfSigned(Now, Now.AddDays(1));
+
+        Assert.Equal(expected, CertificateNames.CommonNameOf(certificate));
+    }
+
     [Fact]
     public void Files_that_hold_no_list_are_named_at_start()
     {
