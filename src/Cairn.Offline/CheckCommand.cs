@@ -11,7 +11,12 @@ public static class CheckCommand
     {
         var directory = new Option<string?>("--data-dir") { Description = "Data directory, Cairn's or etcd's, of a member that does not run. Nothing in it changes." };
         var replays = new Option<bool>("--replay") { Description = "Also apply the log from its first entry on, if it reaches back so far, and compare each row." };
-        var command = new Command("check", "Verifies every record, every reference between them and every invariant of the state. Exit status 1 if something is wrong.") { directory, replays };
+        var command = new Command("check", "Verifies every record, every reference between them and every invariant of the state. Exit status 1 if something is wrong.")
+        {
+            directory,
+            replays,
+            DiskCheckCommand.Build(),
+        };
         return OfflineCommand.Bind(command, async (parsed, cancelled) =>
         {
             var report = new CheckReport(Console.Out);
