@@ -111,14 +111,18 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
     /// <summary>The last entry of a leader that a quorum has, and the addressee too, whatever its term.</summary>
     private ulong CountDurable(Message message)
     {
-        var leader = record.Logs[message.From];
-        var index = Math.Min(leader.LastIndex, message.Type == MessageType.App ? message.Index + (ulong)message.Entries.Length : record.Logs[message.To].LastIndex);
+        if (!record.Logs.TryGetValue(message.From, out var leader) || !record.Logs.TryGetValue(message.To, out var follower))
+        {
+            return 0;
+        }
+
+        var index = Math.Min(leader.LastIndex, message.Type == MessageType.App ? message.Index + (ulong)message.Entries.Length : follower.LastIndex);
         while (index > 0 && record.Logs.Values.Count(log => log.TermOf(index) == leader.TermOf(index)) <= Members.Count / 2)
         {
             index--;
         }
 
-        return message.Type == MessageType.App || record.Logs[message.To].TermOf(index) == leader.TermOf(index) ? index : 0;
+        return message.Type == MessageType.App || follower.TermOf(index) == leader.TermOf(index) ? index : 0;
     }
 
     private void Send(Message message)
