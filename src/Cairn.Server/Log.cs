@@ -177,6 +177,33 @@ internal static partial class Log
     [LoggerMessage(2031, LogLevel.Information, "agreed to found cluster {ClusterId:x}, founding {FoundingId:x}")]
     public static partial void FoundingAgreed(this ILogger logger, ulong clusterId, ulong foundingId);
 
+    /// <summary>A process is not heard.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">The member for which it speaks.</param>
+    /// <param name="reason">Why.</param>
+    [LoggerMessage(2032, LogLevel.Warning, "a process that speaks for member {MemberId:x} is not heard: {Reason}")]
+    public static partial void PeerNotHeard(this ILogger logger, ulong memberId, string reason);
+
+    /// <summary>This process is not heard.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">This member.</param>
+    /// <param name="reason">Why.</param>
+    [LoggerMessage(2033, LogLevel.Error, "this data directory must not speak for member {MemberId:x} any more, it neither votes nor acknowledges: {Reason}")]
+    public static partial void Fenced(this ILogger logger, ulong memberId, string reason);
+
+    /// <summary>This member has new peer URLs.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">This member.</param>
+    /// <param name="urls">The URLs.</param>
+    [LoggerMessage(2035, LogLevel.Information, "member {MemberId:x} published that it has moved to {Urls}")]
+    public static partial void Moved(this ILogger logger, ulong memberId, string urls);
+
+    /// <summary>Flags contradict the data directory.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="flags">Which, and what holds.</param>
+    [LoggerMessage(2034, LogLevel.Warning, "flags that contradict the data directory are ignored: {Flags}")]
+    public static partial void FlagsIgnored(this ILogger logger, string flags);
+
     /// <summary>A heal began.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="healId">The heal.</param>

@@ -340,8 +340,26 @@ public sealed class Node : IAsyncDisposable
 
     /// <summary>Delivers a message of another member.</summary>
     /// <param name="message">The message.</param>
-    /// <returns>False if it was dropped, because too many wait.</returns>
-    public bool Receive(Message message) => _runtime.RaftLoop.TryReceive(message);
+    /// <param name="sender">What the process that sent it shows; null if nothing, as etcd's.</param>
+    /// <returns>False if it was dropped, because too many wait, or because its sender must not speak for its member.</returns>
+    public bool Receive(Message message, PeerSight? sender = null)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        return _runtime.Fence.Admits(message, sender) && _runtime.RaftLoop.TryReceive(message);
+    }
+
+    /// <summary>What this process shows with everything that it says to other members.</summary>
+    public PeerSight Sight => _runtime.Sight;
+
+    /// <summary>Whether a process may speak for a member.</summary>
+    /// <param name="memberId">The member.</param>
+    /// <param name="sender">What the process shows; null if nothing, as etcd's.</param>
+    /// <returns>False if it is not heard.</returns>
+    public bool Hears(ulong memberId, PeerSight? sender) => _runtime.Fence.Hears(memberId, sender);
+
+    /// <summary>Says that a connection of another member has ended: its process may be gone.</summary>
+    /// <param name="memberId">The member.</param>
+    public void ReportLost(ulong memberId) => _runtime.Fence.Lost(memberId);
 
     /// <summary>Whether a member was removed from the cluster, as far as this one knows.</summary>
     /// <param name="memberId">The member.</param>

@@ -14,6 +14,9 @@ public sealed record NodeOptions
     /// <summary>Peer URLs of this member, as advertised.</summary>
     public ImmutableArray<string> PeerUrls { get; init; } = ["http://localhost:2380"];
 
+    /// <summary>Whether these were given explicitly, so that the cluster is told when they differ from those that it knows.</summary>
+    public bool PublishesPeerUrls { get; init; }
+
     /// <summary>Client URLs of this member, as advertised; published through the log after start.</summary>
     public ImmutableArray<string> ClientUrls { get; init; } = ["http://localhost:2379"];
 

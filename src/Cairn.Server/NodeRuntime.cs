@@ -32,6 +32,7 @@ internal sealed class NodeRuntime
     private readonly TaskCompletionSource<Exception?> _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly AsyncSignal _versionWake = new();
+    private readonly AsyncSignal _introductionsWake = new();
     private readonly AsyncSignal _tokenWake = new();
     private readonly IDisposable _lock;
     private readonly WriteAheadLog _wal;
@@ -44,6 +45,7 @@ internal sealed class NodeRuntime
     private Task _housekeepingTask = Task.CompletedTask;
     private Task _diskCare = Task.CompletedTask;
     private Task _publication = Task.CompletedTask;
+    private Task _introductions = Task.CompletedTask;
     private Task _versionMonitor = Task.CompletedTask;
     private Task _healing = Task.CompletedTask;
     private Task _tokenKeeper = Task.CompletedTask;
@@ -56,8 +58,7 @@ internal sealed class NodeRuntime
     {
         Options = opened.Options;
         World = opened.World;
-        Process = opened.Process;
-        End = opened.End;
+        Sight = new PeerSight(opened.MemberId, opened.Process, opened.End);
         Token = opened.Identity.Token;
         Memory = opened.Memory;
         State = opened.State;
@@ -87,6 +88,7 @@ internal sealed class NodeRuntime
         Healer = new Healer(this);
         Departure = new Departure(this);
         Transfer = new StateTransfer(this);
+        Fence = new PeerFence(this);
         RaftLoop = LoopAssembly.MakeRaftLoop(this, opened);
         ApplyLoop = LoopAssembly.MakeApplyLoop(this, opened);
         Disks = new DiskCare(this);
@@ -102,14 +104,17 @@ internal sealed class NodeRuntime
     /// <summary>The cluster's token, as this directory was founded with.</summary>
     public string Token { get; }
 
-    /// <summary>What tells this data directory and this process from all others.</summary>
-    public ProcessIdentity Process { get; }
+    /// <summary>What this process shows with everything that it says to other members.</summary>
+    public PeerSight Sight { get; }
 
-    /// <summary>The end of the log as this process found it.</summary>
-    public LogEnd End { get; }
+    /// <summary>What tells this data directory and this process from all others.</summary>
+    public ProcessIdentity Process => Sight.Process;
 
     /// <summary>What this member remembers for itself.</summary>
     public MemberMemory Memory { get; }
+
+    /// <summary>Hears only processes that may speak for their members.</summary>
+    public PeerFence Fence { get; }
 
     /// <summary>Source of time.</summary>
     public TimeProvider Time => World.Time;
@@ -213,6 +218,7 @@ internal sealed class NodeRuntime
         _housekeepingTask = Guard(Housekeeping.RunAsync());
         _diskCare = Guard(Disks.RunAsync());
         _publication = Guard(Publication.RunAsync(this));
+        _introductions = Guard(Introductions.RunAsync(this, _introductionsWake));
         _versionMonitor = Guard(ClusterVersion.MonitorAsync(this, _versionWake));
         _healing = Guard(Healer.RunAsync());
         _tokenKeeper = Guard(new TokenKeeper(this).RunAsync(_tokenWake));
@@ -364,6 +370,7 @@ internal sealed class NodeRuntime
         _ticker?.Dispose();
         _progressTicker?.Dispose();
         _versionWake.Set();
+        _introductionsWake.Set();
         Healer.Stop();
         Transfer.Dispose();
         _tokenWake.Set();
@@ -372,7 +379,7 @@ internal sealed class NodeRuntime
         Hub.Stop();
         Housekeeping.Stop();
         Disks.Stop();
-        await Task.WhenAll(_publication, _versionMonitor, _healing, _tokenKeeper, _housekeepingTask, _diskCare, _raftLoopTask);
+        await Task.WhenAll(_publication, _introductions, _versionMonitor, _healing, _tokenKeeper, _housekeepingTask, _diskCare, _raftLoopTask);
         await Guard(FinishAsync());
 
         ApplyLoop.Stop();

@@ -11,6 +11,7 @@ using Cairn.Storage;
 using Cairn.Storage.Manifest;
 using Cairn.Storage.Revisions;
 using Cairn.Storage.Wal;
+using Microsoft.Extensions.Logging;
 
 namespace Cairn.Server;
 
@@ -101,6 +102,7 @@ internal static class NodeStart
             var identity = await CountStartAsync(manifests, world, options, etcd);
             var memory = MemberMemory.Read(manifests.Newest!.MemberState.Span);
             var process = new ProcessIdentity(identity.Incarnation, identity.StartCounter, new Prng(~world.Seed).NextUInt64() | 1);
+            var isKnown = identity.MemberId != 0;
             FoundCluster? joined = null;
             if (identity.MemberId == 0)
             {
@@ -129,6 +131,8 @@ internal static class NodeStart
             var (revisions, state, checkpointRevision) = OpenState(world, manifests.Newest!, options);
             var log = LogStart.Fill(manifests.Newest!, contents);
             logger.Started(identity.MemberId, identity.ClusterId, state.Applied.Index, (int)(log.LastIndex - state.Applied.Index));
+            ReportContradictions(logger, isKnown ? options : null, identity, state);
+
             return new OpenedNode
             {
                 Options = options,
@@ -254,6 +258,26 @@ internal static class NodeStart
         };
         var stored = StoredState.Open(world.Disk, DataDirectory.Store, manifest, world.RevisionLogOptions, stateOptions);
         return (stored.Log, stored.State, stored.CheckpointRevision);
+    }
+
+    /// <summary>Says which flags the data directory knows better.</summary>
+    private static void ReportContradictions(ILogger logger, NodeOptions? options, ManifestIdentity identity, StateMachine state)
+    {
+        if (options is null)
+        {
+            return;
+        }
+
+        var name = state.View.Members.Find(identity.MemberId)?.Name ?? "";
+        string?[] found =
+        [
+            identity.Token == options.ClusterToken ? null : $"--initial-cluster-token is {options.ClusterToken}, the cluster was founded with {identity.Token}",
+            name.Length == 0 || name == options.Name ? null : $"--name is {options.Name}, the member is {name}",
+        ];
+        if (found.Any(each => each is not null))
+        {
+            logger.FlagsIgnored(string.Join("; ", found.Where(each => each is not null)));
+        }
     }
 
     private static LogEnd EndOf(MemoryLog log)

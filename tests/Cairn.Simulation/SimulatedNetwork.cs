@@ -1,6 +1,7 @@
 using Cairn.Raft;
 using Cairn.Raft.Wire;
 using Cairn.Server;
+using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 using Cairn.Simulation.Observations;
 
@@ -125,7 +126,7 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
         return message.Type == MessageType.App || follower.TermOf(index) == leader.TermOf(index) ? index : 0;
     }
 
-    private void Send(Message message)
+    private void Send(Message message, PeerSight sender)
     {
         record.Sent(message);
         if (!_isPeaceful && prng.Chance(plan.LossPerThousand, 1000))
@@ -138,13 +139,13 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
         var copies = !_isPeaceful && message.Type != MessageType.Prop && prng.Chance(plan.RepeatPerThousand, 1000) ? 2 : 1;
         for (var i = 0; i < copies; i++)
         {
-            world.After(Delay(), world.Outside, () => Deliver(message.From, message.To, bytes));
+            world.After(Delay(), world.Outside, () => Deliver(message.From, message.To, bytes, sender));
         }
     }
 
     private TimeSpan Delay() => TimeSpan.FromMicroseconds(!_isPeaceful && prng.Chance(plan.LatePerThousand, 1000) ? prng.Between(2000, 2_000_000) : prng.Between(100, 3000));
 
-    private void Deliver(ulong from, ulong to, byte[] bytes)
+    private void Deliver(ulong from, ulong to, byte[] bytes, PeerSight sender)
     {
         var member = Members.FirstOrDefault(member => member.MemberId == to);
         if (_cut.Contains((from, to)) || member is not { IsUp: true, Node: { } node })
@@ -160,7 +161,7 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
         }
 
         Invariant.Holds(MessageWire.TryRead(bytes, out var message));
-        member.Machine!.Run(() => node.Receive(message!));
+        member.Machine!.Run(() => node.Receive(message!, sender));
     }
 
     /// <summary>In production every member dials the others for as long as it has no streams to them; there, too, who was removed is told so.</summary>
@@ -191,13 +192,19 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
 
     private sealed class Transport(SimulatedNetwork network, SimulatedMember member, Machine machine) : IPeerTransport
     {
-        public void Attach(Node node) => member.OnOpened(machine, node);
+        private Node? _node;
+
+        public void Attach(Node node)
+        {
+            _node = node;
+            member.OnOpened(machine, node);
+        }
 
         public void Send(Message message)
         {
             if (machine.IsAlive)
             {
-                network.Send(network.Spoil(message));
+                network.Send(network.Spoil(message), _node!.Sight); // Attached before anything is sent.
             }
         }
 

@@ -98,6 +98,7 @@ internal static class ProcessOptionsReader
             Name = name,
             DataDirectory = values.Text("data-dir") is { Length: > 0 } directory ? directory : $"{name}.etcd",
             PeerUrls = peerUrls,
+            PublishesPeerUrls = values.IsSet("initial-advertise-peer-urls"),
             ClientUrls = [.. values.Urls("advertise-client-urls").Select(static url => url.ToString())],
             InitialCluster = values.IsSet("initial-cluster") ? Members(values.Text("initial-cluster")) ?? [] : [new InitialMember(name, peerUrls)],
             IsJoining = values.Text("initial-cluster-state") == "existing",

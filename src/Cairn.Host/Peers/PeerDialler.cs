@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using System.Net;
 using Cairn.Server;
+using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 
 namespace Cairn.Host.Peers;
@@ -58,6 +59,7 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
         request.Headers.TryAddWithoutValidation(PeerHeaders.VersionMin, PeerHeaders.VersionMinValue);
         request.Headers.TryAddWithoutValidation(PeerHeaders.Cluster, $"{node.ClusterId:x}");
         request.Headers.TryAddWithoutValidation(PeerHeaders.Urls, ownUrls);
+        request.Headers.TryAddWithoutValidation(PeerHeaders.Process, node.Sight.ToString());
         return request;
     }
 
@@ -109,6 +111,12 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
                 return await ExplainAsync(response);
             }
 
+            var shown = PeerSight.Parse(response.Headers.TryGetValues(PeerHeaders.Process, out IEnumerable<string>? values) ? values.First() : null);
+            if (!node.Hears(link.MemberId, shown))
+            {
+                return "the process there is not heard for its member";
+            }
+
             Log.StreamUp(logger, TitleOf(traffic), $"{node.MemberId:x}", $"{link.MemberId:x}");
             if (Interlocked.Increment(ref _streams) == 1)
             {
@@ -116,7 +124,7 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
             }
 
             wasUp = true;
-            await ReadAsync(traffic, response);
+            await ReadAsync(link.OpenInlet(traffic, shown), response);
             return null;
         }
         catch (Exception e) when (PeerHttp.IsNetwork(e))
@@ -127,6 +135,7 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
         {
             if (wasUp && Interlocked.Decrement(ref _streams) == 0 && !_stopping.IsCancellationRequested)
             {
+                node.ReportLost(link.MemberId);
                 Log.PeerInactive(logger, $"{link.MemberId:x}");
             }
         }
@@ -143,9 +152,8 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
         return $"{(int)response.StatusCode} {text}";
     }
 
-    private async Task ReadAsync(PeerTraffic traffic, HttpResponseMessage response)
+    private async Task ReadAsync(PeerInlet inlet, HttpResponseMessage response)
     {
-        PeerInlet inlet = link.OpenInlet(traffic);
         PipeReader reader = PipeReader.Create(await response.Content.ReadAsStreamAsync(_stopping.Token), new StreamPipeReaderOptions(bufferSize: 64 * 1024));
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
         try

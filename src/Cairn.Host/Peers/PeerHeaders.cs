@@ -22,6 +22,9 @@ internal static class PeerHeaders
     /// <summary>Addressee, hexadecimal.</summary>
     public const string To = "X-Raft-To";
 
+    /// <summary>What a process of Cairn shows of itself; etcd passes over it.</summary>
+    public const string Process = "X-Cairn-Process";
+
     /// <summary>The lowest version that this server can work with, as etcd says it.</summary>
     public const string VersionMinValue = "3.0.0";
 

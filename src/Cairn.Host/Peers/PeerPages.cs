@@ -3,6 +3,7 @@ using System.Globalization;
 using System.IO.Pipelines;
 using Cairn.Host.Operations;
 using Cairn.Server;
+using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -118,7 +119,7 @@ internal sealed class PeerPages(Node node, PeerLinks links, TimeProvider time, I
 
         IntroduceSender(exchange);
         byte[]? body = await ReadBodyAsync(exchange);
-        return body is null ? PageAnswer.Error(400, "error reading raft message") : links.Receive(body) switch
+        return body is null ? PageAnswer.Error(400, "error reading raft message") : links.Receive(body, PeerSight.Parse(exchange.Header(PeerHeaders.Process))) switch
         {
             PeerDelivery.Taken => new PageAnswer(204, "", default),
             PeerDelivery.Forbidden => PageAnswer.Error(403, "forbidden"),
@@ -141,6 +142,7 @@ internal sealed class PeerPages(Node node, PeerLinks links, TimeProvider time, I
     {
         // On every answer, errors included: without it etcd takes this for version 2.
         exchange.SetHeader(PeerHeaders.Version, Versions.Etcd);
+        exchange.SetHeader(PeerHeaders.Process, node.Sight.ToString());
         exchange.SetHeader(PeerHeaders.Cluster, $"{node.ClusterId:x}");
         if (Judge(exchange, out PeerLink? link, out PeerTraffic traffic) is { } refusal)
         {
@@ -197,6 +199,11 @@ internal sealed class PeerPages(Node node, PeerLinks links, TimeProvider time, I
         if (node.IsRemovedMember(from))
         {
             return PageAnswer.Error(410, "removed member");
+        }
+
+        if (!node.Hears(from, PeerSight.Parse(exchange.Header(PeerHeaders.Process))))
+        {
+            return PageAnswer.Error(403, "this process is not heard for its member");
         }
 
         link = links.Find(from);

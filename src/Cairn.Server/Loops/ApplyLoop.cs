@@ -1,6 +1,7 @@
 using Cairn.Raft;
 using Cairn.Raft.Wire;
 using Cairn.Server.Leases;
+using Cairn.Server.Membership;
 using Cairn.Server.Metrics;
 using Cairn.Server.Peers;
 using Cairn.Server.Proposals;
@@ -49,6 +50,9 @@ internal sealed record ApplyLoopParts
 
     /// <summary>This member.</summary>
     public required ulong MemberId { get; init; }
+
+    /// <summary>What the node was told.</summary>
+    public required NodeOptions Options { get; init; }
 }
 
 /// <summary>Sole writer of the state: applies what is committed, shows it to readers, tells those who wait, and passes the changes on.</summary>
@@ -156,7 +160,7 @@ internal sealed class ApplyLoop
     public void TellPeers()
     {
         var others = _parts.State.View.Members.Members.Where(member => member.Id != _parts.MemberId);
-        _parts.Transport?.SetPeers([.. others.Select(member => new PeerAddress(member.Id, member.PeerUrls))]);
+        _parts.Transport?.SetPeers([.. others.Select(member => new PeerAddress(member.Id, PeerUrls.Of(member, _parts.Options)))]);
     }
 
     /// <summary>Runs until <see cref="Stop"/>.</summary>

@@ -20,7 +20,7 @@ internal static class LoopAssembly
         Self = () => node.Auth.Self,
         Leases = node.Leases,
         NoSpaceFound = () => node.Disks.Reserve.Release(),
-        Transport = node.World.Transport,
+        Transport = node.Fence,
         OfferSnapshot = node.Transfer.Offer,
         Install = node.Transfer.InstallAsync,
         Metrics = node.Metrics,
@@ -46,6 +46,7 @@ internal static class LoopAssembly
         Transport = node.World.Transport,
         Metrics = node.Metrics,
         MemberId = opened.MemberId,
+        Options = node.Options,
         RoomWanted = () => node.Housekeeping.Wake(),
     });
 }

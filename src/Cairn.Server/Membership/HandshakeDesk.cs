@@ -27,13 +27,23 @@ internal sealed class HandshakeDesk(NodeRuntime node)
         };
         if (answer.Reason.Length == 0)
         {
-            answer.Verdict = Verdict.Accepted;
+            var end = new LogEnd(shown.End?.Term ?? 0, shown.End?.LastTerm ?? 0, shown.End?.LastIndex ?? 0);
+            var judgement = node.Fence.Judge(shown.MemberId, new PeerSight(shown.MemberId, new ProcessIdentity(shown.Incarnation, shown.StartCounter, shown.Nonce), end));
+            answer.Reason = judgement.Reason;
+            answer.Verdict = judgement.Verdict switch
+            {
+                JudgementKind.Accepted => Verdict.Accepted,
+                JudgementKind.Deferred => Verdict.Deferred,
+                _ => Verdict.Refused,
+            };
         }
 
         return new PeerAnswer(200, answer.ToByteArray());
     }
 
-    private Handshake Describe()
+    /// <summary>Describes this process.</summary>
+    /// <returns>What it shows.</returns>
+    public Handshake Describe()
     {
         var members = node.View.Members;
         var self = members.Find(node.Headers.MemberId);
@@ -48,7 +58,7 @@ internal sealed class HandshakeDesk(NodeRuntime node)
             StartCounter = node.Process.StartCounter,
             Nonce = node.Process.Nonce,
             Standing = node.Memory.Fenced.Length > 0 ? Standing.Fenced : node.Memory.IsEvicted ? Standing.Evicted : Standing.Member,
-            End = new DurableEnd { Term = node.End.Term, LastTerm = node.End.LastTerm, LastIndex = node.End.LastIndex },
+            End = new DurableEnd { Term = node.Sight.End.Term, LastTerm = node.Sight.End.LastTerm, LastIndex = node.Sight.End.LastIndex },
             Founding = node.Memory.Founding,
             AppliedIndex = node.Facts.Applied,
         };

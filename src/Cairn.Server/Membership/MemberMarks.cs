@@ -6,29 +6,37 @@ namespace Cairn.Server.Membership;
 public sealed class MemberMarks
 {
     private readonly Lock _lock = new();
-    private ImmutableSortedDictionary<ulong, PeerMark> _marks = ImmutableSortedDictionary<ulong, PeerMark>.Empty;
+    private readonly Dictionary<ulong, PeerMark> _marks = [];
 
     /// <summary>Starts from what was remembered.</summary>
     /// <param name="marks">The marks, by member.</param>
-    public MemberMarks(IEnumerable<KeyValuePair<ulong, PeerMark>> marks) => _marks = marks.ToImmutableSortedDictionary();
+    public MemberMarks(IEnumerable<KeyValuePair<ulong, PeerMark>> marks) => _marks = new(marks);
 
     /// <summary>The marks, by member.</summary>
-    public ImmutableSortedDictionary<ulong, PeerMark> All => Volatile.Read(ref _marks);
+    public ImmutableSortedDictionary<ulong, PeerMark> All
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _marks.ToImmutableSortedDictionary();
+            }
+        }
+    }
 
     /// <summary>Notes a promise of a member whose process was accepted; of others nothing is known.</summary>
     /// <param name="memberId">The member.</param>
     /// <param name="term">Term in which it promised.</param>
     /// <param name="index">Index up to which it acknowledged; 0 for a vote.</param>
-    public void Promised(ulong memberId, ulong term, ulong index)
+    /// <param name="committed">Commit index of that term, if this member leads in it; 0 otherwise.</param>
+    public void Promised(ulong memberId, ulong term, ulong index, ulong committed = 0)
     {
         lock (_lock)
         {
-            if (!_marks.TryGetValue(memberId, out var mark) || term < mark.Term || (term == mark.Term && index <= mark.Index))
+            if (_marks.TryGetValue(memberId, out var mark) && (term > mark.Term || (term == mark.Term && index > mark.Index)))
             {
-                return;
+                _marks[memberId] = mark with { Term = term, Index = index, CommittedIndex = Math.Max(mark.CommittedIndex, Math.Min(index, committed)) };
             }
-
-            _marks = _marks.SetItem(memberId, mark with { Term = term, Index = index });
         }
     }
 
@@ -39,12 +47,12 @@ public sealed class MemberMarks
     {
         lock (_lock)
         {
-            foreach (var (id, mark) in _marks)
+            foreach (var (id, mark) in _marks.ToArray())
             {
                 var acknowledged = Math.Min(mark.Index, committed);
                 if (mark.Term == term && acknowledged > mark.CommittedIndex)
                 {
-                    _marks = _marks.SetItem(id, mark with { CommittedIndex = acknowledged });
+                    _marks[id] = mark with { CommittedIndex = acknowledged };
                 }
             }
         }
@@ -65,7 +73,7 @@ public sealed class MemberMarks
             var judgement = Judge(known, recorded, shown, end, isOtherAlive);
             if (judgement.IsAccepted && shown is not null && known?.Process != shown)
             {
-                _marks = _marks.SetItem(memberId, known?.Process.Incarnation == shown.Incarnation ? known with { Process = shown } : new PeerMark { Process = shown });
+                _marks[memberId] = known?.Process.Incarnation == shown.Incarnation ? known with { Process = shown } : new PeerMark { Process = shown };
             }
 
             return judgement;

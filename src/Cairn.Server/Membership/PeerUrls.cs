@@ -1,6 +1,9 @@
+using System.Collections.Immutable;
+using Cairn.State.Members;
+
 namespace Cairn.Server.Membership;
 
-/// <summary>Judges peer URLs as etcd does.</summary>
+/// <summary>Judges peer URLs as etcd does, and collects them.</summary>
 /// <remarks>Source: etcd client/pkg/types/urls.go.</remarks>
 internal static class PeerUrls
 {
@@ -8,6 +11,17 @@ internal static class PeerUrls
     /// <param name="urls">The URLs.</param>
     /// <returns>True if so.</returns>
     public static bool AreValid(IReadOnlyCollection<string> urls) => urls.Count > 0 && urls.All(IsValid);
+
+    /// <summary>Where a member may be reached: under the URLs of the membership, and under those that the list of members gives its name now, since all may have moved.</summary>
+    /// <remarks>An address proves nothing: who answers there shows who it is.</remarks>
+    /// <param name="member">The member.</param>
+    /// <param name="options">What this member was told.</param>
+    /// <returns>The URLs, those of the membership first.</returns>
+    public static ImmutableArray<string> Of(MemberRecord member, NodeOptions options)
+    {
+        var listed = member.Name.Length == 0 ? null : options.InitialCluster.FirstOrDefault(each => each.Name == member.Name);
+        return listed is null ? member.PeerUrls : [.. member.PeerUrls.Union(listed.PeerUrls, StringComparer.Ordinal)];
+    }
 
     private static bool IsValid(string url)
     {

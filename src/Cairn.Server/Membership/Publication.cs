@@ -1,9 +1,11 @@
 using Cairn.Protocol;
 using Cairn.Protocol.Membership;
+using Cairn.Raft;
+using Cairn.State.Members;
 
 namespace Cairn.Server.Membership;
 
-/// <summary>Tells the cluster this member's name, client URLs and incarnation, and, on the leader, decides the cluster version. Repeats until it succeeds.</summary>
+/// <summary>Tells the cluster this member's name, client URLs and incarnation, and, on the leader, decides the cluster version. Repeats until it succeeds; then does the same for peer URLs that have changed.</summary>
 /// <remarks>Source: etcd server/etcdserver/server.go (publishV3, monitorClusterVersions).</remarks>
 internal static class Publication
 {
@@ -24,8 +26,35 @@ internal static class Publication
 
         if (!node.IsStopping)
         {
-            node.Logger.Published(node.Headers.MemberId, node.Options.Name);
+            node.Logger.Published(node.Headers.MemberId, NameOf(node));
             node.BecomeReady();
+        }
+
+        while (!node.IsStopping && HasMoved(node))
+        {
+            await MoveAsync(node);
+            await Task.Delay(Retry, node.Time);
+        }
+    }
+
+    // The name on disk, once there is one: the others know this member by it.
+    private static string NameOf(NodeRuntime node) =>
+        node.View.Members.Find(node.Headers.MemberId) is { Name: { Length: > 0 } name } ? name : node.Options.Name;
+
+    private static bool HasMoved(NodeRuntime node) =>
+        node.Options.PublishesPeerUrls
+        && node.View.Members.Find(node.Headers.MemberId) is { } self
+        && !self.PeerUrls.ToHashSet(StringComparer.Ordinal).SetEquals(node.Options.PeerUrls);
+
+    /// <summary>Tells the cluster under which URLs this member is to be reached now.</summary>
+    private static async Task MoveAsync(NodeRuntime node)
+    {
+        var moved = new MemberRecord { Id = node.Headers.MemberId, PeerUrls = node.Options.PeerUrls };
+        var outcome = await node.Changes.ProposeAsync(
+            id => new ConfChange(id, ConfChangeType.UpdateNode, moved.Id, MemberJson.Encode(moved)), default);
+        if (outcome.Error == NodeError.None)
+        {
+            node.Logger.Moved(moved.Id, string.Join(',', moved.PeerUrls));
         }
     }
 
@@ -35,7 +64,7 @@ internal static class Publication
         var self = members.Find(node.Headers.MemberId);
         return node.Facts.Leader != 0
             && self is not null
-            && self.Name == node.Options.Name
+            && self.Name.Length > 0
             && self.ClientUrls.SequenceEqual(node.Options.ClientUrls)
             && self.Incarnation != 0
             && (members.ClusterVersion is not null || node.Facts.LeadingTerm == 0);
@@ -48,7 +77,7 @@ internal static class Publication
             return false;
         }
 
-        var attributes = new Attributes { Name = node.Options.Name };
+        var attributes = new Attributes { Name = NameOf(node) };
         attributes.ClientUrls.AddRange(node.Options.ClientUrls);
         var set = new ClusterMemberAttrSetRequest
         {

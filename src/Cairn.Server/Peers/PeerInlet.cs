@@ -1,4 +1,5 @@
 using System.Buffers;
+using Cairn.Server.Membership;
 
 namespace Cairn.Server.Peers;
 
@@ -20,6 +21,9 @@ public sealed class PeerInlet
         _appends = traffic == PeerTraffic.Appends ? new AppendStreamReader(local, remote) : null;
     }
 
+    /// <summary>What the process at the other end shows; null if nothing.</summary>
+    internal PeerSight? Sender { get; init; }
+
     /// <summary>Takes every whole frame.</summary>
     /// <param name="bytes">What was received; on return, what is left.</param>
     /// <returns>False if the bytes are not of this protocol: the stream must be closed.</returns>
@@ -35,7 +39,10 @@ public sealed class PeerInlet
                 case StreamRead.Malformed:
                     return false;
                 case StreamRead.Message:
-                    _links.Deliver(message!);
+                    _links.Deliver(message!, Sender);
+                    break;
+                case StreamRead.Heartbeat when Sender is not null:
+                    _links.Heard(Sender);
                     break;
                 default:
                     break;

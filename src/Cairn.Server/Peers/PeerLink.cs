@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Cairn.Raft;
+using Cairn.Server.Membership;
 
 namespace Cairn.Server.Peers;
 
@@ -92,8 +93,9 @@ public sealed class PeerLink
 
     /// <summary>Makes the end for a stream that this member has just dialled.</summary>
     /// <param name="traffic">Which stream.</param>
+    /// <param name="sender">What the process at the other end shows; null if nothing.</param>
     /// <returns>The end.</returns>
-    public PeerInlet OpenInlet(PeerTraffic traffic) => new(_links, traffic, _links.LocalId, MemberId);
+    public PeerInlet OpenInlet(PeerTraffic traffic, PeerSight? sender = null) => new(_links, traffic, _links.LocalId, MemberId) { Sender = sender };
 
     /// <summary>Says that something could not be sent, so that the core sends carefully. Any thread.</summary>
     public void ReportUnreachable() => _links.ReportUnreachable(MemberId);

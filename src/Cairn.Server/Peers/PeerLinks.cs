@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Cairn.Raft;
 using Cairn.Raft.Wire;
+using Cairn.Server.Membership;
 
 namespace Cairn.Server.Peers;
 
@@ -92,8 +93,9 @@ public sealed class PeerLinks : IPeerTransport
 
     /// <summary>Takes one message that came as a request of its own. Any thread.</summary>
     /// <param name="body">The body of the request.</param>
+    /// <param name="sender">What the process that sent it shows; null if nothing.</param>
     /// <returns>What became of it.</returns>
-    public PeerDelivery Receive(ReadOnlyMemory<byte> body)
+    public PeerDelivery Receive(ReadOnlyMemory<byte> body, PeerSight? sender = null)
     {
         if (!MessageWire.TryRead(body, out var message) || message is null)
         {
@@ -105,7 +107,7 @@ public sealed class PeerLinks : IPeerTransport
             return PeerDelivery.Forbidden;
         }
 
-        Deliver(message);
+        Deliver(message, sender);
         return PeerDelivery.Taken;
     }
 
@@ -124,13 +126,18 @@ public sealed class PeerLinks : IPeerTransport
 
     /// <summary>Hands a message to the node, unless it is of a kind that members never send to each other.</summary>
     /// <param name="message">The message.</param>
-    internal void Deliver(Message message)
+    /// <param name="sender">What the process that sent it shows; null if nothing.</param>
+    internal void Deliver(Message message, PeerSight? sender)
     {
         if (message.To == LocalId && PeerMessages.MayCome(message))
         {
-            Volatile.Read(ref _node)?.Receive(message);
+            Volatile.Read(ref _node)?.Receive(message, sender);
         }
     }
+
+    /// <summary>Notes that a process is alive.</summary>
+    /// <param name="sender">What it shows.</param>
+    internal void Heard(PeerSight sender) => Volatile.Read(ref _node)?.Hears(sender.MemberId, sender);
 
     /// <summary>Says that something could not be sent.</summary>
     /// <param name="memberId">The addressee.</param>

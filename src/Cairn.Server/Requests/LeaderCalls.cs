@@ -1,3 +1,4 @@
+using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 
 namespace Cairn.Server.Requests;
@@ -20,7 +21,8 @@ internal sealed class LeaderCalls(NodeRuntime node)
         {
             while (node.Facts.LeadingTerm == 0 && !node.IsStopping && node.World.Calls is { } calls)
             {
-                foreach (var url in node.View.Members.Find(node.Facts.Leader)?.PeerUrls ?? [])
+                var leader = node.View.Members.Find(node.Facts.Leader);
+                foreach (var url in leader is null ? [] : PeerUrls.Of(leader, node.Options))
                 {
                     // An error of the leader is not its last word: it may be about to lose its office.
                     var answer = await calls.AskAsync(url, call, both.Token);

@@ -30,7 +30,10 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
             IsLearner = node.Facts.IsLearner,
             Alarms = [.. view.Alarms.All.Select(alarm => $"memberID:{alarm.MemberId} alarm:{alarm.Kind.ToString().ToUpperInvariant()} ")],
             Impairment = (node.Failure ?? node.Facts.WriteFailure)?.Message
-                ?? (node.IsStopping ? "the node stops" : node.Disks.Reserve.IsLow ? "the disk is full" : node.Disks.Damage.Describe()),
+                ?? (node.Memory.Fenced is { Length: > 0 } fenced ? $"the member is fenced: {fenced}"
+                    : node.IsStopping ? "the node stops"
+                    : node.Disks.Reserve.IsLow ? "the disk is full"
+                    : node.Disks.Damage.Describe()),
             ClusterVersion = view.Members.ClusterVersion,
             Healing = view.Healing.Current is { } heal ? $"healing: {heal.Detected}" : node.Healer.Notices.Select(static notice => $"not healed: {notice.Text}").FirstOrDefault(),
         };

@@ -108,6 +108,20 @@ public sealed class SimulatedDisk : IDisk
         BeginLife();
     }
 
+    /// <summary>Copies all files as processes see them, durably: the image of a disk.</summary>
+    /// <returns>Another disk.</returns>
+    public SimulatedDisk Copy()
+    {
+        var copy = new SimulatedDisk(_prng.NextUInt64(), _time);
+        foreach (var (path, inode) in _names.Cache)
+        {
+            copy._names.Set(path, inode?.Copy());
+            copy._names.Sync(SimulatedNames.ParentOf(path));
+        }
+
+        return copy;
+    }
+
     /// <summary>Plans failures.</summary>
     /// <param name="operation">The call: "pwrite", "fdatasync", "fallocate", "ftruncate", "rename", "unlink", "fsync", "open".</param>
     /// <param name="path">Part of the path.</param>

@@ -6,13 +6,16 @@ internal sealed class SimulatedInode
     private const int SectorBytes = 512;
 
     private readonly List<Change> _dirty = [];
-    private readonly SimulatedContent _platter = new();
+    private SimulatedContent _platter = new();
 
     /// <summary>What reads see.</summary>
     public SimulatedContent Cache { get; private set; } = new();
 
     /// <summary>Whether a process holds the lock of the file.</summary>
     public bool Locked { get; set; }
+
+    /// <summary>Copies what reads see.</summary>
+    public SimulatedInode Copy() => new() { Cache = Cache.Clone(), _platter = Cache.Clone() };
 
     public void Write(long offset, ReadOnlySpan<byte> source)
     {

@@ -195,6 +195,10 @@ public sealed class ClusterWorld
 
     private sealed class Transport(ClusterWorld world) : IPeerTransport
     {
+        private Node? _self;
+
+        public void Attach(Node node) => _self = node;
+
         public void Send(Message message) => _ = DeliverAsync(message);
 
         public void SetPeers(IReadOnlyList<PeerAddress> peers)
@@ -213,7 +217,7 @@ public sealed class ClusterWorld
                     return;
                 }
 
-                node.Receive(message);
+                node.Receive(message, _self!.Sight);
             }
         }
     }

@@ -1,0 +1,81 @@
+using Cairn.Protocol.Peers;
+using Cairn.Server.Founding;
+using Cairn.Server.Loops;
+using Cairn.Server.Peers;
+using Google.Protobuf;
+
+namespace Cairn.Server.Membership;
+
+/// <summary>Shows this process to every other member until each has said that it hears it; learns from any of them that it must not speak.</summary>
+/// <remarks>Nothing waits for it: a member works with whoever hears it.</remarks>
+internal static class Introductions
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(1);
+
+    /// <summary>Runs until the node stops.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="wake">Wakes it, to see that the node stops.</param>
+    /// <returns>Completes when the node stops.</returns>
+    public static async Task RunAsync(NodeRuntime node, AsyncSignal wake)
+    {
+        var desk = new HandshakeDesk(node);
+        var known = new HashSet<ulong>();
+        using var timer = node.Time.CreateTimer(static state => ((AsyncSignal)state!).Set(), wake, Interval, Interval);
+        while (!node.IsStopping)
+        {
+            foreach (var member in node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId && !known.Contains(member.Id)))
+            {
+                if (!node.IsStopping && node.Memory.Fenced.Length == 0 && await ShowAsync(node, desk, PeerUrls.Of(member, node.Options)))
+                {
+                    known.Add(member.Id);
+                }
+            }
+
+            await wake.WaitAsync();
+        }
+    }
+
+    /// <returns>Whether the other need not be asked again.</returns>
+    private static async ValueTask<bool> ShowAsync(NodeRuntime node, HandshakeDesk desk, IEnumerable<string> urls)
+    {
+        foreach (var url in node.World.Calls is null ? [] : urls)
+        {
+            using var limit = new CancellationTokenSource(AnswerWithin, node.Time);
+            var answer = await node.World.Calls!.AskAsync(url, new PeerCall(Founder.HandshakePath, desk.Describe().ToByteArray()), limit.Token); // Checked.
+            if (answer.Status == 404)
+            {
+                // Of etcd, which hears everybody.
+                return true;
+            }
+
+            if (answer.Status != 200 || !TryParse(answer.Body, out var said) || said.Speaker?.ClusterId != node.Headers.ClusterId)
+            {
+                continue;
+            }
+
+            if (said.Verdict == Verdict.Refused)
+            {
+                node.Fence.BecomeFenced($"{said.Speaker.Name} ({url}) does not hear it: {said.Reason}");
+            }
+
+            return said.Verdict == Verdict.Accepted;
+        }
+
+        return false;
+    }
+
+    private static bool TryParse(ReadOnlyMemory<byte> body, out HandshakeAnswer answer)
+    {
+        answer = new HandshakeAnswer();
+        try
+        {
+            answer.MergeFrom(body.Span);
+            return true;
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,147 @@
+using System.Collections.Concurrent;
+using Cairn.Raft;
+using Cairn.Server.Peers;
+
+namespace Cairn.Server.Membership;
+
+/// <summary>Stands between the core and the transport: hears only processes that may speak for their members, and keeps silent if this one may not.</summary>
+/// <remarks>
+/// A fenced member neither votes nor acknowledges: what it would say is dropped here, whoever made it say so, and so is what it hears. Thread-safe.
+/// </remarks>
+/// <param name="node">The node.</param>
+internal sealed class PeerFence(NodeRuntime node) : IPeerTransport
+{
+    // Streams between members carry something every five thirds of a second; one that ended is reported.
+    private static readonly TimeSpan AliveFor = TimeSpan.FromSeconds(4);
+
+    private readonly ConcurrentDictionary<ulong, Contact> _contacts = new();
+    private readonly ConcurrentDictionary<(ulong MemberId, ulong Nonce), JudgementKind> _said = new();
+
+    /// <summary>Whether a process is heard; what it promises is remembered.</summary>
+    /// <param name="message">What it says.</param>
+    /// <param name="sender">What it shows; null if it shows nothing, as etcd's.</param>
+    /// <returns>False if the message must be dropped.</returns>
+    public bool Admits(Message message, PeerSight? sender)
+    {
+        // What a member passes on for another still bears the name of that other.
+        var memberId = sender?.MemberId ?? message.From;
+        if (!Hears(memberId, sender))
+        {
+            return false;
+        }
+
+        // Only these are promises: both waited for the disk.
+        if (message.From == memberId && message is { Reject: false, Type: MessageType.AppResp or MessageType.VoteResp })
+        {
+            var committed = node.Facts.LeadingTerm == message.Term ? node.Facts.Committed : 0;
+            node.Memory.Marks.Promised(message.From, message.Term, message.Type == MessageType.AppResp ? message.Index : 0, committed);
+        }
+
+        return true;
+    }
+
+    /// <summary>Whether a process is heard.</summary>
+    /// <param name="memberId">The member for which it is to speak.</param>
+    /// <param name="sender">What it shows.</param>
+    /// <returns>False if it may not, or is somebody else.</returns>
+    public bool Hears(ulong memberId, PeerSight? sender)
+    {
+        if (node.Memory.Fenced.Length > 0 || (sender is not null && sender.MemberId != memberId))
+        {
+            return false;
+        }
+
+        if (sender is not null && _contacts.TryGetValue(memberId, out var contact) && contact.Process == sender.Process)
+        {
+            contact.HeardAt = node.Time.GetTimestamp();
+            return true;
+        }
+
+        return Judge(memberId, sender).IsAccepted;
+    }
+
+    /// <summary>Judges a process that is not the one which was heard last.</summary>
+    /// <param name="memberId">The member for which it speaks.</param>
+    /// <param name="sender">What it shows.</param>
+    /// <returns>The judgement.</returns>
+    public Judgement Judge(ulong memberId, PeerSight? sender)
+    {
+        var marks = node.Memory.Marks;
+        if (node.Facts.LeadingTerm is var term and not 0)
+        {
+            marks.Committed(term, node.Facts.Committed);
+        }
+
+        var recorded = node.View.Members.Find(memberId)?.Incarnation ?? 0;
+        var isOtherAlive = _contacts.TryGetValue(memberId, out var contact) && contact.HeardAt != 0
+            && node.Time.GetElapsedTime(contact.HeardAt) < AliveFor;
+        var judgement = marks.Judge(memberId, recorded, sender?.Process, sender?.End ?? default, isOtherAlive);
+        if (!judgement.IsAccepted)
+        {
+            Say(memberId, sender, judgement);
+        }
+        else if (sender is not null)
+        {
+            _contacts[memberId] = new Contact(sender.Process) { HeardAt = node.Time.GetTimestamp() };
+        }
+
+        return judgement;
+    }
+
+    /// <summary>Notes that a connection of a member ended: its process may be gone.</summary>
+    /// <param name="memberId">The member.</param>
+    public void Lost(ulong memberId)
+    {
+        if (_contacts.TryGetValue(memberId, out var contact))
+        {
+            contact.HeardAt = 0;
+        }
+    }
+
+    /// <summary>Learns from another member that this one must not speak for its member, and remembers that durably.</summary>
+    /// <param name="reason">Why.</param>
+    public void BecomeFenced(string reason)
+    {
+        if (node.Memory.Fenced.Length == 0)
+        {
+            node.Memory.Fenced = reason;
+            node.Logger.Fenced(node.Headers.MemberId, reason);
+            node.Housekeeping.WriteSoon();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Send(Message message)
+    {
+        if (node.Memory.Fenced.Length == 0)
+        {
+            node.World.Transport?.Send(message);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void SetPeers(IReadOnlyList<PeerAddress> peers) => node.World.Transport?.SetPeers(peers);
+
+    private void Say(ulong memberId, PeerSight? sender, in Judgement judgement)
+    {
+        var key = (memberId, sender?.Process.Nonce ?? 0);
+        if (!_said.TryGetValue(key, out var before) || before != judgement.Verdict)
+        {
+            _said[key] = judgement.Verdict;
+            node.Logger.PeerNotHeard(memberId, judgement.Reason);
+        }
+    }
+
+    private sealed class Contact(ProcessIdentity process)
+    {
+        private long _heardAt;
+
+        public ProcessIdentity Process => process;
+
+        public long HeardAt
+        {
+            get => Volatile.Read(ref _heardAt);
+            set => Volatile.Write(ref _heardAt, value);
+        }
+    }
+}
