@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 
@@ -5,6 +6,7 @@ namespace Cairn.Host.Listening;
 
 /// <summary>Passes connections on to one of several targets, in turns; one that cannot be reached is left alone for a while.</summary>
 /// <remarks>Source: etcd server/proxy/tcpproxy/userspace.go. Thread-safe.</remarks>
+[SuppressMessage("Design", "CA1001", Justification = "A semaphore without a wait handle holds nothing, and connections that are being cut still release it.")]
 internal sealed class TcpForwarder
 {
     // A connection costs two descriptors and two buffers; more than this many are more than a process may hold by default.

@@ -93,8 +93,9 @@ internal sealed class TlsCredentials
         };
         if (_options.Auto)
         {
-            // Certificates that each member made for itself prove nothing; the connection is still not in the clear.
+#pragma warning disable CA5359 // Certificates that each member made for itself prove nothing; the connection is still not in the clear.
             options.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
+#pragma warning restore CA5359
         }
         else if (material.Authorities is { } authorities)
         {

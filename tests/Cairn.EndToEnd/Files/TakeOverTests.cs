@@ -121,7 +121,7 @@ public sealed class TakeOverTests
         return run;
     }
 
-    private static Task ReadyAsync(ProgramRun run) => run.LineAsync(static line => line.Contains("ready to serve client requests", StringComparison.Ordinal));
+    private static Task<string> ReadyAsync(ProgramRun run) => run.LineAsync(static line => line.Contains("ready to serve client requests", StringComparison.Ordinal));
 
     /// <summary>Who belongs to the cluster, as etcdctl lists it, learners marked.</summary>
     private static async Task<List<string>> MembersAsync(Etcdctl etcdctl) =>

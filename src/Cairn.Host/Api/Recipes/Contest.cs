@@ -1,6 +1,5 @@
 using Cairn.Protocol;
 using Cairn.Server;
-using Cairn.Server.Watch;
 using Google.Protobuf;
 
 namespace Cairn.Host.Api.Recipes;

@@ -1,5 +1,4 @@
 using Cairn.Protocol.Transfer;
-using Cairn.Server;
 using Cairn.Server.Peers;
 using Cairn.Server.Transfer;
 using Cairn.Tests.Server.Simulated;
