@@ -1,4 +1,3 @@
-using Cairn.Server;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
 
