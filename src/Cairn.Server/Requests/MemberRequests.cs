@@ -242,7 +242,13 @@ internal sealed class MemberRequests(NodeRuntime node)
             return record is null ? NodeError.MemberNotFound : NodeError.MemberNotLearner;
         }
 
-        var status = await node.RaftLoop.DescribeAsync();
+        var described = node.RaftLoop.DescribeAsync();
+        if (await Patience.WaitAsync(described, Timeout.InfiniteTimeSpan, node.Time, default) != WaitOutcome.Done)
+        {
+            return NodeError.Stopped;
+        }
+
+        var status = await described;
         if (status.Peers.All(peer => peer.Id != status.Basic.Id))
         {
             // A leader that was removed leads on, for a moment, without being among them.

@@ -117,8 +117,14 @@ public sealed class ClusterWorld
         {
             Nodes[index] = null;
             _receptions.Remove($"http://m{index}:2380");
-            _byId.Remove(node.Look().MemberId);
+            var id = node.Look().MemberId;
+            _byId.Remove(id);
             await node.DisposeAsync();
+            foreach (var other in Nodes)
+            {
+                // As the system closes the connections of a process that ends.
+                other?.ReportLost(id);
+            }
         }
     }
 
