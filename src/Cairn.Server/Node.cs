@@ -106,7 +106,7 @@ public sealed class Node : IAsyncDisposable
         catch (Exception e) when (e is CorruptionException or UnknownFormatException)
         {
             disk.Dispose();
-            throw new IOException($"{options.DataDirectory}: {e.Message}", e);
+            throw new IOException($"{(e is CorruptionException ? "data corruption in " : "")}{options.DataDirectory}: {e.Message}", e);
         }
         catch
         {
