@@ -67,6 +67,12 @@ public sealed class LeaseKeeper : IAsyncDisposable
         {
             // The owner wants no more renewals.
         }
+        catch
+        {
+            // Whatever it was: nobody renews any more, and who relies on the lease has to know.
+            await LoseAsync().ConfigureAwait(false);
+            throw;
+        }
     }
 
     // Renews over one stream until it fails or the lease has ended.

@@ -49,8 +49,9 @@ public sealed class GrpcStream<TRequest, TResponse> : IAsyncDisposable
             await stream.WriteAsync(_frame.WrittenMemory, _scope.Token).ConfigureAwait(false);
             await stream.FlushAsync(_scope.Token).ConfigureAwait(false);
         }
-        catch (Exception e) when (CallFailures.Concerns(e))
+        catch (Exception e) when (CallFailures.Concerns(e) || e is InvalidOperationException)
         {
+            // The latter, a disposed stream among them, is how a request says that it ended while this was being written.
             throw _scope.Translate(e);
         }
     }

@@ -79,6 +79,24 @@ public sealed class GrpcStreamTests
     }
 
     [Fact]
+    public async Task A_write_after_the_connection_is_gone_fails_as_the_call_did()
+    {
+        var calls = new List<ScriptedCall>();
+        using var channel = Channel(call =>
+        {
+            calls.Add(call);
+            throw new HttpRequestException(HttpRequestError.ConnectionError, "refused");
+        });
+        await using var stream = channel.Open(KeepAlive);
+        await Assert.ThrowsAsync<GrpcException>(async () => await stream.ReadAsync());
+        await calls[0].RequestEnded;
+
+        var failure = await Assert.ThrowsAsync<GrpcException>(async () => await stream.WriteAsync(new LeaseKeepAliveRequest { ID = 1 }));
+
+        Assert.Equal(GrpcStatusCode.Unavailable, failure.Status.Code);
+    }
+
+    [Fact]
     public async Task Cancellation_ends_a_read_that_waits()
     {
         using var given = new CancellationTokenSource();

@@ -43,6 +43,9 @@ internal sealed class ScriptedCall
 
     public Task<HttpResponseMessage> Response => _response.Task;
 
+    /// <summary>Completes when the request's side of the call has ended, and nothing can be written any more.</summary>
+    public Task RequestEnded { get; private set; } = Task.CompletedTask;
+
     public string? Header(string name) => Request.Headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null;
 
     public async Task<T> ReadAsync<T>(MessageParser<T> parser)
@@ -105,7 +108,7 @@ internal sealed class ScriptedCall
 
     public void Run(Func<ScriptedCall, Task> script)
     {
-        _ = CopyRequestAsync();
+        RequestEnded = CopyRequestAsync();
         _ = RunAsync(script);
     }
 
