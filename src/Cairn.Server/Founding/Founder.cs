@@ -35,8 +35,6 @@ internal sealed class Founder
     private readonly ImmutableArray<MemberRecord> _listed;
     private readonly ILogger _logger;
     private volatile Handshake _shown;
-    private string _lastReason = "";
-    private long _lastSaid;
 
     /// <summary>Prepares; nothing is asked or answered yet.</summary>
     /// <param name="options">What the node is told.</param>
@@ -88,10 +86,10 @@ internal sealed class Founder
                     break;
                 case FoundingDecision.Start start when !start.Record.Equals(_memory.Founding):
                     await AgreeAsync(start.Record);
-                    _world.Reception.Waiting = null;
+                    _world.Reception.StopWaiting();
                     return decision;
                 default:
-                    _world.Reception.Waiting = null;
+                    _world.Reception.StopWaiting();
                     return decision;
             }
         }
@@ -212,10 +210,8 @@ internal sealed class Founder
 
     private async Task WaitAsync(string reason, CancellationToken cancelled)
     {
-        _world.Reception.Waiting = reason;
-        if (reason != _lastReason || _world.Time.GetElapsedTime(_lastSaid) >= RepeatEvery)
+        if (_world.Reception.WaitFor(reason, _world.Time, RepeatEvery))
         {
-            (_lastReason, _lastSaid) = (reason, _world.Time.GetTimestamp());
             _logger.FoundingWaits(reason);
         }
 

@@ -28,8 +28,6 @@ internal sealed class Readmission
     private readonly ILogger _logger;
     private readonly string[] _urls;
     private bool _hasToldOthers;
-    private string _lastReason = "";
-    private long _lastSaid;
 
     /// <summary>Prepares; nothing is asked yet.</summary>
     /// <param name="options">What the node is told.</param>
@@ -82,7 +80,7 @@ internal sealed class Readmission
                 var answer = await AskAsync(isWished, cancelled);
                 if (answer is { HasPlace: true })
                 {
-                    _world.Reception.Waiting = null;
+                    _world.Reception.StopWaiting();
                     return;
                 }
 
@@ -99,10 +97,8 @@ internal sealed class Readmission
 
     private void Say(string reason)
     {
-        _world.Reception.Waiting = reason;
-        if (reason != _lastReason || _world.Time.GetElapsedTime(_lastSaid) >= RepeatEvery)
+        if (_world.Reception.WaitFor(reason, _world.Time, RepeatEvery))
         {
-            (_lastReason, _lastSaid) = (reason, _world.Time.GetTimestamp());
             _logger.ReadmissionWaits(reason);
         }
     }

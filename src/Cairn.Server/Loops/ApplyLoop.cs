@@ -280,8 +280,7 @@ internal sealed class ApplyLoop
         _parts.Facts.Applied = last.Index;
         _parts.Gate.Open(last.Index);
         TellWatchers();
-        TellWhoMayWatch();
-        TellTransport();
+        TellOfRules();
         TellProposers();
         _results.Clear();
         Invariant.Holds(_parts.Raft.TryPost(RaftCompletion.OfApply(message)));
@@ -378,28 +377,24 @@ internal sealed class ApplyLoop
         }
     }
 
-    private void TellWhoMayWatch()
+    /// <summary>Tells those who work by the view's users and members that it shows others now.</summary>
+    private void TellOfRules()
     {
+        var (users, members) = (false, false);
         foreach (var result in _results)
         {
-            if (result.Effect is AuthChanged)
-            {
-                _parts.Hub.RulesChanged();
-                return;
-            }
+            users |= result.Effect is AuthChanged;
+            members |= result.Effect is MembersChanged;
         }
-    }
 
-    /// <summary>Only now: the view shows the new members.</summary>
-    private void TellTransport()
-    {
-        foreach (var result in _results)
+        if (users)
         {
-            if (result.Effect is MembersChanged)
-            {
-                TellPeers();
-                return;
-            }
+            _parts.Hub.RulesChanged();
+        }
+
+        if (members)
+        {
+            TellPeers();
         }
     }
 

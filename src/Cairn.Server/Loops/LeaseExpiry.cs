@@ -58,10 +58,18 @@ internal sealed class LeaseExpiry(RaftLoopParts parts, QuorumContact contact)
         }
         else if (message.Type == MessageType.Prop)
         {
-            foreach (ref readonly var entry in message.Entries.Span)
-            {
-                NoteRevocation(parts, entry.Data.Span);
-            }
+            NoteRevocations(parts, message);
+        }
+    }
+
+    /// <summary>Tells the lease clock of the revocations in a message that entered the log of this leader.</summary>
+    /// <param name="parts">What the raft loop works with.</param>
+    /// <param name="message">Proposals of another member.</param>
+    public static void NoteRevocations(RaftLoopParts parts, Message message)
+    {
+        foreach (ref readonly var entry in message.Entries.Span)
+        {
+            NoteRevocation(parts, entry.Data.Span);
         }
     }
 

@@ -12,6 +12,7 @@ public sealed class Reception
     private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile Func<PeerCall, CancellationToken, ValueTask<PeerAnswer>>? _answerer;
     private volatile string? _waiting;
+    private long _saidAt;
     private ImmutableArray<string> _callers = [];
 
     /// <summary>Completes when the member may be asked: its data directory is its own, and says durably who it is.</summary>
@@ -21,7 +22,7 @@ public sealed class Reception
     public string? Waiting
     {
         get => _waiting;
-        internal set => _waiting = value;
+        private set => _waiting = value;
     }
 
     /// <summary>Peer URLs of those who spoke to this member as to one that they know.</summary>
@@ -51,6 +52,26 @@ public sealed class Reception
             _callers = [.. _callers.Union(peerUrls, StringComparer.Ordinal).Take(CallersMax)];
         }
     }
+
+    /// <summary>Notes for what the member waits. One caller at a time.</summary>
+    /// <param name="reason">A sentence for those who look.</param>
+    /// <param name="time">Tells when it was last said.</param>
+    /// <param name="repeatEvery">How often the same is said again.</param>
+    /// <returns>True if it is to be said now: it is another reason, or the last time is long ago.</returns>
+    internal bool WaitFor(string reason, TimeProvider time, TimeSpan repeatEvery)
+    {
+        var isNews = reason != Waiting || time.GetElapsedTime(_saidAt) >= repeatEvery;
+        Waiting = reason;
+        if (isNews)
+        {
+            _saidAt = time.GetTimestamp();
+        }
+
+        return isNews;
+    }
+
+    /// <summary>The member waits no longer.</summary>
+    internal void StopWaiting() => Waiting = null;
 
     /// <summary>Answers from now on.</summary>
     /// <param name="answerer">How.</param>

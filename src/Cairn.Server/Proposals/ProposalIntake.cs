@@ -96,7 +96,7 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
             }
             else if (error == RaftError.None && parts.Facts.LeadingTerm != 0)
             {
-                NoteRevocations(held.Message);
+                LeaseExpiry.NoteRevocations(parts, held.Message);
             }
         }
     }
@@ -105,14 +105,6 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
     {
         proposal.IsAccepted = true;
         LeaseExpiry.NoteRevocation(parts, proposal.Data);
-    }
-
-    private void NoteRevocations(Message message)
-    {
-        foreach (ref readonly var entry in message.Entries.Span)
-        {
-            LeaseExpiry.NoteRevocation(parts, entry.Data.Span);
-        }
     }
 
     /// <summary>Says why a proposal ran out of time, as far as can be known.</summary>

@@ -51,25 +51,8 @@ internal static class EntryDecoder
             return false;
         }
 
-        var reader = new WireReader(IsMethod(field2) ? data : field2);
-        ReadOnlySpan<byte> method = default, path = default;
-        while (reader.TryReadTag(out var tag))
-        {
-            switch (tag)
-            {
-                case 0x12:
-                    method = reader.ReadBytes();
-                    break;
-                case 0x1A:
-                    path = reader.ReadBytes();
-                    break;
-                default:
-                    reader.Skip(tag);
-                    break;
-            }
-        }
-
-        return path.StartsWith("/1"u8) && (method.SequenceEqual("PUT"u8) || method.SequenceEqual("POST"u8) || method.SequenceEqual("DELETE"u8));
+        var v2 = new V2Request(IsMethod(field2) ? data : field2);
+        return v2.Path.StartsWith("/1"u8) && (v2.Method.SequenceEqual("PUT"u8) || v2.Method.SequenceEqual("POST"u8) || v2.Method.SequenceEqual("DELETE"u8));
     }
 
     private static bool TryFindField2(ReadOnlySpan<byte> data, out ReadOnlySpan<byte> field)
@@ -96,40 +79,16 @@ internal static class EntryDecoder
 
     private static InternalRaftRequest? FromV2(ReadOnlySpan<byte> data)
     {
-        ulong id = 0;
-        ReadOnlySpan<byte> method = default, path = default, value = default;
-        var reader = new WireReader(data);
-        while (reader.TryReadTag(out var tag))
-        {
-            switch (tag)
-            {
-                case 0x08:
-                    id = reader.ReadVarint();
-                    break;
-                case 0x12:
-                    method = reader.ReadBytes();
-                    break;
-                case 0x1A:
-                    path = reader.ReadBytes();
-                    break;
-                case 0x22:
-                    value = reader.ReadBytes();
-                    break;
-                default:
-                    reader.Skip(tag);
-                    break;
-            }
-        }
-
-        if (reader.IsBroken)
+        var v2 = new V2Request(data);
+        if (v2.IsBroken)
         {
             return null;
         }
 
-        var request = new InternalRaftRequest { Header = new RequestHeader { ID = id } };
-        if (method.SequenceEqual("PUT"u8))
+        var request = new InternalRaftRequest { Header = new RequestHeader { ID = v2.Id } };
+        if (v2.Method.SequenceEqual("PUT"u8))
         {
-            Translate(Encoding.UTF8.GetString(path), value, request);
+            Translate(Encoding.UTF8.GetString(v2.Path), v2.Value, request);
         }
 
         return request;
@@ -156,5 +115,47 @@ internal static class EntryDecoder
             attributes.ClientUrls.AddRange(clientUrls);
             request.ClusterMemberAttrSet = new ClusterMemberAttrSetRequest { MemberID = id, MemberAttributes = attributes };
         }
+    }
+
+    /// <summary>What means anything of a request of the v2 API.</summary>
+    private readonly ref struct V2Request
+    {
+        public V2Request(ReadOnlySpan<byte> data)
+        {
+            var reader = new WireReader(data);
+            while (reader.TryReadTag(out var tag))
+            {
+                switch (tag)
+                {
+                    case 0x08:
+                        Id = reader.ReadVarint();
+                        break;
+                    case 0x12:
+                        Method = reader.ReadBytes();
+                        break;
+                    case 0x1A:
+                        Path = reader.ReadBytes();
+                        break;
+                    case 0x22:
+                        Value = reader.ReadBytes();
+                        break;
+                    default:
+                        reader.Skip(tag);
+                        break;
+                }
+            }
+
+            IsBroken = reader.IsBroken;
+        }
+
+        public bool IsBroken { get; }
+
+        public ulong Id { get; }
+
+        public ReadOnlySpan<byte> Method { get; }
+
+        public ReadOnlySpan<byte> Path { get; }
+
+        public ReadOnlySpan<byte> Value { get; }
     }
 }
