@@ -74,7 +74,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         _stage = new WaitingPages(reception).Stage;
         using var search = new CancellationTokenSource();
         using var http = new PeerHttp(DialMin + options.Node.ElectionTimeout, tls.Peers);
-        using var limits = new GrpcLimits(options.RequestBytesMax + GrpcOverheadBytes, time, options.ExtensiveMetrics);
+        using var limits = new GrpcLimits(options.RequestBytesMax + GrpcOverheadBytes, time, options.ExtensiveMetrics) { WarnAfter = options.WarnCallAfter };
         await using var web = new WebServer(options, loggers, time);
         AddListeners(web, tls);
         var links = new PeerLinks();

@@ -41,6 +41,9 @@ internal static partial class Log
     [LoggerMessage(5009, LogLevel.Warning, "{Text}")]
     public static partial void Warn(ILogger logger, string text);
 
+    [LoggerMessage(5069, LogLevel.Warning, "request stats")]
+    public static partial void SlowCall(ILogger logger, string method, TimeSpan timeSpent, TimeSpan handle, TimeSpan send, int code, long leftOut);
+
     [LoggerMessage(5010, LogLevel.Information, "ready to serve client requests")]
     public static partial void Ready(ILogger logger);
 

@@ -97,6 +97,68 @@ internal static partial class Log
     [LoggerMessage(2012, LogLevel.Warning, "raised alarm NOSPACE: {Used} bytes in use, quota {Quota}")]
     public static partial void SpaceExceeded(this ILogger logger, long used, long quota);
 
+    /// <summary>Space runs short.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="percent">Part of the limit.</param>
+    /// <param name="used">Bytes in use.</param>
+    /// <param name="quota">The limit.</param>
+    [LoggerMessage(2022, LogLevel.Warning, "{Percent} % of the space quota is in use: {Used} of {Quota} bytes; at 100 % puts are refused")]
+    public static partial void SpaceIsShort(this ILogger logger, int percent, long used, long quota);
+
+    /// <summary>What takes the space is known.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="report">In words.</param>
+    [LoggerMessage(2023, LogLevel.Error, "the store is full: {Report}")]
+    public static partial void SpaceExplained(this ILogger logger, string report);
+
+    /// <summary>A write took long.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="took">From its arrival until its effects could be seen.</param>
+    /// <param name="expectedDuration">How long it may take.</param>
+    /// <param name="request">What it was.</param>
+    /// <param name="error">What the state machine said.</param>
+    /// <param name="queue">Until the core took it.</param>
+    /// <param name="replicate">Until it was committed.</param>
+    /// <param name="sync">From when the core took it until it was durable here.</param>
+    /// <param name="apply">From when it was committed.</param>
+    /// <param name="leftOut">Others like it that were not logged.</param>
+    [LoggerMessage(2024, LogLevel.Warning, "apply request took too long")]
+    public static partial void SlowWrite(
+        this ILogger logger, TimeSpan took, TimeSpan expectedDuration, string request, string error, TimeSpan queue, TimeSpan replicate, string sync, TimeSpan apply, long leftOut);
+
+    /// <summary>A read took long.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="took">From its arrival, without sending the answer.</param>
+    /// <param name="expectedDuration">How long it may take.</param>
+    /// <param name="prefix">What kind of request it was.</param>
+    /// <param name="request">What it was.</param>
+    /// <param name="response">What the answer was.</param>
+    /// <param name="queue">Until it was known that nothing acknowledged is missed.</param>
+    /// <param name="read">From then on.</param>
+    /// <param name="leftOut">Others like it that were not logged.</param>
+    [LoggerMessage(2025, LogLevel.Warning, "apply request took too long")]
+    public static partial void SlowRead(
+        this ILogger logger, TimeSpan took, TimeSpan expectedDuration, string prefix, string request, string response, TimeSpan queue, TimeSpan read, long leftOut);
+
+    /// <summary>The data directory does not last.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="directory">The directory.</param>
+    /// <param name="kind">Kind of its file system.</param>
+    [LoggerMessage(
+        2026, LogLevel.Warning, "the data directory {Directory} is on {Kind}: all data ends with this container, or with the machine; mount a volume there")]
+    public static partial void DirectoryIsEphemeral(this ILogger logger, string directory, string kind);
+
+    /// <summary>The disk is slow.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="p50">Half of its syncs took no longer.</param>
+    /// <param name="p99">99 of 100 took no longer.</param>
+    /// <param name="rate">Syncs a second.</param>
+    [LoggerMessage(
+        2027,
+        LogLevel.Warning,
+        "the disk of the data directory is slow: a sync takes {P50} (p50) or {P99} (p99), {Rate} small writes a second; below 10 ms and above 500 are wanted; cairn check disk says more")]
+    public static partial void DiskIsSlow(this ILogger logger, TimeSpan p50, TimeSpan p99, int rate);
+
     /// <summary>There is space again.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="used">Bytes in use.</param>

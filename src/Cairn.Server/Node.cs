@@ -128,6 +128,7 @@ public sealed class Node : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(world);
+        Disks.StartCheck.Admit(options, world.Disk);
         var runtime = new NodeRuntime(await NodeStart.OpenAsync(options, world, cancelled));
         var node = new Node(runtime);
         world.Transport?.Attach(node);

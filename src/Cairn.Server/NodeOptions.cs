@@ -56,6 +56,15 @@ public sealed record NodeOptions
     /// <summary>Room on the disk that is kept for the day on which it is full; at most an eighth of the disk. 0 is none.</summary>
     public long ReserveBytes { get; init; } = 64L * 1024 * 1024;
 
+    /// <summary>Requests that take longer are logged, with what took so long.</summary>
+    public TimeSpan WarnApplyAfter { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Whether the disk is measured at start, for a moment, so that one that is too slow is named.</summary>
+    public bool MeasuresDisk { get; init; }
+
+    /// <summary>Whether a data directory that ends with its container is refused.</summary>
+    public bool RequiresDurableDirectory { get; init; }
+
     /// <summary>Period of the progress messages of watchers that asked for them; at least 100 ms.</summary>
     public TimeSpan WatchProgressInterval { get; init; } = TimeSpan.FromMinutes(10);
 

@@ -77,6 +77,7 @@ internal sealed class NodeRuntime
             Syncs = new SyncWindow(Time),
         };
         Ids = new RequestIds(opened.MemberId, Time.GetUtcNow());
+        Slow = new Requests.SlowRequests(Time, Options.WarnApplyAfter, Logger, Metrics.SlowApplies);
         Proposals = new ProposalTable(Time);
         ReadRounds = new ReadRounds(Ids, Time, _requestTimeout, Metrics);
         Confirmation = new Confirmation(this);
@@ -142,6 +143,9 @@ internal sealed class NodeRuntime
 
     /// <summary>Proposals that somebody waits for.</summary>
     public ProposalTable Proposals { get; }
+
+    /// <summary>Says which requests took long.</summary>
+    public Requests.SlowRequests Slow { get; }
 
     /// <summary>Reads that wait for a confirmation.</summary>
     public ReadRounds ReadRounds { get; }

@@ -103,6 +103,11 @@ public sealed class ReadView
     /// <returns>All rows from there up to the view, in revision order. Below <see cref="CompactedRevision"/> rows may be missing.</returns>
     public RevisionLogReader ReadHistory(Revision from) => _keys.Log.ReadFrom(from, Revision);
 
+    /// <summary>Starts to find out what the keys take, and below which prefixes.</summary>
+    /// <param name="share">Bytes from which a prefix is worth naming; at least 1.</param>
+    /// <returns>Finds it, step by step.</returns>
+    public Mvcc.SpaceCursor OpenSpace(long share) => new(_keys, share);
+
     /// <summary>Finds what is needed of one segment, without reading it. Walks over the whole index.</summary>
     /// <param name="segment">Number of the segment.</param>
     /// <returns>By ascending revision.</returns>

@@ -40,14 +40,14 @@ public sealed record DiskSpeed
 /// <summary>Measures a disk as a member uses it: small writes to a file made ahead, each synced; then large ones. One file, deleted again.</summary>
 /// <param name="disk">The disk.</param>
 /// <param name="time">Measures.</param>
-public sealed class DiskMeasurement(IDisk disk, TimeProvider time)
+/// <param name="fileBytes">Size of the file; more than a mebibyte, so that it holds what is written.</param>
+public sealed class DiskMeasurement(IDisk disk, TimeProvider time, int fileBytes = 32 << 20)
 {
     private const string FileName = "disk-check.tmp";
 
     // What a client's small write comes to, with its frame and the state behind the batch.
     private const int SmallBytes = 2048;
     private const int LargeBytes = 1 << 20;
-    private const int FileBytes = 32 << 20;
 
     /// <summary>Measures.</summary>
     /// <param name="length">How long; nine tenths of it for syncs.</param>
@@ -60,7 +60,7 @@ public sealed class DiskMeasurement(IDisk disk, TimeProvider time)
         ArgumentNullException.ThrowIfNull(report);
         try
         {
-            using var file = await disk.PrepareAsync(FileName, FileBytes);
+            using var file = await disk.PrepareAsync(FileName, fileBytes);
             var began = time.GetTimestamp();
             var syncs = await SyncAsync(file, length * 0.9, () => report(time.GetElapsedTime(began)), cancelled);
             var elapsed = time.GetElapsedTime(began);
@@ -92,7 +92,7 @@ public sealed class DiskMeasurement(IDisk disk, TimeProvider time)
         var block = new byte[SmallBytes];
         var began = time.GetTimestamp();
         var reported = TimeSpan.Zero;
-        for (var offset = 0L; syncs.Count == 0 || time.GetElapsedTime(began) < length; offset = (offset + SmallBytes) % (FileBytes - SmallBytes))
+        for (var offset = 0L; syncs.Count == 0 || time.GetElapsedTime(began) < length; offset = (offset + SmallBytes) % (fileBytes - SmallBytes))
         {
             cancelled.ThrowIfCancellationRequested();
             var start = time.GetTimestamp();
@@ -113,12 +113,12 @@ public sealed class DiskMeasurement(IDisk disk, TimeProvider time)
         var block = new byte[LargeBytes];
         var began = time.GetTimestamp();
         var bytes = 0L;
-        while (bytes < FileBytes || time.GetElapsedTime(began) < length)
+        while (bytes < fileBytes || time.GetElapsedTime(began) < length)
         {
             cancelled.ThrowIfCancellationRequested();
-            await file.WriteAsync(bytes % FileBytes, block);
+            await file.WriteAsync(bytes % fileBytes, block);
             bytes += LargeBytes;
-            if (bytes % FileBytes == 0)
+            if (bytes % fileBytes == 0)
             {
                 await file.SyncAsync();
             }

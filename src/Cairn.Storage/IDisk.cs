@@ -85,6 +85,9 @@ public interface IDisk
     /// <returns>The lock, or null if another process holds it.</returns>
     IDisposable? TryLockAsBbolt(string path);
 
+    /// <summary>Names the kind of the file system, as the system does ("ext4", "overlay"); empty if it is not known.</summary>
+    string FileSystem => "";
+
     /// <summary>Asks how much room there is.</summary>
     /// <returns>Total and available bytes.</returns>
     DiskSpace MeasureSpace();

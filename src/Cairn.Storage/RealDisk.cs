@@ -179,6 +179,9 @@ public sealed class RealDisk : IDisk, IDisposable
     }
 
     /// <inheritdoc/>
+    public string FileSystem => new DriveInfo(_root).DriveFormat;
+
+    /// <inheritdoc/>
     public DiskSpace MeasureSpace()
     {
         var drive = new DriveInfo(_root);

@@ -16,6 +16,18 @@ internal static class GoDuration
         ("ns", 0.01m), ("us", 10m), ("µs", 10m), ("μs", 10m), ("ms", 10_000m), ("s", 10_000_000m), ("m", 600_000_000m), ("h", 36_000_000_000m),
     ];
 
+    /// <summary>Writes a duration in its largest unit below an hour, as Go's logs do; hours and minutes as whole numbers before the seconds.</summary>
+    /// <param name="duration">Not negative.</param>
+    public static string Format(TimeSpan duration) => duration switch
+    {
+        { Ticks: 0 } => "0s",
+        { TotalMilliseconds: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{duration.TotalMicroseconds:0.###}µs"),
+        { TotalSeconds: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{duration.TotalMilliseconds:0.######}ms"),
+        { TotalMinutes: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{duration.TotalSeconds:0.#######}s"),
+        { TotalHours: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{duration.Minutes}m{duration.TotalSeconds % 60:0.#######}s"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{(long)duration.TotalHours}h{duration.Minutes}m{duration.TotalSeconds % 60:0.#######}s"),
+    };
+
     /// <summary>Reads a duration; parts of 100 ns are cut off.</summary>
     public static bool TryParse(string text, out TimeSpan duration)
     {

@@ -75,11 +75,11 @@ internal static class AccessFlags
             "How to rotate it.")
         { Effect = FlagEffect.Absent },
         new("warning-apply-duration", FlagKind.Duration, "100ms",
-            "Warn when applying a request takes longer.")
-        { Effect = FlagEffect.NotNeeded, WasExperimental = true },
+            "Warn when a request takes longer until it is applied, and say what took so long.")
+        { WasExperimental = true },
         new("warning-unary-request-duration", FlagKind.Duration, "300ms",
-            "Warn when a unary call takes longer.")
-        { Effect = FlagEffect.NotNeeded, WasExperimental = true },
+            "Warn when a unary call takes longer, its answer included.")
+        { WasExperimental = true },
         new("log-package-levels", FlagKind.Text, "", "Levels by package, of 3.4.") { Effect = FlagEffect.NotNeeded, Hidden = true },
         new("debug", FlagKind.Switch, "false", "Debug log, of 3.4.") { Effect = FlagEffect.NotNeeded, Hidden = true },
         new("log-output", FlagKind.Text, "default", "Where the log goes, of 3.3.") { Effect = FlagEffect.NotNeeded, Hidden = true },

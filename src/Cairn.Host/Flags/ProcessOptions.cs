@@ -38,6 +38,9 @@ internal sealed record ProcessOptions
     /// <summary>Whether handling times are measured.</summary>
     public required bool ExtensiveMetrics { get; init; }
 
+    /// <summary>Unary calls that take longer are logged.</summary>
+    public required TimeSpan WarnCallAfter { get; init; }
+
     /// <summary>Whether the JSON API is served.</summary>
     public required bool Gateway { get; init; }
 

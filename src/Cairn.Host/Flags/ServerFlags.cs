@@ -25,6 +25,8 @@ internal static class ServerFlags
             "Bytes that keys, values and history may take before writes are refused; 0 is 2 GiB, negative is no limit."),
         new("disk-reserve-bytes", FlagKind.Natural, "67108864",
             "Bytes kept free on the disk, at most an eighth of it, so that deletions, compaction and leases go on when it is full; 0 is none."),
+        new("require-durable-dir", FlagKind.Switch, "false",
+            "Do not start on a data directory that ends with its container, or with the machine's memory (overlay, tmpfs)."),
         new("backend-bbolt-freelist-type", FlagKind.Text, "map", "Kind of the free list of bbolt.") { Effect = FlagEffect.NotNeeded },
         new("backend-batch-interval", FlagKind.Duration, "0s", "Longest time before the backend commits.") { Effect = FlagEffect.NotNeeded },
         new("backend-batch-limit", FlagKind.Integer, "0", "Most operations before the backend commits.") { Effect = FlagEffect.NotNeeded },

@@ -48,6 +48,9 @@ internal sealed class GrpcCall
     /// <summary>Why the last read failed; OK if it did not.</summary>
     public GrpcStatus ReadFailure { get; private set; }
 
+    /// <summary>When its first answer was there to be written, as a timestamp; 0 before.</summary>
+    public long AnsweredAt { get; private set; }
+
     /// <summary>A request header by its lower-case name; null if absent.</summary>
     public string? Metadata(string name) => _request.Headers.TryGetValue(name, out StringValues values) && values.Count > 0 ? values[0] : null;
 
@@ -63,6 +66,7 @@ internal sealed class GrpcCall
         _aborted = features.GetRequiredFeature<IHttpRequestLifetimeFeature>().RequestAborted;
         _counters = counters;
         _deadline = null;
+        AnsweredAt = 0;
         ReadFailure = GrpcStatus.Ok;
         _response.Headers.ContentType = ContentType;
         GrpcStatus refusal = ChooseEncoding();
@@ -126,6 +130,7 @@ internal sealed class GrpcCall
     /// <returns>Bytes of the message, without its head.</returns>
     public int Write<T>(T message, MessageWriter<T> write)
     {
+        AnsweredAt = AnsweredAt == 0 ? _limits.Time.GetTimestamp() : AnsweredAt;
         int bytes = write(_writer, message);
         _limits.CountSent(bytes);
         _counters.CountSent();

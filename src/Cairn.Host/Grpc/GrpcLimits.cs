@@ -19,6 +19,9 @@ internal sealed class GrpcLimits(int messageBytesMax, TimeProvider time, bool ti
     /// <summary>Whether handling times are measured.</summary>
     public bool TimesCalls => timesCalls;
 
+    /// <summary>Unary calls that take longer are logged.</summary>
+    public TimeSpan WarnAfter { get; init; } = TimeSpan.FromMilliseconds(300);
+
     /// <summary>Signalled when the server stops: streams end, unary calls are finished.</summary>
     public CancellationToken Stopping => _stopping.Token;
 

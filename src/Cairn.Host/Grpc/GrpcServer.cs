@@ -1,4 +1,5 @@
 using Cairn.Grpc;
+using Cairn.Server.Requests;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -8,11 +9,15 @@ namespace Cairn.Host.Grpc;
 /// <remarks>Thread-safe. The table is fixed at start.</remarks>
 internal sealed class GrpcServer
 {
+    // As many as of slow writes: what makes one call slow makes others slow.
+    private const int SlowLinesPerSecondMax = 10;
+
     private readonly Dictionary<string, GrpcMethod> _methods;
     private readonly HashSet<string> _services;
     private readonly MethodCounters _unknown = new();
     private readonly GrpcLimits _limits;
     private readonly ILogger _logger;
+    private readonly LineBudget _slowLines;
 
     /// <param name="methods">All methods of all served services.</param>
     /// <param name="limits">What all calls share.</param>
@@ -23,6 +28,7 @@ internal sealed class GrpcServer
         _services = _methods.Values.Select(static method => method.Service).ToHashSet(StringComparer.Ordinal);
         _limits = limits;
         _logger = logger;
+        _slowLines = new LineBudget(limits.Time, SlowLinesPerSecondMax);
     }
 
     /// <summary>All methods, for the metrics.</summary>
@@ -44,7 +50,7 @@ internal sealed class GrpcServer
             return;
         }
 
-        long started = _limits.TimesCalls ? _limits.Time.GetTimestamp() : 0;
+        long started = _limits.Time.GetTimestamp();
         method.Counters.CountStart();
         GrpcStatus status = call.Begin(features, method.Counters, method.Streaming);
         if (status.IsOk)
@@ -55,9 +61,16 @@ internal sealed class GrpcServer
         call.End(status);
         call.Release();
         method.Counters.CountEnd(status.Code);
+        TimeSpan took = _limits.Time.GetElapsedTime(started);
         if (_limits.TimesCalls)
         {
-            method.Counters.CountTime(_limits.Time.GetElapsedTime(started));
+            method.Counters.CountTime(took);
+        }
+
+        if (took > _limits.WarnAfter && !method.Streaming && _slowLines.TryTake(out long leftOut))
+        {
+            TimeSpan send = call.AnsweredAt == 0 ? TimeSpan.Zero : _limits.Time.GetElapsedTime(call.AnsweredAt);
+            Log.SlowCall(_logger, path, took, took - send, send, (int)status.Code, leftOut);
         }
     }
 

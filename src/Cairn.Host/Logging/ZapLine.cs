@@ -113,6 +113,9 @@ internal static class ZapLine
             case double number when double.IsFinite(number):
                 writer.WriteNumberValue(number);
                 break;
+            case TimeSpan duration when duration >= TimeSpan.Zero:
+                writer.WriteStringValue(GoDuration.Format(duration));
+                break;
             case string text:
                 writer.WriteStringValue(text);
                 break;

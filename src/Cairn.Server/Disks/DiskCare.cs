@@ -4,6 +4,7 @@ namespace Cairn.Server.Disks;
 internal sealed class DiskCare
 {
     private readonly Scrub _scrub;
+    private readonly StartCheck _check;
 
     /// <summary>Prepares; nothing runs yet.</summary>
     /// <param name="node">The node.</param>
@@ -13,6 +14,7 @@ internal sealed class DiskCare
         Reserve = new SpaceReserve(node);
         Damage = new DamageList(node);
         _scrub = new Scrub(node);
+        _check = new StartCheck(node);
     }
 
     /// <summary>Knows how the disks do.</summary>
@@ -24,9 +26,12 @@ internal sealed class DiskCare
     /// <summary>What was found to be damaged.</summary>
     public DamageList Damage { get; }
 
+    /// <summary>Whether the data directory ends with its container, or with the machine's memory.</summary>
+    public bool IsEphemeral => _check.IsEphemeral;
+
     /// <summary>Runs until <see cref="Stop"/>.</summary>
     /// <returns>Completes when stopped.</returns>
-    public Task RunAsync() => Task.WhenAll(Watch.RunAsync(), Reserve.RunAsync(), _scrub.RunAsync());
+    public Task RunAsync() => Task.WhenAll(Watch.RunAsync(), Reserve.RunAsync(), _scrub.RunAsync(), _check.RunAsync());
 
     /// <summary>Ends the loops.</summary>
     public void Stop()
@@ -34,5 +39,6 @@ internal sealed class DiskCare
         Watch.Stop();
         Reserve.Stop();
         _scrub.Stop();
+        _check.Stop();
     }
 }

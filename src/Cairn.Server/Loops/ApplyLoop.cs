@@ -48,6 +48,9 @@ internal sealed record ApplyLoopParts
     /// <summary>Counts.</summary>
     public required ServerMetrics Metrics { get; init; }
 
+    /// <summary>Says which requests took long.</summary>
+    public required Requests.SlowRequests Slow { get; init; }
+
     /// <summary>This member.</summary>
     public required ulong MemberId { get; init; }
 
@@ -74,10 +77,10 @@ internal sealed class ApplyLoop
     private readonly ApplyLoopParts _parts;
     private readonly AsyncSignal _wake = new();
     private readonly AsyncSignal _room = new();
-    private readonly Inbox<Message> _inbox;
+    private readonly Inbox<Committed> _inbox;
     private readonly Inbox<Call> _callers;
     private readonly List<ApplyResult> _results = [];
-    private List<Message> _batch = [];
+    private List<Committed> _batch = [];
     private List<Call> _calls = [];
     private ulong _clockTerm;
     private TaskCompletionSource? _swept;
@@ -88,7 +91,7 @@ internal sealed class ApplyLoop
     public ApplyLoop(ApplyLoopParts parts)
     {
         _parts = parts;
-        _inbox = new Inbox<Message>(LoopLimits.ApplyWorkCapacity, _wake);
+        _inbox = new Inbox<Committed>(LoopLimits.ApplyWorkCapacity, _wake);
         _callers = new Inbox<Call>(LoopLimits.ApplyWorkCapacity, _wake);
     }
 
@@ -103,7 +106,7 @@ internal sealed class ApplyLoop
     public void Post(Message message)
     {
         Invariant.Holds(message.Type == MessageType.StorageApply);
-        Invariant.Holds(_inbox.TryPost(message) || Volatile.Read(ref _stopping));
+        Invariant.Holds(_inbox.TryPost(new Committed(message, _parts.Slow.Now)) || Volatile.Read(ref _stopping));
     }
 
     /// <summary>Does something with the state, between two messages of entries. Any thread.</summary>
@@ -194,10 +197,10 @@ internal sealed class ApplyLoop
         {
             while (AnswerCalls() | _inbox.Drain(ref _batch))
             {
-                foreach (var message in _batch)
+                foreach (var committed in _batch)
                 {
                     await WaitForRoomAsync();
-                    Apply(message);
+                    Apply(committed);
                 }
 
                 _batch.Clear();
@@ -266,8 +269,9 @@ internal sealed class ApplyLoop
         return true;
     }
 
-    private void Apply(Message message)
+    private void Apply(in Committed committed)
     {
+        var message = committed.Message;
         var entries = message.Entries.Span;
         foreach (ref readonly var entry in entries)
         {
@@ -281,7 +285,7 @@ internal sealed class ApplyLoop
         _parts.Gate.Open(last.Index);
         TellWatchers();
         TellOfRules();
-        TellProposers();
+        TellProposers(new Requests.BatchTimes(entries[0].Index, committed.At, _parts.Slow.Now));
         _results.Clear();
         Invariant.Holds(_parts.Raft.TryPost(RaftCompletion.OfApply(message)));
         Applied?.Invoke(last.Index);
@@ -398,16 +402,21 @@ internal sealed class ApplyLoop
         }
     }
 
-    private void TellProposers()
+    private void TellProposers(in Requests.BatchTimes times)
     {
-        foreach (var result in _results)
+        for (var i = 0; i < _results.Count; i++)
         {
-            if (result.RequestId != 0)
+            var result = _results[i];
+            if (result.RequestId != 0 && _parts.Proposals.Take(result.RequestId) is { } proposal)
             {
-                _parts.Proposals.Take(result.RequestId)?.TryComplete(new ProposalOutcome(NodeError.None, result));
+                proposal.TryComplete(new ProposalOutcome(NodeError.None, result));
+                _parts.Slow.Applied(proposal, i, times, result.Error);
             }
         }
     }
+
+    /// <summary>Entries to apply, and when they were handed over, as a timestamp.</summary>
+    private readonly record struct Committed(Message Message, long At);
 
     /// <summary>Something to do with the state, and what tells the caller that it is not done.</summary>
     private readonly record struct Call(Action<StateMachine> Action, Action Cancel);

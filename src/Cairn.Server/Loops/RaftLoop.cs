@@ -222,6 +222,7 @@ internal sealed class RaftLoop
         }
 
         _parts.Facts.Durable = _parts.Log.LastIndex;
+        _parts.Slow.Synced(_parts.Log.LastIndex);
         if (_writer.LastTook > SlowSync)
         {
             _parts.Logger.SlowSync(_writer.LastTook, SlowSync);

@@ -55,6 +55,9 @@ internal sealed record RaftLoopParts
     /// <summary>Counts.</summary>
     public required Metrics.ServerMetrics Metrics { get; init; }
 
+    /// <summary>Says which requests took long.</summary>
+    public required Requests.SlowRequests Slow { get; init; }
+
     /// <summary>Source of time.</summary>
     public required TimeProvider Time { get; init; }
 

@@ -31,6 +31,7 @@ internal static class MetricsReport
         Gauge(samples, "etcd_server_proposals_applied_total", "Highest applied index.", status.AppliedIndex);
         Gauge(samples, "etcd_server_proposals_pending", "Proposals that somebody waits for.", node.Proposals.Count);
         Count(samples, "etcd_server_proposals_failed_total", "Proposals that failed.", metrics.ProposalsFailed);
+        Count(samples, "etcd_server_slow_apply_total", "Requests that took longer than --warning-apply-duration.", metrics.SlowApplies);
         Count(samples, "etcd_server_slow_read_indexes_total", "Read rounds that had to be asked again.", metrics.SlowReadIndexes);
         Count(samples, "etcd_server_read_indexes_failed_total", "Read rounds that failed.", metrics.FailedReadIndexes);
         Gauge(samples, "etcd_server_quota_backend_bytes", "Limit of what lives and is retained.", status.QuotaBytes);
@@ -40,6 +41,7 @@ internal static class MetricsReport
     {
         samples.Add(node.Metrics.WalSync.Sample("etcd_disk_wal_fsync_duration_seconds", "Seconds until a batch of the log was durable."));
         samples.Add(node.Metrics.StateSync.Sample("etcd_disk_backend_commit_duration_seconds", "Seconds until state was durable, in the background."));
+        Gauge(samples, "cairn_data_dir_ephemeral", "Whether the data directory ends with its container, or with the machine's memory.", node.Disks.IsEphemeral ? 1 : 0);
         Gauge(samples, "etcd_mvcc_db_total_size_in_bytes", "Bytes on disk, garbage included.", status.DatabaseBytes);
         Gauge(samples, "etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes that live and are retained.", status.DatabaseBytesInUse);
     }

@@ -22,6 +22,9 @@ internal sealed class ServerMetrics
     /// <summary>Times that another leader was seen.</summary>
     public Counter LeaderChanges { get; } = new();
 
+    /// <summary>Requests that took longer than they should.</summary>
+    public Counter SlowApplies { get; } = new();
+
     /// <summary>Read rounds that were asked again.</summary>
     public Counter SlowReadIndexes { get; } = new();
 

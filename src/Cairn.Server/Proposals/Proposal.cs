@@ -41,6 +41,9 @@ internal sealed class Proposal : IValueTaskSource<ProposalOutcome>
     /// <summary>Whether the core took it; from then on its fate is unknown until it is applied. Set by the raft loop.</summary>
     public bool IsAccepted { get; set; }
 
+    /// <summary>When the core took it, as a timestamp; 0 until then. Set by the raft loop.</summary>
+    public long AcceptedAt { get; set; }
+
     /// <summary>Whether it is a configuration change, to be proposed as one.</summary>
     public Raft.ConfChange? Change { get; init; }
 

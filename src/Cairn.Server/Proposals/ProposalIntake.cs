@@ -28,9 +28,10 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
         var count = GatherPayloads(batch);
         if (count == batch.Count && parts.Core.Propose(_payloads.AsSpan(0, count)) == RaftError.None)
         {
+            var now = parts.Time.GetTimestamp();
             foreach (var proposal in batch)
             {
-                Accept(proposal);
+                Accept(proposal, now);
             }
 
             return;
@@ -101,9 +102,10 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
         }
     }
 
-    private void Accept(Proposal proposal)
+    private void Accept(Proposal proposal, long now)
     {
         proposal.IsAccepted = true;
+        proposal.AcceptedAt = now;
         LeaseExpiry.NoteRevocation(parts, proposal.Data);
     }
 
@@ -150,7 +152,7 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
         var error = proposal.Change is { } change ? parts.Core.ProposeConfChange(change) : parts.Core.Propose(proposal.Data);
         if (error == RaftError.None)
         {
-            Accept(proposal);
+            Accept(proposal, parts.Time.GetTimestamp());
         }
         else if (parts.Core.BasicStatus is { Transferee: 0, SoftState.Role: RaftRole.Leader })
         {

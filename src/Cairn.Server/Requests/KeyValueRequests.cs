@@ -21,13 +21,14 @@ internal sealed class KeyValueRequests(NodeRuntime node)
             return new(refusal);
         }
 
+        var began = node.Slow.Now;
         if (!request.Serializable && !node.Facts.ReadsAreLocal)
         {
-            return ConfirmedRangeAsync(request, context);
+            return ConfirmedRangeAsync(request, began, context);
         }
 
-        var answer = Range(request, context);
-        return node.Auth.MayBeTooOld(answer.Error) ? ConfirmedRangeAsync(request, context) : new(answer);
+        var answer = Range(request, began, began, context);
+        return node.Auth.MayBeTooOld(answer.Error) ? ConfirmedRangeAsync(request, began, context) : new(answer);
     }
 
     /// <summary>Reads a range in pieces.</summary>
@@ -67,7 +68,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<PutResponse>> PutAsync(PutRequest request, RequestContext context)
     {
-        var refusal = node.Housekeeping.Quota.Judge(RequestValidation.Cost(request));
+        var refusal = await node.Housekeeping.Quota.AdmitAsync(RequestValidation.Cost(request));
         if (refusal == NodeError.None)
         {
             refusal = RequestValidation.Check(request).ToNodeError();
@@ -107,7 +108,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
     public async ValueTask<Answer<TxnResponse>> TxnAsync(TxnRequest request, RequestContext context)
     {
         var cost = RequestValidation.Cost(request);
-        var refusal = cost > 0 ? node.Housekeeping.Quota.Judge(cost) : NodeError.None;
+        var refusal = cost > 0 ? await node.Housekeeping.Quota.AdmitAsync(cost) : NodeError.None;
         if (refusal == NodeError.None)
         {
             refusal = Judge(RequestValidation.Check(request, node.Options.TxnOperationsMax), context);
@@ -158,13 +159,13 @@ internal sealed class KeyValueRequests(NodeRuntime node)
     private NodeError Judge(StoreError validation, RequestContext context, bool isForLearners = false) =>
         validation == StoreError.None ? node.JudgeRequest(context, isForLearners) : validation.ToNodeError();
 
-    private async ValueTask<Answer<RangeAnswer>> ConfirmedRangeAsync(RangeRequest request, RequestContext context)
+    private async ValueTask<Answer<RangeAnswer>> ConfirmedRangeAsync(RangeRequest request, long began, RequestContext context)
     {
         var refusal = await node.Confirmation.ReadAsync(context);
-        return refusal == NodeError.None ? Range(request, context) : refusal;
+        return refusal == NodeError.None ? Range(request, began, node.Slow.Now, context) : refusal;
     }
 
-    private Answer<RangeAnswer> Range(RangeRequest request, RequestContext context)
+    private Answer<RangeAnswer> Range(RangeRequest request, long began, long confirmed, RequestContext context)
     {
         var view = node.View;
         var refusal = node.Auth.Judge(view, request, context);
@@ -175,6 +176,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
 
         node.Metrics.Ranges.Add();
         var error = view.Range(request, out var result);
+        node.Slow.Read(request, began, confirmed, result.Count);
         return error == StoreError.None ? new RangeAnswer(result, node.Headers.Make(result.Revision), node.Disks.Damage.Note) : error.ToNodeError();
     }
 

@@ -26,7 +26,7 @@ internal sealed class LeaseRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<LeaseGrantResponse>> GrantAsync(LeaseGrantRequest request, RequestContext context)
     {
-        var refusal = node.Housekeeping.Quota.Judge(LeaseCostBytes);
+        var refusal = await node.Housekeeping.Quota.AdmitAsync(LeaseCostBytes);
         if (refusal != NodeError.None)
         {
             return refusal;

@@ -77,6 +77,11 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
         }
 
         response.Errors.AddRange(status.Alarms);
+        if (node.Housekeeping.Quota.Explanation is { } space)
+        {
+            response.Errors.Add($"cairn: {space}");
+        }
+
         if (status.Healing is { } healing)
         {
             response.Errors.Add($"cairn: {healing}");

@@ -26,7 +26,6 @@ internal sealed class Housekeeping
     private readonly AsyncSignal _wake = new();
     private readonly StateWriter _writer;
     private readonly Cleaner _cleaner;
-    private readonly AutoCompaction _compaction;
     private readonly SegmentRepair _repair;
     private TaskCompletionSource? _reclaim;
     private Installation? _installation;
@@ -47,13 +46,16 @@ internal sealed class Housekeeping
         _node = node;
         _writer = new StateWriter(node, manifests, identity, checkpointRevision);
         _cleaner = new Cleaner(node);
-        _compaction = new AutoCompaction(node);
+        Compaction = new AutoCompaction(node);
         _repair = new SegmentRepair(node);
         Quota = new SpaceQuota(node);
     }
 
     /// <summary>Keeps the key space below its limit.</summary>
     public SpaceQuota Quota { get; }
+
+    /// <summary>Drops history.</summary>
+    public AutoCompaction Compaction { get; }
 
     /// <summary>Makes the loop look at once. Any thread.</summary>
     public void Wake() => _wake.Set();
@@ -179,7 +181,7 @@ internal sealed class Housekeeping
 
         if (_node.Facts.LeadingTerm != 0)
         {
-            await _compaction.ReviewAsync();
+            await Compaction.ReviewAsync();
         }
 
         await Quota.ReviewAsync();

@@ -2,22 +2,29 @@ using Cairn.Protocol;
 
 namespace Cairn.Server.Upkeep;
 
-/// <summary>Keeps the key space below its limit: refuses writes at it, raises the alarm, and clears it when there is room again.</summary>
+/// <summary>Keeps the key space below its limit: warns before it, refuses writes at it, raises the alarm, and clears it when there is room again.</summary>
 /// <remarks>
 /// What counts is what lives and is retained, not the size of files: garbage is the cleaner's. The alarm is replicated, so every member refuses. It is cleared
-/// by the member that raised it, after use was below <see cref="ClearBelow"/> for three seconds: who disarms by hand, as with etcd, can do it before.
+/// by the member that raised it, after use was below <see cref="ClearBelow"/> for three seconds: who disarms by hand, as with etcd, can do it before. The alarm of
+/// a member that is no member any more is the leader's to clear.
 /// </remarks>
 /// <param name="node">The node.</param>
 internal sealed class SpaceQuota(NodeRuntime node)
 {
     private const long DefaultBytes = 2L * 1024 * 1024 * 1024;
     private const double ClearBelow = 0.95;
-    private const double PressureAt = 0.8;
+    private const int PressurePercent = 80;
+    private const int NearlyFullPercent = 90;
+
+    // Use that goes up and down around a step is said once.
+    private const int WarnAgainPercent = 5;
     private static readonly TimeSpan ClearAfter = TimeSpan.FromSeconds(3);
 
+    private readonly SpaceReport _report = new(node);
     private long _lowSince;
     private bool _isOurs = node.View.Alarms.All.Contains(new State.Alarms.Alarm(node.Headers.MemberId, AlarmType.Nospace));
     private int _isProposing;
+    private int _warnedAt;
 
     /// <summary>The limit, in bytes; 0 if there is none.</summary>
     public long Bytes { get; } = node.Options.QuotaBytes switch
@@ -27,26 +34,37 @@ internal sealed class SpaceQuota(NodeRuntime node)
         var bytes => bytes,
     };
 
-    /// <summary>Whether so much is in use that history is dearer than what slow watchers would like to keep.</summary>
-    public bool IsUnderPressure => Bytes > 0 && node.RevisionLog.LiveBytes >= Bytes * PressureAt;
+    /// <summary>Whether so much is in use that history is kept shorter.</summary>
+    public bool IsUnderPressure => UsedPercent >= PressurePercent;
+
+    /// <summary>Whether so much is in use that only what watchers have to read is kept.</summary>
+    public bool IsNearlyFull => UsedPercent >= NearlyFullPercent;
+
+    /// <summary>What takes the space, for people, while the alarm of this member is raised; null if it is not, or not known yet.</summary>
+    public string? Explanation => IsRaised ? _report.Text : null;
 
     /// <summary>Judges a write. Any thread.</summary>
     /// <param name="cost">What it adds, in bytes.</param>
-    /// <returns>None, or NoSpace.</returns>
-    public NodeError Judge(long cost)
+    /// <returns>None, or NoSpace; at once, unless automatic compaction can make room.</returns>
+    public ValueTask<NodeError> AdmitAsync(long cost)
     {
         if (cost > 0 && node.Disks.Reserve.IsLow && node.Facts.LeadingTerm != 0)
         {
-            return NodeError.NoSpace;
+            return new(NodeError.NoSpace);
         }
 
-        if (Bytes == 0 || node.RevisionLog.LiveBytes + cost <= Bytes)
+        if (Fits(cost))
         {
-            return NodeError.None;
+            return new(NodeError.None);
+        }
+
+        if (node.Housekeeping.Compaction.IsOn && !IsRaised)
+        {
+            return MakeRoomAsync(cost);
         }
 
         Raise();
-        return NodeError.NoSpace;
+        return new(NodeError.NoSpace);
     }
 
     /// <summary>Raises the alarm, unless it is raised. Any thread.</summary>
@@ -75,11 +93,18 @@ internal sealed class SpaceQuota(NodeRuntime node)
         return false;
     }
 
-    /// <summary>Clears the alarm if there has been room for long enough. The housekeeping loop.</summary>
+    /// <summary>Warns of what is coming; says what takes the space while the alarm is raised; clears it if there has been room for long enough. The housekeeping loop.</summary>
     /// <returns>Completes when the alarm is cleared, or at once.</returns>
     public async Task ReviewAsync()
     {
-        if (!IsRaised || !_isOurs || IsNearLimit || node.Disks.Reserve.IsLow)
+        Warn();
+        if (IsRaised && IsNearLimit)
+        {
+            await _report.RefreshAsync(Bytes);
+        }
+
+        var ours = IsNearLimit || node.Disks.Reserve.IsLow ? [] : FindOurs();
+        if (ours.Count == 0)
         {
             _lowSince = 0;
             return;
@@ -93,9 +118,12 @@ internal sealed class SpaceQuota(NodeRuntime node)
         if (node.Time.GetElapsedTime(_lowSince) >= ClearAfter)
         {
             _lowSince = 0;
-            if (await ProposeAsync(AlarmRequest.Types.AlarmAction.Deactivate))
+            foreach (var member in ours)
             {
-                node.Logger.SpaceRegained(node.RevisionLog.LiveBytes, Bytes);
+                if (await ProposeAsync(AlarmRequest.Types.AlarmAction.Deactivate, member))
+                {
+                    node.Logger.SpaceRegained(node.RevisionLog.LiveBytes, Bytes);
+                }
             }
         }
     }
@@ -104,15 +132,71 @@ internal sealed class SpaceQuota(NodeRuntime node)
 
     private bool IsNearLimit => Bytes > 0 && node.RevisionLog.LiveBytes >= Bytes * ClearBelow;
 
+    private int UsedPercent => Bytes == 0 ? 0 : (int)(node.RevisionLog.LiveBytes * 100.0 / Bytes);
+
+    private bool Fits(long cost) => Bytes == 0 || node.RevisionLog.LiveBytes + cost <= Bytes;
+
+    private async ValueTask<NodeError> MakeRoomAsync(long cost)
+    {
+        try
+        {
+            await node.Housekeeping.Compaction.DropHistoryAsync();
+        }
+        catch (OperationCanceledException)
+        {
+            return NodeError.Stopped;
+        }
+
+        if (Fits(cost))
+        {
+            return NodeError.None;
+        }
+
+        Raise();
+        return NodeError.NoSpace;
+    }
+
+    private void Warn()
+    {
+        var percent = UsedPercent;
+        var step = percent >= NearlyFullPercent ? NearlyFullPercent : percent >= PressurePercent ? PressurePercent : 0;
+        if (step > _warnedAt)
+        {
+            _warnedAt = step;
+            node.Logger.SpaceIsShort(percent, node.RevisionLog.LiveBytes, Bytes);
+        }
+        else if (percent < _warnedAt - WarnAgainPercent)
+        {
+            _warnedAt = step;
+        }
+    }
+
+    /// <summary>Finds the raised alarms that this member has to clear, by whom they are about.</summary>
+    private List<ulong> FindOurs()
+    {
+        var view = node.View;
+        var ours = new List<ulong>();
+        foreach (var alarm in view.Alarms.All)
+        {
+            var isGone = node.Facts.LeadingTerm != 0 && view.Members.Members.All(member => member.Id != alarm.MemberId);
+            if (alarm.Kind == AlarmType.Nospace && ((alarm.MemberId == node.Headers.MemberId && _isOurs) || isGone))
+            {
+                ours.Add(alarm.MemberId);
+            }
+        }
+
+        return ours;
+    }
+
     private async Task ClearAsync()
     {
-        await ProposeAsync(AlarmRequest.Types.AlarmAction.Deactivate);
+        await ProposeAsync(AlarmRequest.Types.AlarmAction.Deactivate, node.Headers.MemberId);
         Volatile.Write(ref _isProposing, 0);
     }
 
     private async Task RaiseAsync()
     {
-        if (await ProposeAsync(AlarmRequest.Types.AlarmAction.Activate))
+        if (await ProposeAsync(AlarmRequest.Types.AlarmAction.Activate, node.Headers.MemberId))
         {
             _isOurs = true;
             node.Logger.SpaceExceeded(node.RevisionLog.LiveBytes, Bytes);
@@ -121,9 +205,9 @@ internal sealed class SpaceQuota(NodeRuntime node)
         Volatile.Write(ref _isProposing, 0);
     }
 
-    private async ValueTask<bool> ProposeAsync(AlarmRequest.Types.AlarmAction action)
+    private async ValueTask<bool> ProposeAsync(AlarmRequest.Types.AlarmAction action, ulong member)
     {
-        var request = new AlarmRequest { Action = action, Alarm = AlarmType.Nospace, MemberID = node.Headers.MemberId };
+        var request = new AlarmRequest { Action = action, Alarm = AlarmType.Nospace, MemberID = member };
         var outcome = await node.ProposeOwnAsync(InternalRaftRequest.AlarmFieldNumber, request, default);
         return outcome.Error == NodeError.None;
     }

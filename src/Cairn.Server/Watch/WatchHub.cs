@@ -173,9 +173,13 @@ internal sealed class WatchHub
 
     /// <summary>Finds the oldest revision that somebody still has to read, or would read if he came back from a broken connection.</summary>
     /// <returns>The revision; <see cref="long.MaxValue"/> if there is none.</returns>
-    public long FindOldestNeeded()
+    public long FindOldestNeeded() => Math.Min(_departures.FindOldest(), FindOldestWatched());
+
+    /// <summary>Finds the oldest revision that a registered watcher still has to read.</summary>
+    /// <returns>The revision; <see cref="long.MaxValue"/> if there is none.</returns>
+    public long FindOldestWatched()
     {
-        var oldest = _departures.FindOldest();
+        var oldest = long.MaxValue;
         foreach (var stream in Streams())
         {
             oldest = Math.Min(oldest, stream.FindOldestNeeded(Dispatched));

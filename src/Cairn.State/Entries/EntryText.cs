@@ -34,6 +34,21 @@ public static class EntryText
         return request.ToString();
     }
 
+    /// <summary>Says of a request of the log what it is about, in one short line, without values.</summary>
+    /// <param name="data">Payload of a normal entry, not empty.</param>
+    /// <returns>Its kind, with key and sizes where it has them.</returns>
+    public static string Summary(ReadOnlyMemory<byte> data) => EntryDecoder.Decode(data) switch
+    {
+        null => "unknown",
+        { Put: { } put } => $"put key:\"{put.Key.ToStringUtf8()}\" value_size:{put.Value.Length} lease:{put.Lease}",
+        { DeleteRange: { } deletion } => $"delete_range key:\"{deletion.Key.ToStringUtf8()}\" range_end:\"{deletion.RangeEnd.ToStringUtf8()}\"",
+        { Txn: { } txn } => $"txn compares:{txn.Compare.Count} success:{txn.Success.Count} failure:{txn.Failure.Count} size:{txn.CalculateSize()}",
+        { LeaseGrant: { } grant } => $"lease_grant id:{grant.ID:x} ttl:{grant.TTL}",
+        { LeaseRevoke: { } revocation } => $"lease_revoke id:{revocation.ID:x}",
+        { Compaction: { } compaction } => $"compaction revision:{compaction.Revision}",
+        _ => $"another request of {data.Length} bytes",
+    };
+
     /// <summary>Finds the key in a row.</summary>
     /// <param name="row">The row.</param>
     /// <returns>The key; empty if these bytes are no row.</returns>

@@ -4,4 +4,8 @@ namespace Cairn.Storage.Revisions;
 /// <param name="Segment">Number of the segment.</param>
 /// <param name="Offset">First byte of the record (its header) in the segment.</param>
 /// <param name="Length">Bytes of the payload, without the header.</param>
-public readonly record struct RecordPlace(uint Segment, uint Offset, int Length);
+public readonly record struct RecordPlace(uint Segment, uint Offset, int Length)
+{
+    /// <summary>Bytes of the record, header included.</summary>
+    public long RecordBytes => RecordFormat.BytesOf(this);
+}

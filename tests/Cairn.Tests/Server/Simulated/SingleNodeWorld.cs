@@ -4,7 +4,6 @@ using Cairn.Storage.Revisions;
 using Cairn.Storage.Wal;
 using Cairn.Simulation.Disks;
 using Google.Protobuf;
-using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Cairn.Tests.Server.Simulated;
@@ -21,6 +20,9 @@ public sealed class SingleNodeWorld
 
     /// <summary>Disk of the member.</summary>
     public SimulatedDisk Disk { get; }
+
+    /// <summary>What the member logs.</summary>
+    public LogLines Log { get; } = new();
 
     /// <summary>What the member is told.</summary>
     public NodeOptions Options { get; set; } = new() { QuotaBytes = -1 };
@@ -43,7 +45,7 @@ public sealed class SingleNodeWorld
             Disk = Disk,
             Time = Time,
             Seed = 7 + _starts++,
-            LoggerFactory = NullLoggerFactory.Instance,
+            LoggerFactory = Log,
             WalOptions = new WalOptions { SegmentBytes = 64 * 1024 },
             RevisionLogOptions = new RevisionLogOptions { SegmentBytes = 32 * 1024, ChunkBytes = 4096, TailBytes = 64 * 1024 },
         });
