@@ -61,12 +61,12 @@ public static class RequestValidation
         return TouchedKeys.Collect(request.Success, out _) && TouchedKeys.Collect(request.Failure, out _) ? StoreError.None : StoreError.DuplicateKey;
     }
 
-    /// <summary>Checks an alarm request.</summary>
+    /// <summary>Checks an alarm request: one that nobody knows may be asked for, and taken back, but not raised.</summary>
     /// <param name="request">The request.</param>
     /// <returns>None or InvalidAlarm.</returns>
     public static StoreError Check(AlarmRequest request) =>
         request.Action is >= AlarmRequest.Types.AlarmAction.Get and <= AlarmRequest.Types.AlarmAction.Deactivate
-        && request.Alarm is >= AlarmType.None and <= AlarmType.Corrupt
+        && (request.Action != AlarmRequest.Types.AlarmAction.Activate || request.Alarm is >= AlarmType.None and <= AlarmType.Corrupt)
             ? StoreError.None
             : StoreError.InvalidAlarm;
 

@@ -215,7 +215,14 @@ internal static class ProtoJsonReader
             throw Mismatch(field, reader.TokenType);
         }
 
-        var text = reader.GetString()!.TrimEnd('=');
+        var given = reader.GetString()!;
+        var text = given.TrimEnd('=');
+        if (text.Length != given.Length && given.Length % 4 != 0)
+        {
+            // Padding may be left out, but where there is some it has to fit.
+            throw new ProtoJsonException($"json: field {field.Name}: illegal base64 data");
+        }
+
         var padded = string.Concat(text.Replace('-', '+').Replace('_', '/'), new string('=', (4 - (text.Length % 4)) % 4));
         var bytes = new byte[Base64.GetMaxDecodedFromUtf8Length(padded.Length)];
         return Convert.TryFromBase64String(padded, bytes, out var written)

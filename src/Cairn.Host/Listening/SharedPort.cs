@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Threading.Channels;
 using Cairn.Host.Security;
@@ -65,9 +66,29 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
 
     private async Task<IConnectionListener> BindSocketAsync(CancellationToken cancelled)
     {
+        await RemoveLeftoverAsync(cancelled);
         _listener = await sockets.BindAsync(endPoint, cancelled);
         _ = AcceptAsync(_listener);
         return _listener;
+    }
+
+    /// <summary>A socket of the file system outlives the process that bound it: one at which nobody answers is taken away.</summary>
+    private async Task RemoveLeftoverAsync(CancellationToken cancelled)
+    {
+        if (endPoint is not UnixDomainSocketEndPoint || new FileInfo(endPoint.ToString()!) is not { Exists: true, Length: 0 } leftover)
+        {
+            return;
+        }
+
+        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await probe.ConnectAsync(endPoint, cancelled);
+        }
+        catch (SocketException)
+        {
+            leftover.Delete();
+        }
     }
 
     private async Task AcceptAsync(IConnectionListener listener)

@@ -53,7 +53,7 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
 
     private HttpRequestMessage Make(HttpMethod method, string url, string path)
     {
-        var request = new HttpRequestMessage(method, url + path);
+        var request = new HttpRequestMessage(method, PeerTarget.Of(url, path));
         request.Headers.TryAddWithoutValidation(PeerHeaders.From, $"{node.MemberId:x}");
         request.Headers.TryAddWithoutValidation(PeerHeaders.Version, Versions.Etcd);
         request.Headers.TryAddWithoutValidation(PeerHeaders.VersionMin, PeerHeaders.VersionMinValue);

@@ -39,7 +39,7 @@ internal sealed class PeerHttp : IPeerCalls, IDisposable
     {
         try
         {
-            using var request = new HttpRequestMessage(call.Body is null ? HttpMethod.Get : HttpMethod.Post, url + call.Path);
+            using var request = new HttpRequestMessage(call.Body is null ? HttpMethod.Get : HttpMethod.Post, PeerTarget.Of(url, call.Path));
             if (call.Body is { } body)
             {
                 request.Content = new ReadOnlyMemoryContent(body);
@@ -83,6 +83,7 @@ internal sealed class PeerHttp : IPeerCalls, IDisposable
         var handler = new SocketsHttpHandler
         {
             ConnectTimeout = _dialTimeout,
+            ConnectCallback = static (context, cancelled) => PeerTarget.DialAsync(context.DnsEndPoint, cancelled),
             UseProxy = false,
             UseCookies = false,
             AllowAutoRedirect = false,

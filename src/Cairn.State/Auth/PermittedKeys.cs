@@ -60,9 +60,8 @@ internal sealed class KeyIntervals
         var begin = key.ToArray();
         foreach (var interval in _intervals)
         {
-            // The last two conditions decide about a range whose end is not after its key, which names no key at all.
-            if (interval.Begin.AsSpan().SequenceCompareTo(begin) <= 0 && Compare(interval.End, end) >= 0
-                && Compare(interval.Begin, end) < 0 && Compare(interval.End, begin) > 0)
+            // The last condition decides about a range whose end is not after its key: it names no key at all, and etcd permits it where its key is permitted.
+            if (interval.Begin.AsSpan().SequenceCompareTo(begin) <= 0 && Compare(interval.End, end) >= 0 && Compare(interval.End, begin) > 0)
             {
                 return true;
             }

@@ -65,6 +65,7 @@ public sealed class AuthTests
         Assert.Equal(StoreError.PermissionDenied, _machine.Delete("a", "d").Error);
         Assert.Equal(StoreError.PermissionDenied, _machine.Delete("a", "\0").Error);
         Assert.Equal(StoreError.PermissionDenied, _machine.Delete("z", "a").Error);
+        Assert.Equal(StoreError.None, _machine.Delete("b", "a").Error);
     }
 
     [Fact]

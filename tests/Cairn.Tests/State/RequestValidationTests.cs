@@ -118,7 +118,8 @@ public sealed class RequestValidationTests
     [Fact]
     public void Alarms_that_do_not_exist_are_refused()
     {
-        Assert.Equal(StoreError.InvalidAlarm, RequestValidation.Check(new AlarmRequest { Alarm = (AlarmType)3 }));
+        Assert.Equal(StoreError.InvalidAlarm, RequestValidation.Check(new AlarmRequest { Action = AlarmRequest.Types.AlarmAction.Activate, Alarm = (AlarmType)3 }));
+        Assert.Equal(StoreError.None, RequestValidation.Check(new AlarmRequest { Alarm = (AlarmType)3 }));
         Assert.Equal(StoreError.InvalidAlarm, RequestValidation.Check(new AlarmRequest { Action = (AlarmRequest.Types.AlarmAction)3 }));
         Assert.Equal(StoreError.None, RequestValidation.Check(new AlarmRequest()));
     }

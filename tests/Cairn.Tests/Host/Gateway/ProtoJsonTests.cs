@@ -105,6 +105,8 @@ public sealed class ProtoJsonTests
     [InlineData("7")]
     [InlineData("""{"key":7}""")]
     [InlineData("""{"key":"not base64!"}""")]
+    [InlineData("""{"key":"YQ="}""")]
+    [InlineData("""{"key":"YQ==="}""")]
     [InlineData("""{"limit":"x"}""")]
     [InlineData("""{"limit":1.5}""")]
     [InlineData("""{"limit":"9223372036854775808"}""")]

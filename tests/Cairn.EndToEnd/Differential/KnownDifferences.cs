@@ -1,0 +1,67 @@
+using System.Text.Json.Nodes;
+
+namespace Cairn.EndToEnd.Differential;
+
+/// <summary>In what the two servers differ on purpose, or where each may word it as it likes, and how often that was met.</summary>
+internal sealed class KnownDifferences
+{
+    private static readonly (string What, Func<Question, Reply, Reply, bool> Is)[] Listed =
+    [
+        ("a broken body is refused by both, each in the words of its parser", static (question, etcd, cairn) => question.IsBroken && Refused(etcd) && Refused(cairn) && IsParsing(etcd) && IsParsing(cairn)),
+        ("a sort by an unknown order is refused, as in 3.6", static (_, _, cairn) => cairn.Text == "etcdserver: invalid sort option"),
+        ("unknown paths and methods of the gateway are answered as by its version 1, in plain text", static (question, etcd, cairn) =>
+            question.IsJson && question.Method is null && cairn.Code == -1 && etcd.Text == cairn.Text),
+        ("after a compaction at 0, etcd answers for no revision with the hash of nothing", static (question, etcd, _) =>
+            question.Name == "HashKV" && etcd.Compared.Contains("\"compact_revision\":\"-1\"", StringComparison.Ordinal)),
+        ("bytes behind the message of a unary call are refused", static (question, _, cairn) => question.IsBroken && cairn.Text.Contains("more than one message", StringComparison.Ordinal)),
+        ("a token that is not valid is refused by every call, as in the newest releases", static (question, _, cairn) => question.User.Length > 0 && cairn.Text == "etcdserver: invalid auth token"),
+        ("a call without a token is refused, as in the newest releases", static (question, etcd, cairn) => question.User.Length == 0 && etcd.Code == 0 && cairn.Text == "etcdserver: user name is empty"),
+        ("/readyz has the check non_learner, as in 3.6", static (question, _, cairn) => question.Path.StartsWith("/readyz", StringComparison.Ordinal) && cairn.Text.Contains("non_learner", StringComparison.Ordinal)),
+        ("guesses of passwords are slowed down", static (question, _, cairn) => question.Name == "Authenticate" && cairn.Text == "etcdserver: too many requests"),
+        ("what is no message to the one may be one to the other: a known field of a wrong wire type, a group that nobody opened", static (question, etcd, cairn) =>
+            question.IsBroken && (IsUnmarshalling(etcd) || IsUnmarshalling(cairn))),
+        ("the order of rows that a sort finds equal is anybody's", static (question, etcd, cairn) =>
+            question.Name == "Range" && question.Shown.Contains("sort", StringComparison.Ordinal) && Rows(etcd) > 12 && Rows(etcd) == Rows(cairn)),
+        ("the role root is shown with what it may, as in 3.6", static (question, _, cairn) =>
+            question.Name == "RoleGet" && cairn.Compared.Contains("""[{"permType":"READWRITE","range_end":"AA=="}]""", StringComparison.Ordinal)),
+        ("text that is not UTF-8 is read with the replacement character", static (_, etcd, _) => etcd.Text.Contains("invalid UTF-8", StringComparison.Ordinal)),
+        ("names of enums that nobody knows are refused, as by version 1 of the gateway", static (question, _, cairn) =>
+            question.IsBroken && question.IsJson && cairn.Text.StartsWith("json: unknown value", StringComparison.Ordinal)),
+        ("transactions within transactions need their permissions too, as in the newest releases", static (question, _, cairn) =>
+            question.Name == "Txn" && question.Shown.Contains("Txn", StringComparison.OrdinalIgnoreCase) && cairn.Text == "etcdserver: permission denied"),
+    ];
+
+    private readonly int[] _counts = new int[Listed.Length];
+
+    /// <summary>What was met, and how often.</summary>
+    public IEnumerable<string> Met => Listed.Zip(_counts).Where(static pair => pair.Second > 0).Select(static pair => $"{pair.Second,8}  {pair.First.What}");
+
+    /// <summary>Looks whether a difference is listed, and counts it.</summary>
+    /// <param name="question">What was asked.</param>
+    /// <param name="etcd">What etcd said.</param>
+    /// <param name="cairn">What Cairn said.</param>
+    /// <returns>True if it is.</returns>
+    public bool Take(Question question, Reply etcd, Reply cairn)
+    {
+        for (var i = 0; i < Listed.Length; i++)
+        {
+            if (Listed[i].Is(question, etcd, cairn))
+            {
+                _counts[i]++;
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    // Go sorts up to twelve by insertion, which keeps the order of equals.
+    private static int Rows(Reply reply) => ((reply.Body as JsonObject)?["kvs"] as JsonArray)?.Count ?? 0;
+
+    private static bool IsUnmarshalling(Reply reply) => reply.Text.StartsWith("grpc: error unmarshalling request", StringComparison.Ordinal);
+
+    private static bool Refused(Reply reply) => reply.Code != 0;
+
+    // InvalidArgument of the gateway, Internal or Unknown of gRPC, ResourceExhausted of a length that is not true, Unimplemented of a compression.
+    private static bool IsParsing(Reply reply) => reply.Code is 2 or 3 or 8 or 12 or 13;
+}
