@@ -484,7 +484,7 @@ internal sealed class NodeRuntime
             Proposals.Refuse(proposal, IsStopping ? NodeError.Stopped : NodeError.TooManyRequests);
         }
 
-        return context.Cancelled.CanBeCanceled ? Proposals.WaitAsync(proposal, context.Cancelled) : proposal.WaitAsync();
+        return proposal.WaitAsync(Proposals, context.Cancelled);
     }
 
     /// <summary>Ends the node when a loop fails. This is the top of every loop: the one place where any exception is caught.</summary>

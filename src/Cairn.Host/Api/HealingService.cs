@@ -9,10 +9,7 @@ internal sealed class HealingService(Node node)
 {
     /// <summary>Binds the service.</summary>
     public ServiceBinder Bind() => new ServiceBinder("cairn.Healing")
-        .Unary<HealStatusRequest, HealStatusResponse>(
-            "Status", HealStatusRequest.Parser, async (request, call) => (await node.HealStatusAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<HealApproveRequest, HealApproveResponse>(
-            "Approve", HealApproveRequest.Parser, async (request, call) => (await node.HealApproveAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<EvictRequest, EvictResponse>(
-            "Evict", EvictRequest.Parser, async (request, call) => (await node.EvictAsync(request, Caller.Of(call))).ToOutcome());
+        .Asks("Status", HealStatusRequest.Parser, node.HealStatusAsync)
+        .Asks("Approve", HealApproveRequest.Parser, node.HealApproveAsync)
+        .Asks("Evict", EvictRequest.Parser, node.EvictAsync);
 }

@@ -15,12 +15,10 @@ internal sealed class KvService(Node node)
     /// <summary>Binds the service.</summary>
     public ServiceBinder Bind() => new ServiceBinder("etcdserverpb.KV")
         .Unary<RangeRequest, RangeAnswer>("Range", RangeRequest.Parser, RangeAsync, RowWriters.Range)
-        .Unary<PutRequest, PutResponse>("Put", PutRequest.Parser, async (request, call) => (await node.PutAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<DeleteRangeRequest, DeleteRangeResponse>(
-            "DeleteRange", DeleteRangeRequest.Parser, async (request, call) => (await node.DeleteRangeAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<TxnRequest, TxnResponse>("Txn", TxnRequest.Parser, async (request, call) => (await node.TxnAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<CompactionRequest, CompactionResponse>(
-            "Compact", CompactionRequest.Parser, async (request, call) => (await node.CompactAsync(request, Caller.Of(call))).ToOutcome())
+        .Asks("Put", PutRequest.Parser, node.PutAsync)
+        .Asks("DeleteRange", DeleteRangeRequest.Parser, node.DeleteRangeAsync)
+        .Asks("Txn", TxnRequest.Parser, node.TxnAsync)
+        .Asks("Compact", CompactionRequest.Parser, node.CompactAsync)
         .ServerStream("RangeStream", RangeStreamAsync);
 
     private async ValueTask<Outcome<RangeAnswer>> RangeAsync(RangeRequest request, GrpcCall call)

@@ -10,14 +10,10 @@ internal sealed class LeaseService(Node node)
 {
     /// <summary>Binds the service.</summary>
     public ServiceBinder Bind() => new ServiceBinder("etcdserverpb.Lease")
-        .Unary<LeaseGrantRequest, LeaseGrantResponse>(
-            "LeaseGrant", LeaseGrantRequest.Parser, async (request, call) => (await node.LeaseGrantAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<LeaseRevokeRequest, LeaseRevokeResponse>(
-            "LeaseRevoke", LeaseRevokeRequest.Parser, async (request, call) => (await node.LeaseRevokeAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<LeaseTimeToLiveRequest, LeaseTimeToLiveResponse>(
-            "LeaseTimeToLive", LeaseTimeToLiveRequest.Parser, async (request, call) => (await node.LeaseTimeToLiveAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<LeaseLeasesRequest, LeaseLeasesResponse>(
-            "LeaseLeases", LeaseLeasesRequest.Parser, async (request, call) => (await node.LeaseLeasesAsync(request, Caller.Of(call))).ToOutcome())
+        .Asks("LeaseGrant", LeaseGrantRequest.Parser, node.LeaseGrantAsync)
+        .Asks("LeaseRevoke", LeaseRevokeRequest.Parser, node.LeaseRevokeAsync)
+        .Asks("LeaseTimeToLive", LeaseTimeToLiveRequest.Parser, node.LeaseTimeToLiveAsync)
+        .Asks("LeaseLeases", LeaseLeasesRequest.Parser, node.LeaseLeasesAsync)
         .BothStream("LeaseKeepAlive", KeepAliveAsync);
 
     /// <summary>One answer a request, in order; the end of the client's side ends the stream.</summary>

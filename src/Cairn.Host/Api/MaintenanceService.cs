@@ -11,19 +11,13 @@ internal sealed class MaintenanceService(Node node)
 {
     /// <summary>Binds the service.</summary>
     public ServiceBinder Bind() => new ServiceBinder("etcdserverpb.Maintenance")
-        .Unary<AlarmRequest, AlarmResponse>(
-            "Alarm", AlarmRequest.Parser, async (request, call) => (await node.AlarmAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<StatusRequest, StatusResponse>(
-            "Status", StatusRequest.Parser, async (request, call) => (await node.StatusAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<DefragmentRequest, DefragmentResponse>(
-            "Defragment", DefragmentRequest.Parser, async (request, call) => (await node.DefragmentAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<HashRequest, HashResponse>("Hash", HashRequest.Parser, async (request, call) => (await node.HashAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<HashKVRequest, HashKVResponse>(
-            "HashKV", HashKVRequest.Parser, async (request, call) => (await node.HashKvAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<MoveLeaderRequest, MoveLeaderResponse>(
-            "MoveLeader", MoveLeaderRequest.Parser, async (request, call) => (await node.MoveLeaderAsync(request, Caller.Of(call))).ToOutcome())
-        .Unary<DowngradeRequest, DowngradeResponse>(
-            "Downgrade", DowngradeRequest.Parser, async (request, call) => (await node.DowngradeAsync(request, Caller.Of(call))).ToOutcome())
+        .Asks("Alarm", AlarmRequest.Parser, node.AlarmAsync)
+        .Asks("Status", StatusRequest.Parser, node.StatusAsync)
+        .Asks("Defragment", DefragmentRequest.Parser, node.DefragmentAsync)
+        .Asks("Hash", HashRequest.Parser, node.HashAsync)
+        .Asks("HashKV", HashKVRequest.Parser, node.HashKvAsync)
+        .Asks("MoveLeader", MoveLeaderRequest.Parser, node.MoveLeaderAsync)
+        .Asks("Downgrade", DowngradeRequest.Parser, node.DowngradeAsync)
         .ServerStream("Snapshot", SnapshotAsync);
 
     private async ValueTask<GrpcStatus> SnapshotAsync(GrpcCall call)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Cairn.Grpc;
 using Google.Protobuf;
 
@@ -31,6 +32,7 @@ internal abstract class GrpcMethod(string service, string name, string kind)
     public virtual Type? AnswerType => null;
 
     /// <summary>Carries out a call that has begun, answers included, and tells how it ended.</summary>
+    /// <returns>The status; to be awaited once.</returns>
     public abstract ValueTask<GrpcStatus> RunAsync(GrpcCall call);
 }
 
@@ -53,6 +55,7 @@ internal sealed class UnaryMethod<TRequest, TAnswer>(
     public override Type AnswerType => typeof(TAnswer);
 
     /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<GrpcStatus> RunAsync(GrpcCall call)
     {
         TRequest? request = await call.ReadOnlyMessageAsync(parser);

@@ -55,7 +55,15 @@ internal sealed class GrpcServer
         GrpcStatus status = call.Begin(features, method.Counters, method.Streaming);
         if (status.IsOk)
         {
-            status = await RunAsync(method, call);
+            try
+            {
+                status = await method.RunAsync(call);
+            }
+            catch (Exception e)
+            {
+                // The top of a call: what went wrong in one must not end the others.
+                status = StatusOf(e, method, call);
+            }
         }
 
         call.End(status);
@@ -77,36 +85,32 @@ internal sealed class GrpcServer
     /// <summary>Whether an exception only says that the client is gone, the deadline has passed or the server stops.</summary>
     public static bool IsEndOfCall(Exception e) => e is OperationCanceledException or ConnectionAbortedException or ConnectionResetException or IOException;
 
-    private async ValueTask<GrpcStatus> RunAsync(GrpcMethod method, GrpcCall call)
+    private GrpcStatus StatusOf(Exception e, GrpcMethod method, GrpcCall call)
     {
-        try
-        {
-            return await method.RunAsync(call);
-        }
-        catch (OperationCanceledException)
+        if (e is OperationCanceledException)
         {
             return call.CancelledStatus();
         }
-        catch (Exception e) when (IsEndOfCall(e))
+
+        if (IsEndOfCall(e))
         {
             return new GrpcStatus(GrpcStatusCode.Canceled, "context canceled");
         }
-        catch (Exception e) when (IsBrokenInvariant(e))
+
+        if (IsBrokenInvariant(e))
         {
             // What this process believes is wrong: to answer one more call from it could spread the damage.
             Environment.FailFast(e.Message, e);
-            throw;
         }
-        catch (Exception e) when (IsDamage(e))
+
+        if (IsDamage(e))
         {
             return new GrpcStatus(GrpcStatusCode.DataLoss, "this member's copy of what was asked for is damaged; the log names file and offset");
         }
-        catch (Exception e)
-        {
-            // The top of a call: what went wrong in one must not end the others, and its text is for the log, not for the client.
-            Log.CallFailed(_logger, e, method.Service, method.Name);
-            return new GrpcStatus(GrpcStatusCode.Internal, "panic in the handler of this call; see the log of the server");
-        }
+
+        // The text is for the log, not for the client.
+        Log.CallFailed(_logger, e, method.Service, method.Name);
+        return new GrpcStatus(GrpcStatusCode.Internal, "panic in the handler of this call; see the log of the server");
     }
 
     /// <summary>By name: every assembly has its own copy of the type.</summary>

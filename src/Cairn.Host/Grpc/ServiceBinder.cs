@@ -13,6 +13,9 @@ internal sealed class ServiceBinder(string service)
 {
     private readonly List<GrpcMethod> _methods = [];
 
+    /// <summary>Full name of the service.</summary>
+    public string Service => service;
+
     /// <summary>All methods of the service.</summary>
     public IReadOnlyList<GrpcMethod> Methods => _methods;
 
@@ -44,7 +47,8 @@ internal sealed class ServiceBinder(string service)
         return this;
     }
 
-    private ServiceBinder Add(GrpcMethod method)
+    /// <summary>Adds a method of this service.</summary>
+    public ServiceBinder Add(GrpcMethod method)
     {
         Invariant.Holds(_methods.TrueForAll(bound => bound.Name != method.Name), $"{service}/{method.Name}");
         _methods.Add(method);

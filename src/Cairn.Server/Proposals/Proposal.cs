@@ -17,6 +17,8 @@ internal sealed class Proposal : IValueTaskSource<ProposalOutcome>
 {
     private ManualResetValueTaskSourceCore<ProposalOutcome> _core = new() { RunContinuationsAsynchronously = true };
     private int _completed;
+    private ProposalTable? _table;
+    private CancellationTokenRegistration _clientLeaves;
 
     /// <summary>Creates a proposal that nobody has seen.</summary>
     /// <param name="id">Its id, as in its header.</param>
@@ -50,9 +52,20 @@ internal sealed class Proposal : IValueTaskSource<ProposalOutcome>
     /// <summary>Whether somebody has completed it: nobody waits any more.</summary>
     public bool IsCompleted => Volatile.Read(ref _completed) != 0;
 
-    /// <summary>Waits. Once.</summary>
-    /// <returns>What became of it.</returns>
-    public ValueTask<ProposalOutcome> WaitAsync() => new(this, _core.Version);
+    /// <summary>Waits, as long as its client does. Once.</summary>
+    /// <param name="table">Where it waits; it is taken out when the client goes.</param>
+    /// <param name="cancelled">The client does not wait any longer.</param>
+    /// <returns>What became of it; to be awaited once.</returns>
+    public ValueTask<ProposalOutcome> WaitAsync(ProposalTable table, CancellationToken cancelled)
+    {
+        if (cancelled.CanBeCanceled)
+        {
+            _table = table;
+            _clientLeaves = cancelled.UnsafeRegister(static state => ((Proposal)state!).Abandon(), this);
+        }
+
+        return new(this, _core.Version);
+    }
 
     /// <summary>Completes it, unless somebody did.</summary>
     /// <param name="outcome">What became of it.</param>
@@ -68,7 +81,11 @@ internal sealed class Proposal : IValueTaskSource<ProposalOutcome>
         return true;
     }
 
-    ProposalOutcome IValueTaskSource<ProposalOutcome>.GetResult(short token) => _core.GetResult(token);
+    ProposalOutcome IValueTaskSource<ProposalOutcome>.GetResult(short token)
+    {
+        _clientLeaves.Dispose();
+        return _core.GetResult(token);
+    }
 
     ValueTaskSourceStatus IValueTaskSource<ProposalOutcome>.GetStatus(short token) => _core.GetStatus(token);
 
@@ -77,4 +94,6 @@ internal sealed class Proposal : IValueTaskSource<ProposalOutcome>
         object? state,
         short token,
         ValueTaskSourceOnCompletedFlags flags) => _core.OnCompleted(continuation, state, token, flags);
+
+    private void Abandon() => _table!.Refuse(this, NodeError.Canceled); // Set before the registration.
 }

@@ -64,22 +64,6 @@ internal sealed class ProposalTable(TimeProvider time)
         proposal.TryComplete(new ProposalOutcome(error, null));
     }
 
-    /// <summary>Waits for a proposal that is in the table, as long as its client does.</summary>
-    /// <param name="proposal">The proposal.</param>
-    /// <param name="cancelled">The client does not wait any longer.</param>
-    /// <returns>What became of it.</returns>
-    public async ValueTask<ProposalOutcome> WaitAsync(Proposal proposal, CancellationToken cancelled)
-    {
-        using var registration = cancelled.UnsafeRegister(
-            static state =>
-            {
-                var (table, proposal) = ((ProposalTable, Proposal))state!;
-                table.Refuse(proposal, NodeError.Canceled);
-            },
-            (this, proposal));
-        return await proposal.WaitAsync();
-    }
-
     /// <summary>Ends the proposals that have waited too long.</summary>
     /// <param name="limit">How long is too long.</param>
     /// <param name="judge">Says what their clients are told.</param>

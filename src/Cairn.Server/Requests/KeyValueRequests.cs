@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Cairn.Protocol;
 using Cairn.Server.Reads;
 using Cairn.State;
@@ -66,6 +67,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<Answer<PutResponse>> PutAsync(PutRequest request, RequestContext context)
     {
         var refusal = await node.Housekeeping.Quota.AdmitAsync(RequestValidation.Cost(request));
@@ -88,6 +90,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<Answer<DeleteRangeResponse>> DeleteRangeAsync(DeleteRangeRequest request, RequestContext context)
     {
         var refusal = RequestValidation.Check(request);
@@ -105,6 +108,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>The answer.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<Answer<TxnResponse>> TxnAsync(TxnRequest request, RequestContext context)
     {
         var cost = RequestValidation.Cost(request);
@@ -159,6 +163,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
     private NodeError Judge(StoreError validation, RequestContext context, bool isForLearners = false) =>
         validation == StoreError.None ? node.JudgeRequest(context, isForLearners) : validation.ToNodeError();
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Answer<RangeAnswer>> ConfirmedRangeAsync(RangeRequest request, long began, RequestContext context)
     {
         var refusal = await node.Confirmation.ReadAsync(context);
