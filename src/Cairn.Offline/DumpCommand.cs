@@ -28,9 +28,10 @@ public static class DumpCommand
     private static Command Make(string name, string description, Func<ReadOnlyDisk, TextWriter, CancellationToken, Task> dump)
     {
         var directory = new Option<string>("--data-dir") { Description = "The data directory.", Required = true };
-        return OfflineCommand.Bind(new Command(name, description) { directory }, async (parsed, cancelled) =>
+        var log = OfflineCommand.LogDirectory();
+        return OfflineCommand.Bind(new Command(name, description) { directory, log }, async (parsed, cancelled) =>
         {
-            using var disk = LocalStore.OpenDisk(parsed.GetRequiredValue(directory));
+            using var disk = LocalStore.OpenDisk(parsed.GetRequiredValue(directory), parsed.GetValue(log));
             await dump(new ReadOnlyDisk(disk), Console.Out, cancelled);
             return 0;
         });

@@ -21,6 +21,7 @@ internal sealed class EtcdExport(LocalStore store)
 {
     private const string Finished = "member";
     private const string Unfinished = "member.exporting";
+    private const string Log = $"{Finished}/wal";
 
     // 3.5 starts from it, and so does 3.6, which raises the version by itself.
     private const string ClusterVersion = "3.5.0";
@@ -28,13 +29,14 @@ internal sealed class EtcdExport(LocalStore store)
 
     /// <summary>Exports.</summary>
     /// <param name="dataDirectory">Where to; must be empty, or not be there.</param>
+    /// <param name="logDirectory">Where the log goes, the same holds for it; null for within the data directory.</param>
     /// <param name="cancelled">Ends it, and leaves a directory that no server takes.</param>
     /// <returns>Bytes of the backend.</returns>
-    public async Task<long> RunAsync(string dataDirectory, CancellationToken cancelled)
+    public async Task<long> RunAsync(string dataDirectory, string? logDirectory, CancellationToken cancelled)
     {
-        if (Directory.Exists(dataDirectory) && Directory.EnumerateFileSystemEntries(dataDirectory).Any())
+        if (new[] { dataDirectory, logDirectory }.FirstOrDefault(OfflineCommand.IsInUse) is { } used)
         {
-            throw new OfflineException($"{dataDirectory} is not empty: name a directory that is, or one that is not there");
+            throw new OfflineException($"{used} is not empty: name a directory that is, or one that is not there");
         }
 
         var capture = store.State.Capture();
@@ -50,12 +52,14 @@ internal sealed class EtcdExport(LocalStore store)
         }
 
         var members = capture.Members with { ClusterVersion = capture.Members.ClusterVersion is null ? null : ClusterVersion, Downgrade = null };
-        using var disk = new RealDisk(dataDirectory);
+        using var disk = new RealDisk(dataDirectory, Log, logDirectory);
         disk.CreateDirectory($"{Unfinished}/snap");
         var bytes = await WriteBackendAsync(disk, capture, members, cancelled);
         var config = new ConfState { Voters = members.Voters, Learners = members.Learners };
         await WriteSnapshotAsync(disk, capture, members, config);
-        await WriteLogAsync(disk, capture, tail, config);
+
+        // A log of its own place is there before the rest: etcd starts neither on that alone, nor on what is not finished beside it.
+        await WriteLogAsync(disk, disk.IsApart ? Log : $"{Unfinished}/wal", capture, tail, config);
         await disk.SyncDirectoryAsync($"{Unfinished}/snap");
         await disk.SyncDirectoryAsync(Unfinished);
         disk.Rename(Unfinished, Finished);
@@ -90,10 +94,10 @@ internal sealed class EtcdExport(LocalStore store)
         await file.SyncAsync();
     }
 
-    private async Task WriteLogAsync(RealDisk disk, StateCapture capture, Entry[] tail, ConfState config)
+    private async Task WriteLogAsync(RealDisk disk, string directory, StateCapture capture, Entry[] tail, ConfState config)
     {
         var (index, term) = capture.Applied;
-        await using var log = await WriteAheadLog.CreateAsync(disk, $"{Unfinished}/wal", store.Log.Metadata, new WalOptions());
+        await using var log = await WriteAheadLog.CreateAsync(disk, directory, store.Log.Metadata, new WalOptions());
         await log.MarkSnapshotAsync(new WalSnapshotMark(index, term, config));
         var state = store.Log.State;
         await log.AppendAsync(tail, state with { Term = Math.Max(state.Term, term), Commit = Math.Max(state.Commit, index) }, mustSync: true);

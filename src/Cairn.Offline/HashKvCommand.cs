@@ -16,15 +16,16 @@ public static class HashKvCommand
     {
         var file = new Argument<string?>("FILE") { Description = "A snapshot, or the db of an etcd data directory that no member uses.", Arity = ArgumentArity.ZeroOrOne };
         var directory = new Option<string?>("--data-dir") { Description = "Data directory of a Cairn member that does not run." };
+        var log = OfflineCommand.LogDirectory();
         var revision = new Option<long>("--rev") { Description = "Newest revision to hash; 0 for all." };
         Option<string> form = OfflineCommand.WriteOut();
-        var command = new Command("hashkv", "Prints the hash of the key space, as 'etcdctl endpoint hashkv' prints it of members that run. Equal contents have equal hashes.") { file, directory, revision, form };
+        var command = new Command("hashkv", "Prints the hash of the key space, as 'etcdctl endpoint hashkv' prints it of members that run. Equal contents have equal hashes.") { file, directory, log, revision, form };
         return OfflineCommand.Bind(command, async (parsed, cancelled) =>
         {
             IReadOnlyList<ResultColumn> columns = (parsed.GetValue(file), parsed.GetValue(directory)) switch
             {
                 ({ } path, null) => await OfFileAsync(path, parsed.GetValue(revision), cancelled),
-                (null, { } path) => await OfStoreAsync(path, parsed.GetValue(revision), cancelled),
+                (null, { } path) => await OfStoreAsync(path, parsed.GetValue(log), parsed.GetValue(revision), cancelled),
                 _ => throw new OfflineException("name either a FILE or a --data-dir"),
             };
             Console.Out.WriteLine(ResultTable.Format(columns, parsed.GetRequiredValue(form)));
@@ -45,9 +46,9 @@ public static class HashKvCommand
         });
     }
 
-    private static async Task<IReadOnlyList<ResultColumn>> OfStoreAsync(string path, long revision, CancellationToken cancelled)
+    private static async Task<IReadOnlyList<ResultColumn>> OfStoreAsync(string path, string? log, long revision, CancellationToken cancelled)
     {
-        using var store = await LocalStore.OpenAsync(path);
+        using var store = await LocalStore.OpenAsync(path, log);
         return Columns(Hash(store.State, revision, cancelled));
     }
 

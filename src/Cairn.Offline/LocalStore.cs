@@ -39,18 +39,19 @@ internal sealed class LocalStore : IDisposable
     /// <summary>The state.</summary>
     public StateMachine State { get; }
 
-    /// <summary>What the members agree on, where nothing else is known: rows of leases are never made smaller, and the limit of learners is etcd's.</summary>
-    public static StateOptions Options { get; } = new() { LeaseTtlMinimum = 1, LearnersMax = 1 };
+    /// <summary>What the members agree on, where nothing else is known: what follows from the defaults of their flags.</summary>
+    public static StateOptions Options { get; } = new() { LeaseTtlMinimum = 2, LearnersMax = 1 };
 
     /// <summary>Opens.</summary>
     /// <param name="dataDirectory">The data directory.</param>
+    /// <param name="logDirectory">Directory of the log; null for within the data directory.</param>
     /// <returns>The store.</returns>
     /// <exception cref="OfflineException">There is none, or it was never used.</exception>
     /// <exception cref="CorruptionException">Something is damaged.</exception>
     /// <exception cref="IOException">A server uses it, or it cannot be read.</exception>
-    public static async Task<LocalStore> OpenAsync(string dataDirectory)
+    public static async Task<LocalStore> OpenAsync(string dataDirectory, string? logDirectory)
     {
-        var real = OpenDisk(dataDirectory);
+        var real = OpenDisk(dataDirectory, logDirectory);
         IDisposable? held = null;
         try
         {
@@ -70,8 +71,9 @@ internal sealed class LocalStore : IDisposable
             var log = WriteAheadLog.Inspect(disk, Wal, entry => entry.Index > manifest.AppliedIndex);
             Verify(manifest, log);
             var stored = StoredState.Open(disk, Store, manifest, new RevisionLogOptions(), Options);
-            Apply(stored.State, log.Entries.Where(entry => entry.Index <= log.State.Commit));
-            log = log with { Entries = [.. log.Entries.Where(entry => entry.Index > log.State.Commit)] };
+            var commit = IsAlone(manifest, log) ? log.LastIndex : log.State.Commit;
+            Apply(stored.State, log.Entries.Where(entry => entry.Index <= commit));
+            log = log with { Entries = [.. log.Entries.Where(entry => entry.Index > commit)] };
             return new LocalStore(real, held, manifest, log, stored);
         }
         catch
@@ -85,9 +87,10 @@ internal sealed class LocalStore : IDisposable
 
     /// <summary>Opens a data directory that must exist.</summary>
     /// <param name="dataDirectory">Its path.</param>
+    /// <param name="logDirectory">Directory of the log; null for within the data directory.</param>
     /// <returns>The disk.</returns>
-    public static RealDisk OpenDisk(string dataDirectory) =>
-        Directory.Exists(dataDirectory) ? new RealDisk(dataDirectory) : throw new OfflineException($"there is no directory {dataDirectory}");
+    public static RealDisk OpenDisk(string dataDirectory, string? logDirectory) =>
+        Directory.Exists(dataDirectory) ? new RealDisk(dataDirectory, Wal, logDirectory) : throw new OfflineException($"there is no directory {dataDirectory}");
 
     /// <summary>Keeps servers off a directory.</summary>
     /// <param name="disk">Its disk.</param>
@@ -117,6 +120,10 @@ internal sealed class LocalStore : IDisposable
         _held.Dispose();
         _real.Dispose();
     }
+
+    /// <summary>Whether all that this member has is committed: nobody else ever votes, so it only has to start to find that out.</summary>
+    private static bool IsAlone(ManifestContents manifest, WalContents log) =>
+        manifest.ConfState.Voters is [var voter] && voter == manifest.Identity.MemberId && log.Entries.All(static entry => entry.Type == EntryType.Normal);
 
     private static void Verify(ManifestContents manifest, WalContents log)
     {

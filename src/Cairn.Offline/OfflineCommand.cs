@@ -32,6 +32,15 @@ public static class OfflineCommand
         return command;
     }
 
+    /// <summary>Makes the option that says where the log of a member is.</summary>
+    /// <returns>The option, with etcd's name.</returns>
+    internal static Option<string?> LogDirectory() => new("--wal-dir") { Description = "Directory of the member's log, if it has one of its own." };
+
+    /// <summary>Says whether something is in a directory.</summary>
+    /// <param name="directory">Its path; null for none.</param>
+    /// <returns>False for one that is empty or not there.</returns>
+    internal static bool IsInUse(string? directory) => Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any();
+
     /// <summary>Makes the option that says how results are written.</summary>
     /// <returns>The option, with etcdutl's names and values.</returns>
     internal static Option<string> WriteOut()

@@ -25,25 +25,32 @@ internal sealed class SnapshotRestore(RestorePlan plan, long skippedRevisions)
     private const string Finished = "member";
     private const string Unfinished = "member.restoring";
     private const string Store = $"{Unfinished}/store";
+    private const string Log = $"{Finished}/wal";
 
     /// <summary>Restores.</summary>
     /// <param name="path">Of the snapshot, for messages.</param>
     /// <param name="image">The snapshot.</param>
     /// <param name="dataDirectory">Where to; must be empty, or not be there.</param>
+    /// <param name="logDirectory">Where the log goes, the same holds for it; null for within the data directory.</param>
     /// <param name="cancelled">Ends it, and leaves a directory that no server takes.</param>
     /// <returns>What was restored.</returns>
-    public async Task<EtcdState> RunAsync(string path, BboltFile image, string dataDirectory, CancellationToken cancelled)
+    public async Task<EtcdState> RunAsync(string path, BboltFile image, string dataDirectory, string? logDirectory, CancellationToken cancelled)
     {
-        if (Directory.Exists(dataDirectory) && Directory.EnumerateFileSystemEntries(dataDirectory).Any())
+        if (OfflineCommand.IsInUse(dataDirectory))
         {
             throw new OfflineException($"data-dir \"{dataDirectory}\" not empty or could not be read");
+        }
+
+        if (OfflineCommand.IsInUse(logDirectory))
+        {
+            throw new OfflineException($"wal-dir \"{logDirectory}\" exists and is not empty");
         }
 
         var state = SchemaReader.Read(path, image);
         state = state.With(MemberTable.Empty with { Members = plan.Members, ClusterVersion = state.Members.ClusterVersion })
             .At(new AppliedPosition((ulong)plan.Members.Length, Term));
         state = skippedRevisions > 0 ? state.Skip(skippedRevisions) : state;
-        using var disk = new RealDisk(dataDirectory);
+        using var disk = new RealDisk(dataDirectory, Log, logDirectory);
         disk.CreateDirectory(Unfinished);
         using (disk.TryLock($"{Unfinished}/lock") ?? throw new OfflineException($"another process restores to {dataDirectory}"))
         {
@@ -55,18 +62,21 @@ internal sealed class SnapshotRestore(RestorePlan plan, long skippedRevisions)
             }
 
             await manifests.WriteAsync(Describe(state, ends));
-            await WriteLogAsync(disk);
+            await (disk.IsApart ? Task.CompletedTask : WriteLogAsync(disk, $"{Unfinished}/wal"));
             await disk.SyncDirectoryAsync(Unfinished);
             disk.Rename(Unfinished, Finished);
             await disk.SyncDirectoryAsync("");
+
+            // A log of its own place comes last: without it no server starts on the rest, while on it alone one would begin with nothing.
+            await (disk.IsApart ? WriteLogAsync(disk, Log) : Task.CompletedTask);
         }
 
         return state;
     }
 
-    private async Task WriteLogAsync(RealDisk disk)
+    private async Task WriteLogAsync(RealDisk disk, string directory)
     {
-        await using var log = await WriteAheadLog.CreateAsync(disk, $"{Unfinished}/wal", new WalMetadata(plan.MemberId, plan.ClusterId), new WalOptions());
+        await using var log = await WriteAheadLog.CreateAsync(disk, directory, new WalMetadata(plan.MemberId, plan.ClusterId), new WalOptions());
         Entry[] entries = [.. plan.Members.Select(static (member, i) => new Entry(
             Term,
             (ulong)i + 1,

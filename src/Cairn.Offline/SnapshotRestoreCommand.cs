@@ -26,11 +26,7 @@ public static class SnapshotRestoreCommand
     {
         var name = parsed.GetRequiredValue(options.Name);
         var dataDirectory = parsed.GetValue(options.DataDirectory) ?? $"{name}.etcd";
-        if (parsed.GetValue(options.WalDirectory) is { } wal && Path.GetFullPath(wal) != Path.GetFullPath(Path.Combine(dataDirectory, "member", "wal")))
-        {
-            throw new OfflineException($"--wal-dir {wal}: the server keeps its log within the data directory; leave the option out");
-        }
-
+        var log = parsed.GetValue(options.LogDirectory);
         var skipped = Skipped(parsed.GetValue(options.BumpRevision), parsed.GetValue(options.MarkCompacted), parsed.GetValue(options.KeepRevision));
         var plan = RestorePlan.Of(
             name, parsed.GetRequiredValue(options.PeerUrls), parsed.GetRequiredValue(options.Cluster), parsed.GetRequiredValue(options.Token));
@@ -43,7 +39,7 @@ public static class SnapshotRestoreCommand
         var state = await snapshot.ReadAsync(async image =>
         {
             snapshot.VerifyStructure(image);
-            return await new SnapshotRestore(plan, skipped).RunAsync(snapshot.Path, image, dataDirectory, cancelled);
+            return await new SnapshotRestore(plan, skipped).RunAsync(snapshot.Path, image, dataDirectory, log, cancelled);
         });
         Console.Out.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
@@ -72,7 +68,7 @@ public static class SnapshotRestoreCommand
 
         public Option<string?> DataDirectory { get; } = new("--data-dir") { Description = "Where to; must be empty, or not be there. [default: NAME.etcd]" };
 
-        public Option<string?> WalDirectory { get; } = new("--wal-dir") { Description = "Where etcdutl puts the log. The server keeps it within the data directory." };
+        public Option<string?> LogDirectory { get; } = new("--wal-dir") { Description = "Where the log goes, for a server that has --wal-dir; must be empty, or not be there." };
 
         public Option<string> Cluster { get; } = Text("--initial-cluster", "default=http://localhost:2380", "All members, as NAME=PEER-URL pairs.");
 
@@ -95,7 +91,7 @@ public static class SnapshotRestoreCommand
         public void AddTo(Command command)
         {
             command.Arguments.Add(File);
-            foreach (Option option in (Option[])[DataDirectory, WalDirectory, Cluster, Token, PeerUrls, Name, SkipHashCheck, BumpRevision, MarkCompacted, KeepRevision, MapSize])
+            foreach (Option option in (Option[])[DataDirectory, LogDirectory, Cluster, Token, PeerUrls, Name, SkipHashCheck, BumpRevision, MarkCompacted, KeepRevision, MapSize])
             {
                 command.Options.Add(option);
             }

@@ -24,7 +24,7 @@ internal static class LogStart
         {
             if (newest.Identity.MemberId != 0)
             {
-                throw new CorruptionException(DataDirectory.Wal, 0, "the log is gone, and with it what this member promised");
+                throw new CorruptionException(DataDirectory.Wal, 0, "the log is gone, and with it what this member promised. If it lies in a directory of its own, name it with --wal-dir");
             }
 
             var metadata = new WalMetadata(identity.MemberId, identity.ClusterId);
@@ -91,7 +91,7 @@ internal static class LogStart
     {
         try
         {
-            return await WriteAheadLog.OpenAsync(world.Disk, DataDirectory.Wal, applied, world.WalOptions, entriesBefore);
+            return await WriteAheadLog.OpenAsync(world.Disk, DataDirectory.Wal, applied, world.WalOptions, entriesBefore, LoopLimits.CatchUpBytesMax);
         }
         catch (CorruptionException) when (entriesBefore > 0)
         {

@@ -11,6 +11,9 @@ public sealed record NodeOptions
     /// <summary>Directory that holds everything; the path that <see cref="Node.OpenAsync"/> hands to the disk.</summary>
     public string DataDirectory { get; init; } = "default.etcd";
 
+    /// <summary>Directory of the log alone, on a disk of its own perhaps; null for within the data directory.</summary>
+    public string? LogDirectory { get; init; }
+
     /// <summary>Peer URLs of this member, as advertised.</summary>
     public ImmutableArray<string> PeerUrls { get; init; } = ["http://localhost:2380"];
 

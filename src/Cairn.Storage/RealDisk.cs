@@ -21,6 +21,8 @@ public sealed class RealDisk : IDisk, IDisposable
     private const int DirectoryKind = 0x4000;
 
     private readonly string _root;
+    private readonly string? _apart;
+    private readonly string _apartRoot = "";
     private readonly DiskThreads _background = new("disk", BackgroundThreadsMax);
     private readonly Lock _lock = new();
     private readonly Dictionary<string, DiskThreads> _logs = [];
@@ -34,6 +36,31 @@ public sealed class RealDisk : IDisk, IDisposable
         _root = Path.GetFullPath(root);
         MakeWithParents(_root);
     }
+
+    /// <summary>Opens a data directory of which one directory lies elsewhere, on another disk perhaps. Everybody above finds it under the path that it would have within.</summary>
+    /// <param name="root">The data directory.</param>
+    /// <param name="apart">Path within the data directory under which it is found. It is not listed in its parent, and cannot be renamed.</param>
+    /// <param name="apartRoot">Where it lies; null for within the data directory.</param>
+    /// <exception cref="DiskException">The data directory is not there and cannot be made.</exception>
+    /// <exception cref="IOException">There is such a directory within the data directory too, and something in it.</exception>
+    public RealDisk(string root, string apart, string? apartRoot)
+        : this(root)
+    {
+        if (apartRoot is null || Path.GetFullPath(apartRoot) == Path.GetFullPath(Full(apart)))
+        {
+            return;
+        }
+
+        if (DirectoryExists(apart) && List(apart).Count > 0)
+        {
+            throw new IOException($"{Full(apart)} is not empty, and {apartRoot} is named in its place: move what is in it there, or do not name another directory");
+        }
+
+        (_apart, _apartRoot) = (apart, Path.GetFullPath(apartRoot));
+    }
+
+    /// <summary>Whether one directory lies elsewhere.</summary>
+    public bool IsApart => _apart is not null;
 
     /// <inheritdoc/>
     public bool FileExists(string path) => KindOf(path, Full(path)) is not (0 or DirectoryKind);
@@ -67,6 +94,12 @@ public sealed class RealDisk : IDisk, IDisposable
         foreach (var name in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
             made = made.Length == 0 ? name : $"{made}/{name}";
+            if (made == _apart)
+            {
+                MakeWithParents(_apartRoot);
+                continue;
+            }
+
             if (LinuxCalls.MakeDirectory(Full(made), PrivateDirectory) != 0 && !(LastError == Errno.Exists && DirectoryExists(made)))
             {
                 throw Error(made, "mkdir");
@@ -124,13 +157,10 @@ public sealed class RealDisk : IDisk, IDisposable
     {
         var work = new BackgroundWork<bool>(() =>
         {
-            using var handle = OpenHandle(path, LinuxCalls.OpenReadOnly);
-            while (LinuxCalls.Sync(handle) != 0)
+            SyncDirectory(path, Full(path));
+            if (_apart is not null && path == ParentOf(_apart) && Path.GetDirectoryName(_apartRoot) is { } parent && Directory.Exists(_apartRoot))
             {
-                if (LastError != Errno.Interrupted)
-                {
-                    throw Error(path, "fsync");
-                }
+                SyncDirectory(path, parent);
             }
 
             return true;
@@ -184,8 +214,9 @@ public sealed class RealDisk : IDisk, IDisposable
     /// <inheritdoc/>
     public DiskSpace MeasureSpace()
     {
-        var drive = new DriveInfo(_root);
-        return new DiskSpace(drive.TotalSize, drive.AvailableFreeSpace);
+        var space = MeasureSpace(_root);
+        var apart = _apart is not null && DirectoryExists(_apart) ? MeasureSpace(_apartRoot) : space;
+        return apart.AvailableBytes < space.AvailableBytes ? apart : space;
     }
 
     /// <summary>Ends the threads after what was submitted to them is done. Files stay open until they are disposed.</summary>
@@ -211,7 +242,7 @@ public sealed class RealDisk : IDisk, IDisposable
     /// <returns>The thread; made if need be.</returns>
     internal DiskThreads LogThreadOf(string path)
     {
-        var directory = path[..Math.Max(path.LastIndexOf('/'), 0)];
+        var directory = ParentOf(path);
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
@@ -286,13 +317,35 @@ public sealed class RealDisk : IDisk, IDisposable
         return status.Mode & FileKindMask;
     }
 
+    private static string ParentOf(string path) => path[..Math.Max(path.LastIndexOf('/'), 0)];
+
+    private static DiskSpace MeasureSpace(string directory)
+    {
+        var drive = new DriveInfo(directory);
+        return new DiskSpace(drive.TotalSize, drive.AvailableFreeSpace);
+    }
+
+    private static void SyncDirectory(string path, string full)
+    {
+        using var handle = OpenHandle(path, full, LinuxCalls.OpenReadOnly);
+        while (LinuxCalls.Sync(handle) != 0)
+        {
+            if (LastError != Errno.Interrupted)
+            {
+                throw Error(path, "fsync");
+            }
+        }
+    }
+
     private static DiskException Error(string path, string operation) => new(path, operation, LastError);
 
-    private SafeFileHandle OpenHandle(string path, int flags)
+    private SafeFileHandle OpenHandle(string path, int flags) => OpenHandle(path, Full(path), flags);
+
+    private static SafeFileHandle OpenHandle(string path, string full, int flags)
     {
         while (true)
         {
-            var handle = LinuxCalls.Open(Full(path), flags | LinuxCalls.OpenCloseOnExec, PrivateFile);
+            var handle = LinuxCalls.Open(full, flags | LinuxCalls.OpenCloseOnExec, PrivateFile);
             if (!handle.IsInvalid)
             {
                 return handle;
@@ -310,6 +363,11 @@ public sealed class RealDisk : IDisk, IDisposable
     private string Full(string path)
     {
         Invariant.Holds(!path.StartsWith('/') && !path.Split('/').Contains(".."), $"{path}");
+        if (_apart is not null && path.StartsWith(_apart, StringComparison.Ordinal) && (path.Length == _apart.Length || path[_apart.Length] == '/'))
+        {
+            return _apartRoot + path[_apart.Length..];
+        }
+
         return path.Length == 0 ? _root : $"{_root}/{path}";
     }
 

@@ -98,6 +98,7 @@ internal static class ProcessOptionsReader
         {
             Name = name,
             DataDirectory = values.Text("data-dir") is { Length: > 0 } directory ? directory : $"{name}.etcd",
+            LogDirectory = values.Text("wal-dir") is { Length: > 0 } log ? log : null,
             PeerUrls = peerUrls,
             PublishesPeerUrls = values.IsSet("initial-advertise-peer-urls"),
             ClientUrls = [.. values.Urls("advertise-client-urls").Select(static url => url.ToString())],

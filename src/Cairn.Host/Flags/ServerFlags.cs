@@ -9,7 +9,7 @@ internal static class ServerFlags
     [
         new("name", FlagKind.Text, "default", "Human-readable name of this member."),
         new("data-dir", FlagKind.Text, "", "Path of the data directory; ${name}.etcd if empty."),
-        new("wal-dir", FlagKind.Text, "", "Path of a directory of its own for the write-ahead log.") { Effect = FlagEffect.Absent },
+        new("wal-dir", FlagKind.Text, "", "Path of a directory of its own for the write-ahead log; within the data directory if empty."),
         new("snapshot-count", FlagKind.Natural, "10000", "Number of applied entries after which state is written down and the log before it can go."),
         new("heartbeat-interval", FlagKind.Natural, "100", "Milliseconds between heartbeats."),
         new("election-timeout", FlagKind.Natural, "1000", "Milliseconds without a leader after which a member stands for election; at least five heartbeats."),

@@ -10,7 +10,7 @@ namespace Cairn.Server.Healing;
 /// <summary>Moves what a data directory holds to <c>quarantine/&lt;utc&gt;-&lt;reason&gt;/</c>, and leaves it empty. Nothing is deleted.</summary>
 /// <remarks>
 /// <para>
-/// Entry by entry, never the directory itself, which may be a mount point. A manifest says first, durably, what is moved where; the store, with that manifest in
+/// Entry by entry, never the directory itself, which may be a mount point; a log in a directory of its own to a quarantine of its own there. A manifest says first, durably, what is moved where; the store, with that manifest in
 /// it, goes last. So after a crash at any step the directory either says that it is to be moved, or is empty: it never looks like a member that lost its log.
 /// </para>
 /// <para>
@@ -21,6 +21,7 @@ namespace Cairn.Server.Healing;
 internal static class Quarantine
 {
     private static readonly string Store = DataDirectory.Store[(DataDirectory.Member.Length + 1)..];
+    private static readonly string Log = DataDirectory.Wal[(DataDirectory.Member.Length + 1)..];
     private static readonly string[] Staying =
     [
         DataDirectory.Lock[(DataDirectory.Member.Length + 1)..],
@@ -68,6 +69,7 @@ internal static class Quarantine
         disk.CreateDirectory(target);
         await disk.SyncDirectoryAsync("");
         await disk.SyncDirectoryAsync(DataDirectory.Quarantine);
+        await MoveLogApartAsync(disk, memory.Quarantine);
         foreach (var entry in disk.List(DataDirectory.Member).Where(entry => !Staying.Contains(entry)).OrderBy(entry => entry == Store))
         {
             if (entry == Store)
@@ -108,6 +110,27 @@ internal static class Quarantine
         {
             disk.Delete(DataDirectory.Returning);
         }
+    }
+
+    /// <summary>A log that lies on a disk of its own has a quarantine of its own there: nothing can be renamed from disk to disk.</summary>
+    private static async Task MoveLogApartAsync(IDisk disk, string name)
+    {
+        if (!disk.DirectoryExists(DataDirectory.Wal) || disk.List(DataDirectory.Member).Contains(Log))
+        {
+            return;
+        }
+
+        var aside = $"{DataDirectory.Wal}/{DataDirectory.Quarantine}";
+        disk.CreateDirectory($"{aside}/{name}");
+        await disk.SyncDirectoryAsync(aside);
+        await disk.SyncDirectoryAsync(DataDirectory.Wal);
+        foreach (var entry in disk.List(DataDirectory.Wal).Where(static entry => entry != DataDirectory.Quarantine))
+        {
+            disk.Rename($"{DataDirectory.Wal}/{entry}", $"{aside}/{name}/{entry}");
+        }
+
+        await disk.SyncDirectoryAsync($"{aside}/{name}");
+        await disk.SyncDirectoryAsync(DataDirectory.Wal);
     }
 
     private static async Task NoteAsync(IDisk disk, MemberMemory memory, ulong memberId)

@@ -19,9 +19,6 @@ namespace Cairn.Server.Import;
 /// </remarks>
 internal sealed class EtcdImport : IDisposable
 {
-    // Rows in memory that are moved to the segments at once: far less than the tail may hold.
-    private const long FlushBytes = 8L * 1024 * 1024;
-
     private readonly NodeWorld _world;
     private readonly NodeOptions _options;
     private readonly ILogger _logger;
@@ -109,21 +106,7 @@ internal sealed class EtcdImport : IDisposable
     {
         var began = _world.Time.GetTimestamp();
         using var log = RevisionLog.Open(_world.Disk, DataDirectory.Store, RevisionLogEnds.Empty, _world.RevisionLogOptions);
-        var rows = directory.OpenRows();
-        long unflushed = 0;
-        while (rows.MoveNext())
-        {
-            log.Append(rows.Kind, rows.Revision, rows.Payload);
-            unflushed += rows.Payload.Length;
-            if (unflushed >= FlushBytes)
-            {
-                await log.FlushAsync();
-                unflushed = 0;
-            }
-        }
-
-        var ends = log.Capture();
-        await log.SyncAsync(ends);
+        var ends = await BackendRows.WriteAsync(directory.OpenRows(), log, CancellationToken.None);
         var state = directory.State;
         await manifests.WriteAsync(newest with
         {

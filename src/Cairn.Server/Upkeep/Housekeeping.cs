@@ -19,6 +19,9 @@ internal sealed class Housekeeping
     // State is written after so many entries, but not more often than this: each time costs some syncs.
     private static readonly TimeSpan StateWrittenEvery = TimeSpan.FromSeconds(5);
 
+    // Large values make a long log of few entries; whoever starts on it, or exports it, holds it in memory.
+    private const long StateWrittenBytes = 64L * 1024 * 1024;
+
     // Changes, however few, are in the state after this time, so that a restart has little to replay.
     private static readonly TimeSpan StateWrittenAtLeastEvery = TimeSpan.FromSeconds(60);
 
@@ -236,6 +239,7 @@ internal sealed class Housekeeping
         var entries = _node.Facts.Applied - _writer.WrittenIndex;
         var elapsed = _node.Time.GetElapsedTime(_writer.WrittenAt);
         return (entries >= (ulong)_node.Options.SnapshotEntries && elapsed >= StateWrittenEvery)
+            || (entries > 0 && _node.RevisionLog.TotalBytes - _writer.WrittenBytes >= StateWrittenBytes)
             || (entries > 0 && elapsed >= StateWrittenAtLeastEvery);
     }
 

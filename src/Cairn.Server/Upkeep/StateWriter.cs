@@ -35,11 +35,15 @@ internal sealed class StateWriter
         _checkpoint = manifests.Newest?.Checkpoint;
         CheckpointRevision = _checkpoint is null ? 0 : checkpointRevision;
         WrittenIndex = manifests.Newest?.AppliedIndex ?? 0;
+        WrittenBytes = node.RevisionLog.TotalBytes;
         WrittenAt = node.Time.GetTimestamp();
     }
 
     /// <summary>Applied index of the newest manifest.</summary>
     public ulong WrittenIndex { get; private set; }
+
+    /// <summary>Bytes of the segments then.</summary>
+    public long WrittenBytes { get; private set; }
 
     /// <summary>When it was written, as a timestamp.</summary>
     public long WrittenAt { get; private set; }
@@ -85,6 +89,7 @@ internal sealed class StateWriter
 
         await _manifests.WriteAsync(Describe(capture, finished) with { IsInstalled = isInstalled });
         WrittenIndex = capture.Applied.Index;
+        WrittenBytes = capture.Log.Segments.Sum(static segment => segment.End);
         WrittenAt = _node.Time.GetTimestamp();
         await _node.ApplyLoop.CallAsync(state =>
         {

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Cairn.Protocol;
 using Cairn.Server.Auth;
 using Cairn.Server.Loops;
+using Cairn.Server.Reads;
 using Cairn.Storage;
 
 namespace Cairn.Server.Watch;
@@ -21,6 +22,7 @@ namespace Cairn.Server.Watch;
 public sealed class WatchStream : IDisposable
 {
     private readonly Lock _lock = new();
+    private readonly LostHistory _lost;
     private readonly WatchHub _hub;
     private readonly AsyncSignal _wake = new();
     private readonly AsyncSignal _room = new();
@@ -38,9 +40,11 @@ public sealed class WatchStream : IDisposable
     /// <param name="hub">The hub.</param>
     /// <param name="context">Who watches.</param>
     /// <param name="gate">Knows what they may watch; null for everything.</param>
-    internal WatchStream(WatchHub hub, RequestContext context, AuthGate? gate = null)
+    /// <param name="confirmation">Finds out how far the cluster is; null for as far as the hub.</param>
+    internal WatchStream(WatchHub hub, RequestContext context, AuthGate? gate = null, Confirmation? confirmation = null)
     {
         _hub = hub;
+        _lost = new LostHistory(hub.History, context, confirmation);
         Guard = new WatchGuard(gate, context);
         _feed = new WatcherFeed(hub);
         RequiresLeader = context.RequireLeader;
@@ -273,8 +277,7 @@ public sealed class WatchStream : IDisposable
 
         var start = request.StartRevision == 0 ? current + 1 : request.StartRevision;
         Answer(new WatchResponse { WatchId = id, Created = true }, current);
-        var compacted = _hub.History.CompactedRevision;
-        if (start < compacted)
+        if (await _lost.FindCompactedAsync(start) is { } compacted)
         {
             Answer(new WatchResponse { WatchId = id, Canceled = true, CompactRevision = compacted }, revision: 0);
             return;

@@ -17,11 +17,9 @@ public sealed record StoredState(RevisionLog Log, StateMachine State, long Check
     /// <param name="manifest">What to open.</param>
     /// <param name="logOptions">Sizes.</param>
     /// <param name="options">What the members agree on.</param>
-    /// <param name="usesCheckpoint">False to build the index from the rows alone, which takes longer, and is refused where it would not come to the same.</param>
     /// <returns>The state.</returns>
     /// <exception cref="CorruptionException">The files are not what the manifest describes.</exception>
-    public static StoredState Open(
-        IDisk disk, string directory, ManifestContents manifest, RevisionLogOptions logOptions, StateOptions options, bool usesCheckpoint = true)
+    public static StoredState Open(IDisk disk, string directory, ManifestContents manifest, RevisionLogOptions logOptions, StateOptions options)
     {
         ArgumentNullException.ThrowIfNull(manifest);
         var log = RevisionLog.Open(disk, directory, manifest.Segments, logOptions);
@@ -30,7 +28,7 @@ public sealed record StoredState(RevisionLog Log, StateMachine State, long Check
             return new StoredState(log, StateMachine.Create(log, options), 0);
         }
 
-        var index = usesCheckpoint ? ReadCheckpoint(disk, directory, manifest.Checkpoint) : null;
+        var index = ReadCheckpoint(disk, directory, manifest.Checkpoint);
         var state = StateMachine.Open(log, manifest.SmallState.Span, index, options);
         Invariant.Holds(state.Applied == new AppliedPosition(manifest.AppliedIndex, manifest.AppliedTerm));
         if (index is null && manifest.Checkpoint is { } checkpoint && !IsWhatManifestCounted(manifest, log))

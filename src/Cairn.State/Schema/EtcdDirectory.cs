@@ -68,7 +68,7 @@ public sealed class EtcdDirectory : IDisposable
         ArgumentNullException.ThrowIfNull(disk);
         if (!WriteAheadLog.Exists(disk, Wal))
         {
-            throw new CorruptionException(Wal, 0, "there is a backend, and no log beside it, so nobody knows what this member promised. Start from a snapshot: 'cairn snapshot restore'");
+            throw new CorruptionException(Wal, 0, "there is a backend, and no log beside it, so nobody knows what this member promised. If the log lies in a directory of its own, name it with --wal-dir; else start from a snapshot: 'cairn snapshot restore'");
         }
 
         var summary = WriteAheadLog.Inspect(disk, Wal);
@@ -85,6 +85,33 @@ public sealed class EtcdDirectory : IDisposable
             backend,
             0,
             $"the backend is missing or older than the snapshot at index {snapshot.Index}, and {received} is not there to replace it. Remove the member and add it anew, or restore a snapshot");
+    }
+
+    /// <summary>Opens a backend file, and verifies each page of it.</summary>
+    /// <param name="path">Of the file, for messages.</param>
+    /// <param name="handle">The file; stays open while the other is used.</param>
+    /// <returns>The file.</returns>
+    /// <exception cref="CorruptionException">It is damaged; says where.</exception>
+    public static BboltFile OpenBackend(string path, IDiskFile handle)
+    {
+        ArgumentNullException.ThrowIfNull(handle);
+        try
+        {
+            var file = BboltFile.Open(handle.Read, handle.Length);
+
+            // One meta page may be torn: the other one is the transaction before.
+            var damage = file.Check(findingsMax: file.MetaFindings.Count + 1).Except(file.MetaFindings);
+            foreach (var finding in damage)
+            {
+                throw new CorruptionException(path, finding.Offset, finding.What);
+            }
+
+            return file;
+        }
+        catch (BboltCorruptionException damage)
+        {
+            throw new CorruptionException(path, damage.Offset, damage.Finding.What);
+        }
     }
 
     /// <summary>Begins to walk over the rows of the key space.</summary>
@@ -108,7 +135,7 @@ public sealed class EtcdDirectory : IDisposable
         var handle = disk.Open(backend, OpenIntent.Read);
         try
         {
-            var file = OpenFile(backend, handle);
+            var file = OpenBackend(backend, handle);
             var state = SchemaReader.Read(backend, file);
             if (state.Applied.Index < snapshot.Index)
             {
@@ -130,27 +157,6 @@ public sealed class EtcdDirectory : IDisposable
             // The caller gets no directory to dispose.
             handle.Dispose();
             throw;
-        }
-    }
-
-    private static BboltFile OpenFile(string path, IDiskFile handle)
-    {
-        try
-        {
-            var file = BboltFile.Open(handle.Read, handle.Length);
-
-            // One meta page may be torn: the other one is the transaction before.
-            var damage = file.Check(findingsMax: file.MetaFindings.Count + 1).Except(file.MetaFindings);
-            foreach (var finding in damage)
-            {
-                throw new CorruptionException(path, finding.Offset, finding.What);
-            }
-
-            return file;
-        }
-        catch (BboltCorruptionException damage)
-        {
-            throw new CorruptionException(path, damage.Offset, damage.Finding.What);
         }
     }
 
@@ -182,11 +188,10 @@ public sealed class EtcdDirectory : IDisposable
             (entry.Index <= state.Applied.Index ? replay : later).Take(Wal, entry);
         }
 
-        var members = state.StorageVersion is null ? replay.Members with { Downgrade = state.Members.Downgrade } : state.Members;
-        members = members with { ClusterVersion = members.ClusterVersion ?? state.Members.ClusterVersion };
-        return state.Applied.Index > 0 && members.Voters.IsEmpty
+        state = state.Reconciled(replay.Members);
+        return state.Applied.Index > 0 && state.Members.Voters.IsEmpty
             ? throw new CorruptionException(backend, 0, "neither the log nor the backend names a member with a vote")
-            : state.With(members);
+            : state;
     }
 
     /// <summary>Finds the newest snapshot that counts: marked in the log, committed, and its file sound.</summary>

@@ -36,6 +36,26 @@ public sealed record EtcdState
     /// <returns>The state with them.</returns>
     public EtcdState With(MemberTable members) => this with { Small = Small with { Members = members } };
 
+    /// <summary>Takes the members that the log names, where those of the file may be stale: before 3.6.</summary>
+    /// <param name="replayed">Those that the log names.</param>
+    /// <returns>The state with the members that count.</returns>
+    public EtcdState Reconciled(MemberTable replayed)
+    {
+        ArgumentNullException.ThrowIfNull(replayed);
+        var members = StorageVersion is null ? replayed with { Downgrade = Members.Downgrade } : Members;
+        return With(members with { ClusterVersion = members.ClusterVersion ?? Members.ClusterVersion });
+    }
+
+    /// <summary>Adds what etcd's files do not hold: whose data directory is which, and what is to be healed.</summary>
+    /// <param name="known">The state that this one follows on.</param>
+    /// <returns>The state with it.</returns>
+    public EtcdState Keeping(ReadView known)
+    {
+        ArgumentNullException.ThrowIfNull(known);
+        var members = Members with { Members = [.. Members.Members.Select(member => member with { Incarnation = known.Members.Find(member.Id)?.Incarnation ?? 0 })] };
+        return this with { Small = Small with { Members = members, Healing = known.Healing } };
+    }
+
     /// <summary>Says at which entry the state is; for a state that begins a log of its own.</summary>
     /// <param name="applied">The entry.</param>
     /// <returns>The state at that entry.</returns>

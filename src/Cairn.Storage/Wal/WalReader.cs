@@ -61,9 +61,10 @@ internal sealed class WalReader
     /// <summary>Finds the segment with which to begin in order to see every entry above an index.</summary>
     /// <param name="afterIndex">The index.</param>
     /// <param name="atBest">A lower one; it is gone back as far as this if the segments are there.</param>
+    /// <param name="bytesMax">Segments are gone back to for this only while those before them are smaller together.</param>
     /// <returns>Place in <see cref="Names"/>.</returns>
     /// <exception cref="CorruptionException">No segment reaches back to the index, or one is missing.</exception>
-    public int FindStart(ulong afterIndex, ulong atBest = ulong.MaxValue)
+    public int FindStart(ulong afterIndex, ulong atBest = ulong.MaxValue, long bytesMax = long.MaxValue)
     {
         var start = Names.Count - 1;
         while (start >= 0 && Names[start].FirstIndex > afterIndex)
@@ -85,9 +86,10 @@ internal sealed class WalReader
             }
         }
 
-        while (start > 0 && Names[start].FirstIndex > atBest && Names[start - 1].Sequence + 1 == Names[start].Sequence)
+        for (long bytes = 0; start > 0 && bytes < bytesMax && Names[start].FirstIndex > atBest && Names[start - 1].Sequence + 1 == Names[start].Sequence; start--)
         {
-            start--;
+            using var file = _disk.Open(PathOf(Names[start - 1]), OpenIntent.Read);
+            bytes += file.Length;
         }
 
         return start;
@@ -118,7 +120,7 @@ internal sealed class WalReader
             Read(path);
             uint? next = i + 1 < Names.Count ? ReadSeed(PathOf(Names[i + 1])) : null;
             End = SegmentEnd(path, next);
-            replay.Take(path, _buffer.AsSpan(0, End.Offset));
+            replay.Take(path, _buffer.AsMemory(0, End.Offset));
         }
     }
 

@@ -25,7 +25,7 @@ internal sealed class WalReplay
     /// <summary>Begins.</summary>
     /// <param name="afterIndex">Entries up to this index are not kept.</param>
     /// <param name="firstIndex">From the name of the first segment.</param>
-    /// <param name="isWanted">Which of the others are kept; null for all.</param>
+    /// <param name="isWanted">Which of the others are kept; their bytes are valid only while it is asked. Null for all.</param>
     public WalReplay(ulong afterIndex, ulong firstIndex, Predicate<Entry>? isWanted = null)
     {
         _afterIndex = afterIndex;
@@ -47,18 +47,18 @@ internal sealed class WalReplay
     /// <param name="path">The segment, for messages.</param>
     /// <param name="bytes">Its bytes up to its end; every frame in it is valid.</param>
     /// <exception cref="CorruptionException">Another log's metadata, or entries are missing.</exception>
-    public void Take(string path, ReadOnlySpan<byte> bytes)
+    public void Take(string path, ReadOnlyMemory<byte> bytes)
     {
         for (var offset = 0; offset < bytes.Length;)
         {
-            Invariant.Holds(WalFrame.TryRead(bytes, offset, out var frame));
+            Invariant.Holds(WalFrame.TryRead(bytes.Span, offset, out var frame));
             switch (frame.Type)
             {
                 case WalRecordType.Metadata:
                     TakeMetadata(path, frame);
                     break;
                 case WalRecordType.Entry:
-                    TakeEntry(path, frame);
+                    TakeEntry(path, bytes, frame);
                     break;
                 case WalRecordType.State:
                     Invariant.Holds(WalPayload.TryReadState(frame.Data, out var state, out _));
@@ -94,7 +94,7 @@ internal sealed class WalReplay
         Metadata = metadata;
     }
 
-    private void TakeEntry(string path, in WalFrame frame)
+    private void TakeEntry(string path, ReadOnlyMemory<byte> bytes, in WalFrame frame)
     {
         Invariant.Holds(WalPayload.TryReadEntry(frame.Data, out var type, out var term, out var index, out var payload));
         if (index > LastIndex + 1)
@@ -112,10 +112,12 @@ internal sealed class WalReplay
 
         if (index > _afterIndex)
         {
-            var entry = new Entry(term, index, type, payload == frame.Data.Length ? default : frame.Data[payload..].ToArray());
-            if (_isWanted is null || _isWanted(entry))
+            // Looked at where it lies: most entries are large, and not wanted.
+            Invariant.Holds(bytes.Span.Overlaps(frame.Data, out var at));
+            var data = bytes.Slice(at + payload, frame.Data.Length - payload);
+            if (_isWanted is null || _isWanted(new Entry(term, index, type, data)))
             {
-                _entries.Add(entry);
+                _entries.Add(new Entry(term, index, type, data.IsEmpty ? default : data.ToArray()));
             }
         }
     }

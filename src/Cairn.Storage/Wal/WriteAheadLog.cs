@@ -111,15 +111,16 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
     /// <param name="afterIndex">Entries up to this index are not needed: they are in the state that was loaded.</param>
     /// <param name="options">How new segments are laid out.</param>
     /// <param name="entriesBefore">How many entries up to that index are wanted all the same, if they are still there.</param>
+    /// <param name="bytesBefore">For these no more segments are read than hold about so many bytes.</param>
     /// <returns>The log, ready to append, and what it holds.</returns>
     /// <exception cref="CorruptionException">Something that was promised is damaged or missing; says which file, where, and which index was the last good one.</exception>
     /// <exception cref="IOException">The disk failed, or another process has the log open (EAGAIN).</exception>
     public static async ValueTask<(WriteAheadLog Log, WalContents Contents)> OpenAsync(
-        IDisk disk, string directory, ulong afterIndex, WalOptions options, ulong entriesBefore = 0)
+        IDisk disk, string directory, ulong afterIndex, WalOptions options, ulong entriesBefore = 0, long bytesBefore = long.MaxValue)
     {
         ArgumentNullException.ThrowIfNull(options);
         var reader = ReaderOf(disk, directory);
-        var start = reader.FindStart(afterIndex, afterIndex - Math.Min(afterIndex, entriesBefore));
+        var start = reader.FindStart(afterIndex, afterIndex - Math.Min(afterIndex, entriesBefore), bytesBefore);
         afterIndex -= Math.Min(afterIndex, entriesBefore);
         var segments = new List<LockedSegment>();
         WriteAheadLog? log = null;
@@ -150,7 +151,9 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
     /// <summary>Reads what a log says of itself, without locking or repairing it.</summary>
     /// <param name="disk">The disk.</param>
     /// <param name="directory">Its directory.</param>
-    /// <param name="isWanted">Which entries are kept in memory, asked of each in turn, superseded ones too; null for none.</param>
+    /// <param name="isWanted">
+    /// Which entries are kept in memory, asked of each in turn, superseded ones too; their bytes are valid only while it is asked. Null for none.
+    /// </param>
     /// <returns>Metadata, last state and all marks, of as many segments as are there; the entries that are wanted.</returns>
     /// <exception cref="CorruptionException">Something that was promised is damaged.</exception>
     public static WalContents Inspect(IDisk disk, string directory, Predicate<Entry>? isWanted = null)

@@ -100,9 +100,13 @@ public sealed class RestoreTests
             await using (var cairn = await Server.StartAsync(scratch["cairn"]))
             {
                 await StoreContents.FillAsync(cairn, round);
-                expected = await StoreContents.ReadAsync(cairn);
-                await cairn.KillAsync();
+                await StoreContents.KillUnderLoadAsync(cairn, round);
                 await EtcdPrograms.RunAsync(ServerBinary.Path, "export", "--data-dir", scratch["cairn"], "--to", scratch["etcd"]);
+            }
+
+            await using (var restarted = await Server.StartAsync(scratch["cairn"]))
+            {
+                expected = await StoreContents.ReadAsync(restarted);
             }
 
             await using var etcd = new Server(scratch["etcd"]) { Program = EtcdPrograms.Path("etcd") };

@@ -86,6 +86,37 @@ internal static class StoreContents
         return lines;
     }
 
+    /// <summary>Kills the server at some moment while clients write as fast as it lets them.</summary>
+    /// <param name="server">Which.</param>
+    /// <param name="round">Decides at which moment.</param>
+    public static async Task KillUnderLoadAsync(Server server, int round)
+    {
+        await using var client = server.Connect();
+        var enough = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var written = 0;
+        var writers = Enumerable.Range(0, 8).Select(async writer =>
+        {
+            try
+            {
+                for (var i = 0; ; i++)
+                {
+                    await client.Kv.PutAsync($"load/{writer}/{i % 50}", new string('x', (i * 37) % 2000));
+                    if (Interlocked.Increment(ref written) == 300 + (round * 17 % 400))
+                    {
+                        enough.SetResult();
+                    }
+                }
+            }
+            catch (ClientException)
+            {
+                // The server is gone, as planned.
+            }
+        }).ToArray();
+        await enough.Task;
+        await server.KillAsync();
+        await Task.WhenAll(writers);
+    }
+
     private static Permission Granted(Permission.Types.Type type, string from, string to) =>
         new() { PermType = type, Key = ByteString.CopyFromUtf8(from), RangeEnd = ByteString.CopyFromUtf8(to) };
 

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Cairn.Client;
 using Cairn.EndToEnd.Harness;
 using Xunit;
 
@@ -21,7 +20,7 @@ public sealed class TakeOverTests
             {
                 await etcd.StartAsync();
                 await StoreContents.FillAsync(etcd, round);
-                await KillUnderLoadAsync(etcd, round);
+                await StoreContents.KillUnderLoadAsync(etcd, round);
             }
 
             await CopyAsync(scratch["data"], scratch["copy"]);
@@ -114,6 +113,34 @@ public sealed class TakeOverTests
         Assert.Equal(before, Directory.GetFileSystemEntries(scratch["data"], "*", SearchOption.AllDirectories).Order());
     }
 
+    [Fact]
+    public async Task Etcd_does_not_start_where_Cairn_runs_before_or_after_a_take_over()
+    {
+        using var scratch = new ScratchDirectory();
+        await using (var etcd = new Server(scratch["data"]) { Program = EtcdPrograms.Path("etcd") })
+        {
+            await etcd.StartAsync();
+            await StoreContents.FillAsync(etcd);
+            await etcd.StopAsync();
+        }
+
+        await using var cairn = await Server.StartAsync(scratch["data"]);
+        var expected = await StoreContents.ReadAsync(cairn);
+        await using (var intruder = new Server(scratch["data"]) { Program = EtcdPrograms.Path("etcd") })
+        {
+            intruder.Launch();
+            Assert.NotEqual(0, await intruder.Run.EndAsync());
+            Assert.Contains("file already locked", intruder.Run.Said, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(expected, await StoreContents.ReadAsync(cairn));
+        await cairn.StopAsync();
+
+        // What the other made before it was refused does not count for a backend.
+        await using var again = await Server.StartAsync(scratch["data"]);
+        Assert.Equal(expected, await StoreContents.ReadAsync(again));
+    }
+
     private static async Task<ProgramRun> RunAsync(string program, string[] arguments)
     {
         var run = ProgramRun.Start(program, arguments);
@@ -126,35 +153,6 @@ public sealed class TakeOverTests
     /// <summary>Who belongs to the cluster, as etcdctl lists it, learners marked.</summary>
     private static async Task<List<string>> MembersAsync(Etcdctl etcdctl) =>
         [.. (await etcdctl.RunAsync("member", "list")).Split('\n').Where(static line => line.Contains("http", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
-
-    /// <summary>Kills the server at some moment while clients write as fast as it lets them.</summary>
-    private static async Task KillUnderLoadAsync(Server server, int round)
-    {
-        await using var client = server.Connect();
-        var enough = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var written = 0;
-        var writers = Enumerable.Range(0, 8).Select(async writer =>
-        {
-            try
-            {
-                for (var i = 0; ; i++)
-                {
-                    await client.Kv.PutAsync($"load/{writer}/{i % 50}", new string('x', (i * 37) % 2000));
-                    if (Interlocked.Increment(ref written) == 300 + (round * 17 % 400))
-                    {
-                        enough.SetResult();
-                    }
-                }
-            }
-            catch (ClientException)
-            {
-                // The server is gone, as planned.
-            }
-        }).ToArray();
-        await enough.Task;
-        await server.KillAsync();
-        await Task.WhenAll(writers);
-    }
 
     private static async Task CopyAsync(string from, string to) => await EtcdPrograms.RunAsync("cp", "-a", from, to);
 }

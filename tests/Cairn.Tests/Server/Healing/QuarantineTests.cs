@@ -2,6 +2,7 @@ using Cairn.Server;
 using Cairn.Server.Healing;
 using Cairn.Server.Membership;
 using Cairn.Simulation.Disks;
+using Cairn.Storage;
 using Cairn.Storage.Manifest;
 using Xunit;
 
@@ -22,6 +23,30 @@ public sealed class QuarantineTests
         Assert.Equal(5UL, MemberMemory.Read(Quarantine.ReadNote(disk)).Replaces);
         Assert.Equal(["snap", "store", "wal"], disk.List("quarantine/20260102T030405Z-removed"));
         Assert.Equal("entries", System.Text.Encoding.UTF8.GetString(disk.ReadAll("quarantine/20260102T030405Z-removed/wal/0.wal")));
+    }
+
+    [Fact]
+    public async Task A_log_in_a_directory_of_its_own_is_moved_within_that()
+    {
+        var root = Directory.CreateTempSubdirectory("cairn-quarantine-");
+        using (var disk = new RealDisk($"{root.FullName}/data", DataDirectory.Wal, $"{root.FullName}/log"))
+        {
+            disk.CreateDirectory(DataDirectory.Wal);
+            using (var segment = disk.Open($"{DataDirectory.Wal}/0.wal", OpenIntent.Create))
+            {
+                await segment.WriteAndSyncAsync(0, "entries"u8.ToArray());
+            }
+
+            await WriteManifestAsync(disk);
+            await MoveAsync(disk);
+
+            Assert.Equal(["returning"], disk.List("member"));
+            Assert.Equal(["quarantine"], disk.List(DataDirectory.Wal));
+            Assert.Equal(["store"], disk.List("quarantine/20260102T030405Z-removed"));
+        }
+
+        Assert.Equal("entries", await File.ReadAllTextAsync($"{root.FullName}/log/quarantine/20260102T030405Z-removed/0.wal", TestContext.Current.CancellationToken));
+        root.Delete(recursive: true);
     }
 
     [Fact]
@@ -87,7 +112,7 @@ public sealed class QuarantineTests
         return true;
     }
 
-    private static async Task MoveAsync(SimulatedDisk disk)
+    private static async Task MoveAsync(IDisk disk)
     {
         var manifests = await ManifestStore.OpenAsync(disk, DataDirectory.Store);
         var memory = MemberMemory.Read(manifests.Newest!.MemberState.Span);
@@ -107,6 +132,11 @@ public sealed class QuarantineTests
         disk.Put("member/lock", []);
         disk.Put("member/wal/0.wal", "entries"u8);
         disk.Put("member/snap/db", "pages"u8);
+        await WriteManifestAsync(disk);
+    }
+
+    private static async Task WriteManifestAsync(IDisk disk)
+    {
         var manifests = await ManifestStore.OpenAsync(disk, DataDirectory.Store);
         await manifests.WriteAsync(new ManifestContents { Identity = new ManifestIdentity { Incarnation = 7, Token = "t" }, CurrentRevision = 1 });
     }

@@ -1,12 +1,10 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using Cairn.Raft;
 using Cairn.Simulation.Disks;
 using Cairn.State;
 using Cairn.State.Schema;
 using Cairn.Storage;
 using Cairn.Storage.Revisions;
-using Cairn.Storage.Wal;
 using Xunit;
 
 namespace Cairn.Tests.Server.Nodes;
@@ -42,7 +40,8 @@ public sealed class EtcdDamageTests
     [Fact]
     public async Task Every_damage_ends_in_a_message_with_a_file_or_in_the_right_answer()
     {
-        var files = await FilesAsync();
+        // A directory with all three kinds of files: the log begins at the snapshot.
+        var files = await EtcdMember.Make().PurgeAsync();
         var paths = files.Keys.Order(StringComparer.Ordinal).ToArray();
         var (whole, _) = await OpenAsync(files);
         Assert.StartsWith("revision ", whole, StringComparison.Ordinal);
@@ -147,34 +146,5 @@ public sealed class EtcdDamageTests
 
         var members = string.Join(' ', directory.State.Members.Members.Select(static member => $"{member.Id:x} {string.Join(',', member.PeerUrls)}"));
         return $"revision {state.View.Revision}, hash {hash.Result.Hash}, {state.View.LiveKeys} keys, {state.View.Leases.Count} leases, index {state.Applied.Index}, members {members}";
-    }
-
-    /// <summary>A directory with all three kinds of files: the log begins at the snapshot, as after etcd purged what was before.</summary>
-    private static async Task<IReadOnlyDictionary<string, byte[]>> FilesAsync()
-    {
-        var member = EtcdMember.Make();
-        var disk = new SimulatedDisk(seed: 1);
-        await member.InstallAsync(disk);
-        EtcdState state;
-        using (var directory = EtcdDirectory.Open(disk, learnersMax: 1))
-        {
-            state = directory.State;
-        }
-
-        var whole = WriteAheadLog.Inspect(disk, "member/wal", static _ => true);
-        var (index, term) = state.Applied;
-        var config = new ConfState { Voters = state.Members.Voters };
-        var written = new SimulatedDisk(seed: 1);
-        await using (var log = await WriteAheadLog.CreateAsync(written, "member/wal", whole.Metadata, new WalOptions { SegmentBytes = 64 * 1024 }))
-        {
-            await log.MarkSnapshotAsync(new WalSnapshotMark(index, term, config));
-            await log.AppendAsync(whole.Entries.Where(entry => entry.Index > index).ToArray(), whole.State, mustSync: true);
-        }
-
-        var files = written.List("member/wal").Where(static name => name.EndsWith(".wal", StringComparison.Ordinal))
-            .ToDictionary(static name => $"member/wal/{name}", name => EtcdMember.ReadFile(written, $"member/wal/{name}"));
-        files["member/snap/db"] = member.Files["member/snap/db"];
-        files[$"member/snap/{SnapFile.NameOf(term, index)}"] = SnapFile.Encode(new Snapshot(V2Tree.Encode(state.Members), new SnapshotMetadata(config, index, term)));
-        return files;
     }
 }

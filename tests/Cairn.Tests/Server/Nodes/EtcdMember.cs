@@ -1,7 +1,11 @@
+using System.Globalization;
 using Cairn.Protocol;
+using Cairn.Raft;
 using Cairn.Server;
 using Cairn.Simulation.Disks;
+using Cairn.State.Schema;
 using Cairn.Storage;
+using Cairn.Storage.Wal;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
 using static Cairn.Tests.Server.Simulated.NodeRequests;
@@ -11,15 +15,19 @@ namespace Cairn.Tests.Server.Nodes;
 /// <summary>The files of an etcd member: a log from its first entry on, and a backend as of some entry of it.</summary>
 internal sealed class EtcdMember
 {
-    private EtcdMember(IReadOnlyDictionary<string, byte[]> files, string contents, ulong memberId)
+    private EtcdMember(IReadOnlyDictionary<string, byte[]> files, string contents, ulong memberId, byte[] oldBackend)
     {
         Files = files;
+        OldBackend = oldBackend;
         Contents = contents;
         MemberId = memberId;
     }
 
     /// <summary>All files, by their path in the data directory.</summary>
     public IReadOnlyDictionary<string, byte[]> Files { get; }
+
+    /// <summary>The backend as it was some time before.</summary>
+    public byte[] OldBackend { get; }
 
     /// <summary>What whoever opens the files must say that is in them.</summary>
     public string Contents { get; }
@@ -34,6 +42,8 @@ internal sealed class EtcdMember
         SingleNodeWorld.Run(async world =>
         {
             var node = await world.StartAsync();
+            await node.PutAsync("first", "1");
+            var oldBackend = await BackendAsync(node);
             await FillAsync(node, "early");
             await node.CompactAsync(new CompactionRequest { Revision = node.Look().Revision - 10, Physical = true }, Anyone);
             var backend = await BackendAsync(node);
@@ -44,7 +54,7 @@ internal sealed class EtcdMember
             var files = world.Disk.List("member/wal").Where(static name => name.EndsWith(".wal", StringComparison.Ordinal))
                 .ToDictionary(static name => $"member/wal/{name}", name => ReadFile(world.Disk, $"member/wal/{name}"));
             files["member/snap/db"] = backend;
-            made = new EtcdMember(files, contents, id);
+            made = new EtcdMember(files, contents, id, oldBackend);
         });
         return made!;
     }
@@ -60,9 +70,12 @@ internal sealed class EtcdMember
     }
 
     /// <summary>Puts the files on a disk, durably.</summary>
-    public async Task InstallAsync(SimulatedDisk disk)
+    public Task InstallAsync(SimulatedDisk disk) => InstallAsync(disk, Files);
+
+    /// <summary>Puts files on a disk, durably.</summary>
+    public static async Task InstallAsync(SimulatedDisk disk, IReadOnlyDictionary<string, byte[]> files)
     {
-        foreach (var (path, bytes) in Files)
+        foreach (var (path, bytes) in files)
         {
             var directory = path[..path.LastIndexOf('/')];
             disk.CreateDirectory(directory);
@@ -74,6 +87,39 @@ internal sealed class EtcdMember
 
         await disk.SyncDirectoryAsync("member");
         await disk.SyncDirectoryAsync("");
+    }
+
+    /// <summary>Makes the files of the same member as they are after etcd wrote a snapshot at the backend's index, and purged the log before it.</summary>
+    /// <param name="backend">Name of the backend file; {0} is the index of the snapshot.</param>
+    /// <param name="changeMembers">Changes the tree of the v2 store in the snapshot.</param>
+    /// <param name="more">Data of entries at the end of the log.</param>
+    public async Task<Dictionary<string, byte[]>> PurgeAsync(string backend = "db", Func<byte[], byte[]>? changeMembers = null, params byte[][] more)
+    {
+        var disk = new SimulatedDisk(seed: 1);
+        await InstallAsync(disk);
+        EtcdState state;
+        using (var directory = EtcdDirectory.Open(disk, learnersMax: 1))
+        {
+            state = directory.State;
+        }
+
+        var whole = WriteAheadLog.Inspect(disk, "member/wal", static _ => true);
+        var (index, term) = state.Applied;
+        var config = new ConfState { Voters = state.Members.Voters };
+        var written = new SimulatedDisk(seed: 1);
+        await using (var log = await WriteAheadLog.CreateAsync(written, "member/wal", whole.Metadata, new WalOptions { SegmentBytes = 64 * 1024 }))
+        {
+            Entry[] added = [.. more.Select((data, i) => new Entry(whole.State.Term, whole.LastIndex + 1 + (ulong)i, EntryType.Normal, data))];
+            await log.MarkSnapshotAsync(new WalSnapshotMark(index, term, config));
+            await log.AppendAsync(whole.Entries.Where(entry => entry.Index > index).Concat(added).ToArray(), whole.State, mustSync: true);
+        }
+
+        var members = V2Tree.Encode(state.Members);
+        var files = written.List("member/wal").Where(static name => name.EndsWith(".wal", StringComparison.Ordinal))
+            .ToDictionary(static name => $"member/wal/{name}", name => ReadFile(written, $"member/wal/{name}"));
+        files["member/snap/" + string.Format(CultureInfo.InvariantCulture, backend, index.ToString("x16", CultureInfo.InvariantCulture))] = Files["member/snap/db"];
+        files[$"member/snap/{SnapFile.NameOf(term, index)}"] = SnapFile.Encode(new Snapshot(changeMembers?.Invoke(members) ?? members, new SnapshotMetadata(config, index, term)));
+        return files;
     }
 
     public static byte[] ReadFile(SimulatedDisk disk, string path)

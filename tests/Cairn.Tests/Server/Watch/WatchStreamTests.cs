@@ -28,6 +28,20 @@ public sealed class WatchStreamTests
     }
 
     [Fact]
+    public void Who_waits_for_what_nobody_can_have_seen_is_told_that_it_is_compacted()
+    {
+        _bench.Put("a");
+        using var stream = _bench.Open();
+        stream.Create("a", start: 2 + 1_000_000);
+        stream.Create("a", start: 2 + 1_000_001);
+
+        var pulled = stream.Pull();
+
+        Assert.Equal([true, true, false], pulled.Select(response => response.Created));
+        Assert.Equal((1L, true, 2L), (pulled[2].WatchId, pulled[2].Canceled, pulled[2].CompactRevision));
+    }
+
+    [Fact]
     public void A_live_watcher_gets_a_response_for_each_revision()
     {
         using var stream = _bench.Open();

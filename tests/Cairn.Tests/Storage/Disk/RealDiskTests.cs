@@ -55,6 +55,49 @@ public sealed class RealDiskTests : IDisposable
     }
 
     [Fact]
+    public async Task A_directory_that_lies_elsewhere_is_found_under_its_path()
+    {
+        using var disk = new RealDisk(At("split"), "member/wal", Path.Combine(_root, "b", "log"));
+        Assert.True(disk.IsApart);
+        Assert.False(disk.DirectoryExists("member/wal"));
+        disk.CreateDirectory("member/wal/deeper");
+        using (var file = disk.Open("member/wal/x", OpenIntent.Create))
+        {
+            await file.WriteAndSyncAsync(0, "abc"u8.ToArray());
+        }
+
+        await disk.SyncDirectoryAsync("member/wal");
+        await disk.SyncDirectoryAsync("member");
+        disk.Rename("member/wal/x", "member/wal/deeper/y");
+
+        Assert.Equal("abc", await File.ReadAllTextAsync(Path.Combine(_root, "b", "log", "deeper", "y"), TestContext.Current.CancellationToken));
+        Assert.Equal(["deeper"], disk.List("member/wal"));
+        Assert.Empty(disk.List("member"));
+        Assert.True(disk.MeasureSpace().AvailableBytes > 0);
+        using var held = disk.TryLock("member/wal/lock");
+        using var other = new RealDisk(At("other"), "member/wal", Path.Combine(_root, "b", "log"));
+        Assert.Null(other.TryLock("member/wal/lock"));
+    }
+
+    [Fact]
+    public void Two_directories_under_one_path_are_refused()
+    {
+        _disk.CreateDirectory("member/wal");
+        using (new RealDisk(At(""), "member/wal", Path.Combine(_root, "b")))
+        {
+            // One that is empty is no contradiction.
+        }
+
+        _disk.Open("member/wal/x", OpenIntent.Create).Dispose();
+
+        var refusal = Assert.Throws<IOException>(() => new RealDisk(At(""), "member/wal", Path.Combine(_root, "b")));
+
+        Assert.Contains("is not empty", refusal.Message, StringComparison.Ordinal);
+        using var same = new RealDisk(At(""), "member/wal", At("member/wal"));
+        Assert.False(same.IsApart);
+    }
+
+    [Fact]
     public async Task Failures_name_path_call_and_errno()
     {
         var missing = Assert.Throws<DiskException>(() => _disk.Open("nothing", OpenIntent.Read));

@@ -167,7 +167,7 @@ public sealed class WalRotTests(ITestOutputHelper output)
     private static WalContents Replay(byte[] segment, int end)
     {
         var replay = new WalReplay(0, 0);
-        replay.Take("wal", segment.AsSpan(0, end));
+        replay.Take("wal", segment.AsMemory(0, end));
         return replay.Finish(null);
     }
 }

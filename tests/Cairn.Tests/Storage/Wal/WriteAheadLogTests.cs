@@ -232,7 +232,7 @@ public sealed class WriteAheadLogTests
         encoder.Append(WalRecordType.Snapshot, WalPayload.EncodeMark(default));
         encoder.Append(new Entry(1, 1, EntryType.Normal, default));
         encoder.Append(new Entry(1, 5, EntryType.Normal, default));
-        var hole = Assert.Throws<CorruptionException>(() => new WalReplay(0, 0).Take("wal", encoder.Batch.Span));
+        var hole = Assert.Throws<CorruptionException>(() => new WalReplay(0, 0).Take("wal", encoder.Batch));
         Assert.Contains("entries 2 to 4 are missing", hole.Message, StringComparison.Ordinal);
     }
 
