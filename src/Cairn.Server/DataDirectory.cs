@@ -18,6 +18,9 @@ internal static class DataDirectory
     /// <summary>Room for the day on which the disk is full.</summary>
     public const string Reserve = "member/reserve";
 
+    /// <summary>A backend that a leader of etcd sends, until its rows are in the segments.</summary>
+    public const string ReceivedBackend = "member/received.db";
+
     /// <summary>What was moved aside, by healing or by a take-over, a directory each time; never deleted by itself.</summary>
     public const string Quarantine = "quarantine";
 

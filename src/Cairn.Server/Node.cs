@@ -85,7 +85,7 @@ public sealed class Node : IAsyncDisposable
         CancellationToken cancelled = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var disk = new RealDisk(options.DataDirectory);
+        var disk = new RealDisk(options.DataDirectory, DataDirectory.Wal, options.LogDirectory);
         Span<byte> seed = stackalloc byte[sizeof(ulong)];
         System.Security.Cryptography.RandomNumberGenerator.Fill(seed);
         var world = new NodeWorld
@@ -329,7 +329,7 @@ public sealed class Node : IAsyncDisposable
     /// <returns>The stream, ended if it was refused; the caller disposes it.</returns>
     public WatchStream OpenWatchStream(RequestContext context)
     {
-        var stream = new WatchStream(_runtime.Hub, context, _runtime.Auth);
+        var stream = new WatchStream(_runtime.Hub, context, _runtime.Auth, _runtime.Confirmation);
         var refusal = _runtime.JudgeRequest(context);
         if (refusal != NodeError.None)
         {
@@ -375,6 +375,14 @@ public sealed class Node : IAsyncDisposable
     /// <param name="cancelled">The other does not wait any longer.</param>
     /// <returns>The answer; <see cref="PeerAnswer.None"/> if there is no such question.</returns>
     public ValueTask<PeerAnswer> AnswerPeerAsync(PeerCall call, CancellationToken cancelled) => _peers.AnswerAsync(call, cancelled);
+
+    /// <summary>Takes the state that a leader of etcd sends.</summary>
+    /// <param name="message">The raft message, its snapshot included.</param>
+    /// <param name="image">The backend file behind it.</param>
+    /// <param name="cancelled">The other went away.</param>
+    /// <returns>204 once this member has gone over to it, else why not.</returns>
+    public ValueTask<PeerAnswer> TakeBackendAsync(ReadOnlyMemory<byte> message, Stream image, CancellationToken cancelled) =>
+        _runtime.Transfer.TakeBackendAsync(message, image, cancelled);
 
     /// <summary>Tells who the members are, as etcd tells it at /members on the peer port.</summary>
     /// <returns>UTF-8 JSON.</returns>

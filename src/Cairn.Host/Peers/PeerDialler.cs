@@ -54,12 +54,7 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
     private HttpRequestMessage Make(HttpMethod method, string url, string path)
     {
         var request = new HttpRequestMessage(method, PeerTarget.Of(url, path));
-        request.Headers.TryAddWithoutValidation(PeerHeaders.From, $"{node.MemberId:x}");
-        request.Headers.TryAddWithoutValidation(PeerHeaders.Version, Versions.Etcd);
-        request.Headers.TryAddWithoutValidation(PeerHeaders.VersionMin, PeerHeaders.VersionMinValue);
-        request.Headers.TryAddWithoutValidation(PeerHeaders.Cluster, $"{node.ClusterId:x}");
-        request.Headers.TryAddWithoutValidation(PeerHeaders.Urls, ownUrls);
-        request.Headers.TryAddWithoutValidation(PeerHeaders.Process, node.Sight.ToString());
+        PeerHeaders.Introduce(request, node, ownUrls);
         return request;
     }
 

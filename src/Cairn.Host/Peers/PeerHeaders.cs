@@ -1,3 +1,5 @@
+using Cairn.Server;
+
 namespace Cairn.Host.Peers;
 
 /// <summary>Headers of the peer protocol, and the rules of who may speak to whom.</summary>
@@ -27,6 +29,20 @@ internal static class PeerHeaders
 
     /// <summary>The lowest version that this server can work with, as etcd says it.</summary>
     public const string VersionMinValue = "3.0.0";
+
+    /// <summary>Says in a request who sends it.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="node">The sender.</param>
+    /// <param name="ownUrls">Its peer URLs, separated by commas.</param>
+    public static void Introduce(HttpRequestMessage request, Node node, string ownUrls)
+    {
+        request.Headers.TryAddWithoutValidation(From, $"{node.MemberId:x}");
+        request.Headers.TryAddWithoutValidation(Version, Versions.Etcd);
+        request.Headers.TryAddWithoutValidation(VersionMin, VersionMinValue);
+        request.Headers.TryAddWithoutValidation(Cluster, $"{node.ClusterId:x}");
+        request.Headers.TryAddWithoutValidation(Urls, ownUrls);
+        request.Headers.TryAddWithoutValidation(Process, node.Sight.ToString());
+    }
 
     /// <summary>Why a request is not from a member of this cluster; null if it may be.</summary>
     /// <param name="version">The sender's <see cref="Version"/>.</param>

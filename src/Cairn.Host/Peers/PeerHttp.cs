@@ -26,6 +26,9 @@ internal sealed class PeerHttp : IPeerCalls, IDisposable
         _invoker = MakeInvoker();
     }
 
+    /// <summary>Says in a request who sends it; null before there is a member.</summary>
+    public Action<HttpRequestMessage>? Introduce { get; set; }
+
     /// <summary>Sends a request; the answer's body is not read yet.</summary>
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancelled)
     {
@@ -39,13 +42,7 @@ internal sealed class PeerHttp : IPeerCalls, IDisposable
     {
         try
         {
-            using var request = new HttpRequestMessage(call.Body is null ? HttpMethod.Get : HttpMethod.Post, PeerTarget.Of(url, call.Path));
-            if (call.Body is { } body)
-            {
-                request.Content = new ReadOnlyMemoryContent(body);
-                request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/protobuf");
-            }
-
+            using HttpRequestMessage request = Make(url, call);
             using HttpResponseMessage response = await SendAsync(request, cancelled);
             byte[] answer = await response.Content.ReadAsByteArrayAsync(cancelled);
             return new PeerAnswer((int)response.StatusCode, answer) { ClusterId = ClusterOf(response) };
@@ -62,6 +59,23 @@ internal sealed class PeerHttp : IPeerCalls, IDisposable
     /// <summary>Whether an exception says no more than that the other was not reached.</summary>
     public static bool IsNetwork(Exception exception) =>
         exception is HttpRequestException or IOException or OperationCanceledException or UriFormatException or System.Net.Sockets.SocketException;
+
+    private HttpRequestMessage Make(string url, PeerCall call)
+    {
+        var request = new HttpRequestMessage(call.Body is null && call.Parts is null ? HttpMethod.Get : HttpMethod.Post, PeerTarget.Of(url, call.Path));
+        if (call.Parts is { } parts)
+        {
+            Introduce?.Invoke(request);
+            request.Content = new PartsContent(parts);
+        }
+        else if (call.Body is { } body)
+        {
+            request.Content = new ReadOnlyMemoryContent(body);
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/protobuf");
+        }
+
+        return request;
+    }
 
     /// <summary>Connections with certificates that are not those of now are left to their requests; new ones are made with the new.</summary>
     private HttpMessageInvoker Invoker()

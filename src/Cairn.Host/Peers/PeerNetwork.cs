@@ -35,6 +35,7 @@ internal sealed class PeerNetwork : IAsyncDisposable
     public void Start(Node node)
     {
         _node = node;
+        _http.Introduce = request => PeerHeaders.Introduce(request, node, _ownUrls);
         _links.Opened += Open;
         _links.Closed += Close;
         foreach (PeerLink link in _links.All)

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.Globalization;
 using System.IO.Pipelines;
 using Cairn.Host.Operations;
@@ -43,6 +44,7 @@ internal sealed class PeerPages(Node node, PeerLinks links, TimeProvider time, I
         await exchange.AnswerAsync(exchange.Path switch
         {
             "/raft" => await TakeMessageAsync(exchange),
+            "/raft/snapshot" => await TakeSnapshotAsync(exchange),
             "/raft/probing" => PageAnswer.Json($$"""{"OK":true,"Now":"{{time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffffff00Z", CultureInfo.InvariantCulture)}}"}""" + "\n"),
             "/members" => exchange.Method == "GET" ? new PageAnswer(200, "application/json", node.DescribeMembers()) : PageAnswer.OnlyGet(),
             "/version" => exchange.Method == "GET" ? Version() : PageAnswer.OnlyGet(),
@@ -125,6 +127,48 @@ internal sealed class PeerPages(Node node, PeerLinks links, TimeProvider time, I
             PeerDelivery.Forbidden => PageAnswer.Error(403, "forbidden"),
             _ => PageAnswer.Error(400, "error unmarshalling raft message"),
         };
+    }
+
+    /// <summary>Takes the state of a leader that is etcd: length of the message, the message, the backend file.</summary>
+    private async ValueTask<PageAnswer> TakeSnapshotAsync(WebExchange exchange)
+    {
+        if (exchange.Method != "POST")
+        {
+            return OnlyPost();
+        }
+
+        if (Refusal(exchange) is { } refusal)
+        {
+            Log.PeerRefused(logger, exchange.Header(PeerHeaders.From) ?? "", refusal);
+            return PageAnswer.Error(412, refusal);
+        }
+
+        IntroduceSender(exchange);
+        if (!TryReadId(exchange.Header(PeerHeaders.From), out ulong from) || !node.Hears(from, PeerSight.Parse(exchange.Header(PeerHeaders.Process))))
+        {
+            return PageAnswer.Error(400, "this process is not heard for its member");
+        }
+
+        Stream body = exchange.Features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader.AsStream();
+        byte[] head = new byte[sizeof(ulong)];
+        try
+        {
+            await body.ReadExactlyAsync(head, exchange.Aborted);
+            ulong length = BinaryPrimitives.ReadUInt64BigEndian(head);
+            if (length > BodyBytesMax)
+            {
+                return PageAnswer.Error(400, "error reading raft message");
+            }
+
+            byte[] message = new byte[length];
+            await body.ReadExactlyAsync(message, exchange.Aborted);
+            PeerAnswer answer = await node.TakeBackendAsync(message, body, exchange.Aborted);
+            return answer.Status == 204 ? new PageAnswer(204, "", default) : PageAnswer.Error(answer.Status, answer.Text);
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            return PageAnswer.Error(400, "error reading raft message");
+        }
     }
 
     private void IntroduceSender(WebExchange exchange)

@@ -8,6 +8,7 @@ internal sealed class KeptEntries
 {
     private readonly MemoryLog _log;
     private readonly ulong _entriesMax;
+    private readonly List<ulong> _holds = [];
     private long _bytes;
 
     /// <summary>Begins with what the log has.</summary>
@@ -29,6 +30,29 @@ internal sealed class KeptEntries
     /// <summary>Notes that a snapshot took the place of all of them.</summary>
     public void Clear() => _bytes = 0;
 
+    /// <summary>Keeps what lies behind an index, for a member that gets the state up to there and cannot be given a difference later.</summary>
+    /// <param name="index">The index.</param>
+    public void Hold(ulong index) => _holds.Add(index);
+
+    /// <summary>Ends one <see cref="Hold"/>.</summary>
+    /// <param name="index">Its index.</param>
+    public void Release(ulong index) => _holds.Remove(index);
+
+    /// <summary>Forgets what not everybody understands: who needs it gets a state.</summary>
+    /// <param name="index">The last such entry.</param>
+    /// <param name="applied">Applied index.</param>
+    /// <param name="configuration">The configuration, for members that need what is forgotten here.</param>
+    public void Forget(ulong index, ulong applied, ConfState configuration)
+    {
+        var first = _log.FirstIndex;
+        if (index >= first && index <= Math.Min(applied, _log.LastIndex))
+        {
+            _bytes -= BytesOf(first, index);
+            _log.TryCreateSnapshot(Math.Min(applied, _log.LastIndex), configuration, default);
+            _log.Compact(index);
+        }
+    }
+
     /// <summary>Forgets what is too much: alone, all of it serves nobody.</summary>
     /// <param name="applied">Applied index.</param>
     /// <param name="isOnlyVoter">Whether this member is alone.</param>
@@ -43,6 +67,7 @@ internal sealed class KeptEntries
         }
 
         var upTo = isOnlyVoter ? last : FindExcess(first, last);
+        upTo = _holds.Count > 0 && _bytes < LoopLimits.HeldBytesMax ? Math.Min(upTo, _holds.Min()) : upTo;
         if (upTo >= first + LoopLimits.CompactLogEveryEntries || (upTo >= first && upTo == last))
         {
             _bytes -= BytesOf(first, upTo);

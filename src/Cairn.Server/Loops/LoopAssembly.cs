@@ -22,6 +22,7 @@ internal static class LoopAssembly
         NoSpaceFound = () => node.Disks.Reserve.Release(),
         Transport = node.Fence,
         OfferSnapshot = node.Transfer.Offer,
+        IsCairn = memberId => node.View.Members.Find(memberId) is not { Incarnation: 0 },
         Install = node.Transfer.InstallAsync,
         Metrics = node.Metrics,
         Slow = node.Slow,

@@ -30,6 +30,9 @@ internal static class LoopLimits
     /// <summary>Bytes that the entries kept for peers that are behind (<see cref="NodeOptions.CatchUpEntries"/>) may take, so that large values do not fill the memory of the process.</summary>
     public const long CatchUpBytesMax = 16L * 1024 * 1024;
 
+    /// <summary>The same, while a member of another program is given the whole state: more, and it has to be given another one.</summary>
+    public const long HeldBytesMax = 256L * 1024 * 1024;
+
     /// <summary>Applied entries after which those kept for peers are cut back; more than one, to do it rarely.</summary>
     public const ulong CompactLogEveryEntries = 1000;
 }

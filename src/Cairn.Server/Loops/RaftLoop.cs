@@ -1,5 +1,6 @@
 using Cairn.Raft;
 using Cairn.Server.Proposals;
+using Cairn.State.Schema;
 
 namespace Cairn.Server.Loops;
 
@@ -86,6 +87,15 @@ internal sealed class RaftLoop
     /// <param name="index">No entry up to here is needed.</param>
     public void ReleaseLog(ulong index) =>
         _completions.TryPost(RaftCompletion.OfCall(_ => _writer.Release(Math.Min(index, _parts.Log.FirstIndex - 1))));
+
+    /// <summary>Keeps the log in memory from forgetting what lies behind an index, until disposed. Any thread.</summary>
+    /// <param name="index">The index.</param>
+    /// <returns>The hold.</returns>
+    public IDisposable HoldLog(ulong index)
+    {
+        _completions.TryPost(RaftCompletion.OfCall(_ => _kept.Hold(index)));
+        return new LogHold(this, index);
+    }
 
     /// <summary>Describes the core. Any thread.</summary>
     /// <returns>A copy, made on the loop.</returns>
@@ -413,10 +423,35 @@ internal sealed class RaftLoop
         {
             _parts.OfferSnapshot(message);
         }
+        else if (message.Type == MessageType.App && OwnEntryFor(message) is { } own)
+        {
+            // Dropped: the core asks again, finds the entries gone, and has a state offered.
+            _kept.Forget(own, _appliedIndex, _parts.Core.ConfState);
+        }
         else
         {
             _parts.Transport?.Send(message);
         }
+    }
+
+    /// <summary>Finds the last entry at which a member that is not known to be a Cairn would stop.</summary>
+    private ulong? OwnEntryFor(Message message)
+    {
+        if (message.Entries.IsEmpty || _parts.IsCairn(message.To))
+        {
+            return null;
+        }
+
+        var entries = message.Entries.Span;
+        for (var i = entries.Length - 1; i >= 0; i--)
+        {
+            if (MembershipReplay.IsUnknownToEtcd(entries[i]))
+            {
+                return entries[i].Index;
+            }
+        }
+
+        return null;
     }
 
     private void OnSoftState(SoftState state)
@@ -464,5 +499,10 @@ internal sealed class RaftLoop
         facts.Leader = leader;
         LeaderChanged?.Invoke(leader);
         _intake.ProposeHeld();
+    }
+
+    private sealed class LogHold(RaftLoop loop, ulong index) : IDisposable
+    {
+        public void Dispose() => loop._completions.TryPost(RaftCompletion.OfCall(_ => loop._kept.Release(index)));
     }
 }

@@ -46,6 +46,9 @@ internal sealed record RaftLoopParts
     /// <summary>Reaches the other members; null if there are none to be reached.</summary>
     public IPeerTransport? Transport { get; init; }
 
+    /// <summary>Says whether a member is known to be a Cairn.</summary>
+    public required Func<ulong, bool> IsCairn { get; init; }
+
     /// <summary>Offers a snapshot to another member; the argument is the message that the core sends.</summary>
     public required Action<Message> OfferSnapshot { get; init; }
 

@@ -14,7 +14,11 @@ public interface IPeerCalls
 /// <summary>A question to another member.</summary>
 /// <param name="Path">Path on its peer port.</param>
 /// <param name="Body">What is sent along, protobuf; null asks by GET.</param>
-public sealed record PeerCall(string Path, ReadOnlyMemory<byte>? Body = null);
+public sealed record PeerCall(string Path, ReadOnlyMemory<byte>? Body = null)
+{
+    /// <summary>What is sent along piece by piece, to a member that may be none of ours, and is told who asks; null for <see cref="Body"/>.</summary>
+    public IAsyncEnumerable<ReadOnlyMemory<byte>>? Parts { get; init; }
+}
 
 /// <summary>An answer of another member.</summary>
 /// <param name="Status">Status of HTTP; 0 if there was no answer.</param>

@@ -17,6 +17,7 @@ internal sealed class StateDownload(NodeRuntime node, ReadView view)
 {
     private readonly ArrayBufferWriter<byte> _smallState = new();
     private readonly List<Revision> _kept = [];
+    private SnapshotMetadata _metadata = SnapshotMetadata.Empty;
     private RevisionLog? _rows;
     private RevisionLogEnds? _ends;
     private Revision _last;
@@ -41,20 +42,18 @@ internal sealed class StateDownload(NodeRuntime node, ReadView view)
     /// <summary>Whether the last chunk was taken.</summary>
     public bool IsComplete => _ends is not null;
 
-    /// <summary>What was received; complete, and verified as far as it can be without installing it.</summary>
-    public StateDelta Delta => IsComplete && Head is not null ? new StateDelta
-    {
-        Applied = new AppliedPosition(Head.Index, Head.Term),
-        SmallState = _smallState.WrittenMemory,
-        BaseRevision = Head.BaseRevision,
-        Kept = Head.HasKept ? _kept : null,
-        IsWhole = Head.IsWhole,
-        Segments = _ends!, // Complete says that it is there.
-    }
-    : throw Invariant.Unreachable("not complete");
-
-    /// <summary>The snapshot that the state is.</summary>
-    public SnapshotMetadata Metadata { get; private set; } = SnapshotMetadata.Empty;
+    /// <summary>What was received, once it is complete.</summary>
+    public ReceivedState Received => IsComplete && Head is not null
+        ? new ReceivedState(_metadata, new StateDelta
+        {
+            Applied = new AppliedPosition(Head.Index, Head.Term),
+            SmallState = _smallState.WrittenMemory,
+            BaseRevision = Head.BaseRevision,
+            Kept = Head.HasKept ? _kept : null,
+            IsWhole = Head.IsWhole,
+            Segments = _ends!, // Complete says that it is there.
+        }, _rowCount)
+        : throw Invariant.Unreachable("not complete");
 
     /// <summary>Takes a chunk.</summary>
     /// <param name="bytes">Encoded <see cref="StateChunk"/>.</param>
@@ -95,18 +94,7 @@ internal sealed class StateDownload(NodeRuntime node, ReadView view)
         var ends = _ends ?? _rows?.Capture() ?? RevisionLogEnds.Empty;
         _rows?.Dispose();
         _rows = null;
-        foreach (var segment in ends.Segments)
-        {
-            var path = $"{DataDirectory.Store}/{segment.FileName}";
-            try
-            {
-                node.World.Disk.Delete(path);
-            }
-            catch (IOException)
-            {
-                // It may never have been made; otherwise the next start deletes it.
-            }
-        }
+        ReceivedState.DropRows(node, ends);
     }
 
     private RevisionLog Rows => _rows ?? throw Invariant.Unreachable("no head was taken");
@@ -150,19 +138,9 @@ internal sealed class StateDownload(NodeRuntime node, ReadView view)
             throw new TransferException($"a state of index {head.Index}, revision {head.Revision}, on {head.BaseRevision} does not fit index {view.Applied.Index}, revision {view.Revision}");
         }
 
-        var room = node.World.Disk.MeasureSpace().AvailableBytes;
-        var needed = head.RowBytes + (head.RowCount * 32);
-        if (room < needed)
-        {
-            throw new TransferException($"the state takes {needed} bytes, and the disk has room for {room}");
-        }
-
-        // Two segments in a row hold more than the size of one, or the next row would not have begun another.
-        var count = (uint)Math.Min((2 * needed / node.World.RevisionLogOptions.SegmentBytes) + 2, int.MaxValue);
-        var first = await node.ApplyLoop.CallAsync(_ => node.RevisionLog.ReserveIds(count));
-        _rows = RevisionLog.Begin(node.World.Disk, DataDirectory.Store, first, node.World.RevisionLogOptions);
+        _rows = await ReceivedState.BeginRowsAsync(node, head.RowBytes, head.RowCount);
         _last = new Revision(head.BaseRevision, int.MaxValue);
-        Metadata = new SnapshotMetadata(configuration, head.Index, head.Term);
+        _metadata = new SnapshotMetadata(configuration, head.Index, head.Term);
         Head = head;
     }
 

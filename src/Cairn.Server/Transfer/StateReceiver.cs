@@ -16,7 +16,7 @@ namespace Cairn.Server.Transfer;
 internal sealed class StateReceiver(NodeRuntime node, CancellationToken stopping)
 {
     private readonly Lock _lock = new();
-    private StateDownload? _complete;
+    private ReceivedState? _complete;
     private TaskCompletionSource? _installed;
     private ulong _sender;
     private bool _mustBeWhole;
@@ -26,8 +26,7 @@ internal sealed class StateReceiver(NodeRuntime node, CancellationToken stopping
     /// <returns>Whether this member comes for it.</returns>
     public async ValueTask<PeerAnswer> AnswerAsync(StateOffer offer)
     {
-        if (!MessageWire.TryRead(offer.Message.Memory, out var message) || message is not { Type: MessageType.Snap, Snapshot: { } snapshot }
-            || message.To != node.Headers.MemberId || message.From is 0 || message.From == message.To)
+        if (Read(offer.Message.Memory) is not { Snapshot: { } snapshot } message)
         {
             return PeerAnswer.Refuse(400, "the offer is none for this member");
         }
@@ -44,18 +43,46 @@ internal sealed class StateReceiver(NodeRuntime node, CancellationToken stopping
             return new PeerAnswer(200, default);
         }
 
-        lock (_lock)
+        if (TryBegin(message.From) is var sender && sender != 0)
         {
-            if (_sender != 0)
-            {
-                return _sender == message.From ? new PeerAnswer(200, default) : PeerAnswer.Refuse(409, $"a state is being received from {_sender:x}");
-            }
-
-            _sender = message.From;
+            return sender == message.From ? new PeerAnswer(200, default) : PeerAnswer.Refuse(409, $"a state is being received from {sender:x}");
         }
 
         _ = node.Guard(ReceiveAsync(message, [.. offer.PeerUrls]));
         return new PeerAnswer(200, default);
+    }
+
+    /// <summary>Takes the state that a leader of etcd sends.</summary>
+    /// <param name="bytes">The message, its snapshot included.</param>
+    /// <param name="image">The backend file behind it.</param>
+    /// <param name="cancelled">The other went away.</param>
+    /// <returns>204 once this member has gone over to it.</returns>
+    public async ValueTask<PeerAnswer> TakeBackendAsync(ReadOnlyMemory<byte> bytes, Stream image, CancellationToken cancelled)
+    {
+        if (Read(bytes) is not { Snapshot: { } snapshot } message)
+        {
+            return PeerAnswer.Refuse(400, "the snapshot is none for this member");
+        }
+
+        if (!await NeedsAsync(snapshot.Metadata))
+        {
+            node.RaftLoop.TryReceive(message with { Snapshot = new Snapshot(default, snapshot.Metadata) });
+            return new PeerAnswer(204, default);
+        }
+
+        if (TryBegin(message.From) is var sender && sender != 0)
+        {
+            return PeerAnswer.Refuse(409, $"a state is being received from {sender:x}");
+        }
+
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancelled, stopping);
+        var failure = await ReceiveBackendAsync(message, image, both.Token);
+        lock (_lock)
+        {
+            _sender = 0;
+        }
+
+        return failure is null ? new PeerAnswer(204, default) : PeerAnswer.Refuse(500, failure);
     }
 
     /// <summary>Goes over to the state that was received. May be called again after a failure of the disk.</summary>
@@ -64,15 +91,71 @@ internal sealed class StateReceiver(NodeRuntime node, CancellationToken stopping
     /// <returns>Completes when durable.</returns>
     public async Task InstallAsync(Snapshot snapshot, ulong after)
     {
-        var download = Volatile.Read(ref _complete) ?? throw Invariant.Unreachable($"snapshot {snapshot.Index} was taken, none was received");
-        Invariant.Holds(download.Metadata == snapshot.Metadata, $"snapshot {snapshot.Index} was taken, {download.Metadata.Index} was received");
+        var received = Volatile.Read(ref _complete) ?? throw Invariant.Unreachable($"snapshot {snapshot.Index} was taken, none was received");
+        Invariant.Holds(received.Metadata == snapshot.Metadata, $"snapshot {snapshot.Index} was taken, {received.Metadata.Index} was received");
         if (await Loops.Patience.WaitAsync(node.Gate.WaitAsync(after), Timeout.InfiniteTimeSpan, node.Time, stopping) != Loops.WaitOutcome.Done)
         {
             throw new OperationCanceledException(stopping);
         }
 
-        await node.Housekeeping.InstallAsync(download.Delta);
+        await node.Housekeeping.InstallAsync(received.Delta);
         Volatile.Read(ref _installed)?.TrySetResult();
+    }
+
+    private Message? Read(ReadOnlyMemory<byte> bytes) =>
+        MessageWire.TryRead(bytes, out var message) && message is { Type: MessageType.Snap, Snapshot: not null }
+            && message.To == node.Headers.MemberId && message.From != 0 && message.From != message.To ? message : null;
+
+    /// <summary>Begins to receive, unless a state is being received already.</summary>
+    /// <returns>From whom one is being received; 0 if this one may begin.</returns>
+    private ulong TryBegin(ulong from)
+    {
+        lock (_lock)
+        {
+            var sender = _sender;
+            _sender = sender == 0 ? from : sender;
+            return sender;
+        }
+    }
+
+    /// <returns>Why it was not installed; null if it was, or is not needed any more.</returns>
+    private async Task<string?> ReceiveBackendAsync(Message message, Stream image, CancellationToken cancelled)
+    {
+        var began = node.Time.GetTimestamp();
+        node.Metrics.Received.Begin(message.From);
+        await Loops.Patience.WaitAsync(node.Gate.WaitAsync(node.Facts.Committed), TransferLimits.ApplyWithin, node.Time, stopping);
+        var download = new BackendDownload(node, node.View);
+        string? failure = null;
+        try
+        {
+            node.Logger.ReceivingState(message.From, node.View.Applied.Index, node.View.Revision);
+            var received = await download.TakeAsync(message.Snapshot!, image, cancelled); // The caller has looked.
+            failure = await TakeAsync(received, message) ? null : "the log has come further meanwhile";
+            if (failure is null)
+            {
+                node.Logger.ReceivedState(message.From, received.Metadata.Index, received.RowCount, received.Delta.Segments.Segments.Sum(static segment => segment.End));
+            }
+        }
+        catch (Exception e) when (e is TransferException or IOException)
+        {
+            failure = e.Message;
+        }
+        catch (OperationCanceledException)
+        {
+            failure = stopping.IsCancellationRequested ? "this member stops" : "the sender went away";
+        }
+
+        node.Metrics.Received.End(message.From, failure is null, node.Time.GetElapsedTime(began));
+        if (failure is not null && !stopping.IsCancellationRequested)
+        {
+            // Of a member that stops, the core may have taken the snapshot: whether the files count, the next start finds out.
+            node.Logger.StateNotReceived(message.From, failure);
+            download.Abandon();
+        }
+
+        Volatile.Write(ref _complete, null);
+        Volatile.Write(ref _installed, null);
+        return failure;
     }
 
     private async ValueTask<bool> NeedsAsync(SnapshotMetadata metadata)
@@ -103,7 +186,7 @@ internal sealed class StateReceiver(NodeRuntime node, CancellationToken stopping
         try
         {
             await PullAsync(download, caller, DescribeBase(view), message.From);
-            failure = await TakeAsync(download, message) ? null : "the log has come further meanwhile";
+            failure = await TakeAsync(download.Received, message) ? null : "the log has come further meanwhile";
         }
         catch (TransferException exception)
         {
@@ -146,12 +229,12 @@ internal sealed class StateReceiver(NodeRuntime node, CancellationToken stopping
 
     /// <summary>Lets the core take the snapshot, and waits until it is installed.</summary>
     /// <returns>False if the core does not need it any more.</returns>
-    private async Task<bool> TakeAsync(StateDownload download, Message message)
+    private async Task<bool> TakeAsync(ReceivedState received, Message message)
     {
         var installed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Volatile.Write(ref _complete, download);
+        Volatile.Write(ref _complete, received);
         Volatile.Write(ref _installed, installed);
-        var snapshot = new Snapshot(default, download.Metadata);
+        var snapshot = new Snapshot(default, received.Metadata);
         if (!await node.RaftLoop.CallAsync(core => TryTake(core, message with { Snapshot = snapshot })))
         {
             return false;
@@ -183,7 +266,7 @@ internal sealed class StateReceiver(NodeRuntime node, CancellationToken stopping
         if (failure is null)
         {
             _mustBeWhole = false;
-            node.Logger.ReceivedState(from, download.Metadata.Index, download.RowCount, download.BytesTaken);
+            node.Logger.ReceivedState(from, download.Head!.Index, download.RowCount, download.BytesTaken); // Complete: it has a head.
         }
         else
         {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Cairn.Protocol.Transfer;
 using Cairn.Raft;
 using Cairn.Raft.Wire;
@@ -112,11 +113,12 @@ internal sealed class StateSender(NodeRuntime node)
     private async Task<string?> FeedAsync(Message message, Feeding feeding, CancellationToken stopping)
     {
         await Task.Yield();
-        var failure = await MakeOfferAsync(message, stopping);
-        if (failure is null)
+        var answer = await MakeOfferAsync(message, stopping);
+        var failure = answer.Status == 0 ? "it is not reached" : $"{answer.Status} {answer.Text}";
+        if (answer.Status == 200 || IsNoCairn(answer, message.To))
         {
             node.Metrics.Sent.Begin(message.To);
-            failure = await WaitAsync(feeding, stopping);
+            failure = answer.Status == 200 ? await WaitAsync(feeding, stopping) : await new BackendUpload(node, _throttle).RunAsync(message, UrlsOf(message.To), stopping);
             node.Metrics.Sent.End(message.To, failure is null, node.Time.GetElapsedTime(feeding.Began));
         }
 
@@ -151,7 +153,12 @@ internal sealed class StateSender(NodeRuntime node)
         }
     }
 
-    private async ValueTask<string?> MakeOfferAsync(Message message, CancellationToken stopping)
+    /// <summary>Whether a member does not know of offers, and was never seen to be a Cairn.</summary>
+    private bool IsNoCairn(PeerAnswer answer, ulong memberId) => answer.Status == 404 && node.View.Members.Find(memberId) is { Incarnation: 0 };
+
+    private ImmutableArray<string> UrlsOf(ulong memberId) => node.World.Calls is null ? [] : node.View.Members.Find(memberId)?.PeerUrls ?? [];
+
+    private async ValueTask<PeerAnswer> MakeOfferAsync(Message message, CancellationToken stopping)
     {
         var members = node.View.Members;
         var bytes = new byte[MessageWire.Size(message)];
@@ -159,18 +166,18 @@ internal sealed class StateSender(NodeRuntime node)
         var offer = new StateOffer { ClusterId = node.Headers.ClusterId, Message = UnsafeByteOperations.UnsafeWrap(bytes) };
         offer.PeerUrls.AddRange(members.Find(node.Headers.MemberId)?.PeerUrls ?? node.Options.PeerUrls);
         offer.Formats.Add(TransferLimits.Format);
-        var refusal = "it is not reached";
-        foreach (var url in node.World.Calls is null ? [] : members.Find(message.To)?.PeerUrls ?? [])
+        var refusal = PeerAnswer.None;
+        foreach (var url in UrlsOf(message.To))
         {
             using var limit = new CancellationTokenSource(TransferLimits.AnswerWithin, node.Time);
             using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping);
             var answer = await node.World.Calls!.AskAsync(url, new PeerCall(StateTransfer.OfferPath, offer.ToByteArray()), both.Token); // Null has no URLs.
             if (answer.Status == 200)
             {
-                return null;
+                return answer;
             }
 
-            refusal = answer.Status == 0 ? refusal : $"{answer.Status} {answer.Text}";
+            refusal = answer.Status == 0 ? refusal : answer;
         }
 
         return refusal;

@@ -7,7 +7,8 @@ namespace Cairn.Server.Transfer;
 /// <summary>Hands states from member to member: the sending and the receiving side of this one.</summary>
 /// <remarks>
 /// The leader offers (<see cref="OfferPath"/>), the receiver asks for one chunk after the other (<see cref="PullPath"/>), at its own pace: so heartbeats and
-/// appends never wait behind a state, and whoever dies leaves nothing half done. A member that does not know these paths is no Cairn, and refuses the offer.
+/// appends never wait behind a state, and whoever dies leaves nothing half done. A member that does not know these paths is no Cairn, and is sent the whole
+/// state as etcd sends it (<see cref="BackendUpload"/>), as this one takes that from a leader that is none (<see cref="BackendDownload"/>).
 /// </remarks>
 internal sealed class StateTransfer : IDisposable
 {
@@ -31,6 +32,7 @@ internal sealed class StateTransfer : IDisposable
         _stopped = _stopping.Token;
         _sender = new StateSender(node);
         _receiver = new StateReceiver(node, _stopped);
+        BackendDownload.DropLeftover(node.World.Disk);
     }
 
     /// <summary>Offers a snapshot to a member. The raft loop.</summary>
@@ -60,6 +62,14 @@ internal sealed class StateTransfer : IDisposable
         var pull = StatePull.Parser.ParseFrom(body);
         return Judge(pull.ClusterId) ?? await _sender.AnswerAsync(pull, cancelled);
     }
+
+    /// <summary>Takes a state that a leader of etcd sends.</summary>
+    /// <param name="message">The message, its snapshot included.</param>
+    /// <param name="image">The backend file behind it.</param>
+    /// <param name="cancelled">The other went away.</param>
+    /// <returns>204 once this member has gone over to it.</returns>
+    public async ValueTask<PeerAnswer> TakeBackendAsync(ReadOnlyMemory<byte> message, Stream image, CancellationToken cancelled) =>
+        Judge(_node.Headers.ClusterId) ?? await _receiver.TakeBackendAsync(message, image, cancelled);
 
     /// <summary>Ends both sides; a state half received is dropped.</summary>
     public void Dispose()

@@ -24,6 +24,12 @@ internal static class TransferLimits
     /// <summary>How long a receiver waits for what it is applying, before it asks for what lies behind that; less than <see cref="SilenceMax"/>.</summary>
     public static readonly TimeSpan ApplyWithin = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a receiver of a whole backend may take over it once it has all of it.</summary>
+    public static readonly TimeSpan TakenWithin = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long the log keeps what lies behind a backend that was sent: until its receiver has opened it and is heard again. As etcd.</summary>
+    public static readonly TimeSpan HoldAfter = TimeSpan.FromSeconds(30);
+
     /// <summary>Pause before a receiver asks again for what did not come.</summary>
     public static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(250);
 

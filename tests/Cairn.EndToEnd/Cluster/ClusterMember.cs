@@ -11,6 +11,9 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     private readonly int[] _ports = Ports.Free(2);
     private ProgramRun? _run;
 
+    /// <summary>The program: Cairn's server unless said otherwise.</summary>
+    public string Program { get; init; } = ServerBinary.Path;
+
     /// <summary>Its name.</summary>
     public string Name => name;
 
@@ -32,7 +35,7 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     /// <summary>Starts the program without waiting for it.</summary>
     /// <param name="members">The members that it is told of.</param>
     /// <param name="state">Whether they are a new or an existing cluster.</param>
-    public void Launch(IEnumerable<ClusterMember> members, string state = "new") => _run = ProgramRun.Start(ServerBinary.Path,
+    public void Launch(IEnumerable<ClusterMember> members, string state = "new") => _run = ProgramRun.Start(Program,
     [
         "--name", name,
         "--data-dir", dataDirectory,
