@@ -137,6 +137,12 @@ public sealed class EtcdDirectory : IDisposable
         {
             var file = OpenBackend(backend, handle);
             var state = SchemaReader.Read(backend, file);
+            if (!state.NamesTerm)
+            {
+                throw new CorruptionException(
+                    backend, 0, "the backend says at which index it is, and not of which term: etcd before 3.5 wrote it. Start etcd 3.5 on it once, stop it, and try again");
+            }
+
             if (state.Applied.Index < snapshot.Index)
             {
                 handle.Dispose();

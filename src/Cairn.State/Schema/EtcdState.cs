@@ -23,6 +23,9 @@ public sealed record EtcdState
     /// <summary>Version of the schema that the file names; null before 3.6.</summary>
     public string? StorageVersion { get; init; }
 
+    /// <summary>Whether the file says of which term its index is, as those of 3.5 and later do. A snapshot of before can be restored, since that begins a log of its own.</summary>
+    public bool NamesTerm { get; init; }
+
     /// <summary>Rows of the key space.</summary>
     public long Rows { get; init; }
 

@@ -39,7 +39,7 @@ public sealed class SchemaReader
     /// <param name="path">Of the file, for messages.</param>
     /// <param name="file">The file.</param>
     /// <returns>The state; at index 0 if nothing was ever applied.</returns>
-    /// <exception cref="CorruptionException">Something is not as etcd writes it, or the file is of a version before 3.5; says where, and what to do.</exception>
+    /// <exception cref="CorruptionException">Something is not as etcd writes it; says where, and what to do.</exception>
     public static EtcdState Read(string path, BboltFile file)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -66,12 +66,6 @@ public sealed class SchemaReader
     private EtcdState Read()
     {
         ReadBucket(SchemaNames.Meta, TakeMeta);
-        if (_index is not null && _term is null)
-        {
-            throw new CorruptionException(
-                _path, 0, "the backend says at which index it is, and not of which term: etcd before 3.5 wrote it. Start etcd 3.5 on it once, stop it, and try again");
-        }
-
         ReadBucket(SchemaNames.Alarm, TakeAlarm);
         ReadBucket(SchemaNames.Auth, TakeAuth);
         _small.Auth = AuthTables.Empty;
@@ -108,7 +102,7 @@ public sealed class SchemaReader
         _small.Applied = new AppliedPosition(_index ?? 0, _term ?? 0);
         _small.Revision = Math.Max(1, Math.Max(rows.LastMain, _compacted));
         _small.CompactedRevision = _compacted;
-        return new EtcdState(_small) { StorageVersion = _storageVersion, Rows = count, RowBytes = bytes };
+        return new EtcdState(_small) { NamesTerm = _index is null || _term is not null, StorageVersion = _storageVersion, Rows = count, RowBytes = bytes };
     }
 
     private void ReadBucket(byte[] name, Action<BboltCursor> take)

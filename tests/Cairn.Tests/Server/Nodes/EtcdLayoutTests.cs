@@ -2,7 +2,6 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Cairn.Bbolt;
 using Cairn.Simulation.Disks;
-using Cairn.State.Schema;
 using Cairn.Storage;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
