@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 
 namespace Cairn.Storage.Wal;
@@ -124,6 +125,16 @@ internal sealed class WalReader
         }
     }
 
+    /// <summary>Gives the memory back for the next reader: a segment is large. Nothing that was read may be used any more.</summary>
+    public void Return()
+    {
+        if (_buffer.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(_buffer);
+            _buffer = [];
+        }
+    }
+
     /// <summary>Path of a segment.</summary>
     /// <param name="name">Its name.</param>
     /// <returns>The path.</returns>
@@ -142,7 +153,8 @@ internal sealed class WalReader
         Length = (int)file.Length;
         if (_buffer.Length < Length)
         {
-            _buffer = new byte[Length];
+            Return();
+            _buffer = ArrayPool<byte>.Shared.Rent(Length);
         }
 
         var read = file.Read(0, _buffer.AsSpan(0, Length));

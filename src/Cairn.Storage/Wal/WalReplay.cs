@@ -16,6 +16,9 @@ internal sealed class WalReplay
     private readonly ulong _afterIndex;
     private readonly Predicate<Entry>? _isWanted;
     private readonly List<Entry> _entries = [];
+
+    // Of so many of the entries the bytes are copies; those of the others lie in the segment that is being taken in.
+    private int _owned;
     private readonly List<WalSnapshotMark> _marks = [];
 
     // First index and term of each run of entries of one term, below the wanted ones too; and the first index known at all.
@@ -33,6 +36,12 @@ internal sealed class WalReplay
         LastIndex = firstIndex == 0 ? 0 : firstIndex - 1;
         _firstIndex = LastIndex + 1;
     }
+
+    /// <summary>Entries up to this index are only wanted, those above are needed.</summary>
+    public ulong NeededAfter { get; init; }
+
+    /// <summary>Of those that are only wanted, the newest are kept, about so many bytes.</summary>
+    public long WantedBytesMax { get; init; } = long.MaxValue;
 
     /// <summary>Whose log it is; null before the first segment.</summary>
     public WalMetadata? Metadata { get; private set; }
@@ -70,6 +79,13 @@ internal sealed class WalReplay
             }
 
             offset = frame.End;
+        }
+
+        DropExcess();
+        for (; _owned < _entries.Count; _owned++)
+        {
+            var borrowed = _entries[_owned];
+            _entries[_owned] = borrowed with { Data = borrowed.Data.IsEmpty ? default : borrowed.Data.ToArray() };
         }
     }
 
@@ -112,12 +128,12 @@ internal sealed class WalReplay
 
         if (index > _afterIndex)
         {
-            // Looked at where it lies: most entries are large, and not wanted.
+            // Looked at where it lies: many entries are large, and not kept.
             Invariant.Holds(bytes.Span.Overlaps(frame.Data, out var at));
-            var data = bytes.Slice(at + payload, frame.Data.Length - payload);
-            if (_isWanted is null || _isWanted(new Entry(term, index, type, data)))
+            var entry = new Entry(term, index, type, bytes.Slice(at + payload, frame.Data.Length - payload));
+            if (_isWanted is null || _isWanted(entry))
             {
-                _entries.Add(new Entry(term, index, type, data.IsEmpty ? default : data.ToArray()));
+                _entries.Add(entry);
             }
         }
     }
@@ -147,6 +163,23 @@ internal sealed class WalReplay
         {
             _entries.RemoveAt(_entries.Count - 1);
         }
+
+        _owned = Math.Min(_owned, _entries.Count);
+    }
+
+    /// <summary>Drops the oldest of the entries that are only wanted, if they are too large together.</summary>
+    private void DropExcess()
+    {
+        long bytes = 0;
+        var first = _entries.Count;
+        while (first > 0 && bytes <= WantedBytesMax)
+        {
+            first--;
+            bytes += _entries[first].Index <= NeededAfter ? _entries[first].Data.Length : 0;
+        }
+
+        _entries.RemoveRange(0, first);
+        _owned = Math.Max(_owned - first, 0);
     }
 
     private ulong TermOf(ulong index)

@@ -120,8 +120,8 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         var reader = ReaderOf(disk, directory);
-        var start = reader.FindStart(afterIndex, afterIndex - Math.Min(afterIndex, entriesBefore), bytesBefore);
-        afterIndex -= Math.Min(afterIndex, entriesBefore);
+        var keptAfter = afterIndex - Math.Min(afterIndex, entriesBefore);
+        var start = reader.FindStart(afterIndex, keptAfter, bytesBefore);
         var segments = new List<LockedSegment>();
         WriteAheadLog? log = null;
         try
@@ -132,7 +132,7 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
                 segments.Add(new LockedSegment(name, i < start ? null : LockedSegment.Lock(disk, reader.PathOf(name))));
             }
 
-            var replay = new WalReplay(afterIndex, reader.Names[start].FirstIndex);
+            var replay = new WalReplay(keptAfter, reader.Names[start].FirstIndex) { NeededAfter = afterIndex, WantedBytesMax = bytesBefore };
             reader.ReadFrom(start, replay);
             Invariant.Holds(replay.Metadata is not null);
             log = new WriteAheadLog(disk, directory, replay.Metadata, options, segments);
@@ -161,8 +161,15 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
         var reader = ReaderOf(disk, directory);
         var start = reader.FindOldest();
         var replay = new WalReplay(isWanted is null ? ulong.MaxValue : 0, reader.Names[start].FirstIndex, isWanted);
-        reader.ReadFrom(start, replay);
-        return replay.Finish(null);
+        try
+        {
+            reader.ReadFrom(start, replay);
+            return replay.Finish(null);
+        }
+        finally
+        {
+            reader.Return();
+        }
     }
 
     /// <summary>Appends a batch, and completes when it is durable.</summary>
