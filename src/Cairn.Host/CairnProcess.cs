@@ -165,7 +165,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
         }
 
         Log.MemberStopped(_logger, failure);
-        return failure is MemberRemovedException { MayReturn: true } ? null : 1;
+        return failure is MemberRemovedException { MayReturn: true } or EpochEndedException ? null : 1;
     }
 
     /// <summary>All methods of all services.</summary>

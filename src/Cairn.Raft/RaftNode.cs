@@ -41,6 +41,15 @@ public sealed class RaftNode
     /// <summary>Index of the last entry, durable or not.</summary>
     public ulong LastIndex => _core.Log.LastIndex;
 
+    /// <summary>Term of that entry.</summary>
+    public ulong LastTerm => _core.Log.LastId.Term;
+
+    /// <summary>Changes of the membership that are in the log and were not applied, in their order.</summary>
+    public IReadOnlyList<Entry> UnappliedChanges =>
+        _core.Log.TryGetEntries(_core.Log.Applied + 1, ulong.MaxValue, out var entries) == LogResult.Found
+            ? [.. entries.ToArray().Where(static entry => entry.Type == EntryType.ConfChange)]
+            : [];
+
     /// <summary>Payload bytes of entries that this member's own disk has not confirmed yet.</summary>
     public ulong UnstableBytes => _core.Log.Unstable.PayloadBytes;
 

@@ -29,4 +29,10 @@ internal static class DataDirectory
 
     /// <summary>A person who can write here wants an evicted member to ask for a place again.</summary>
     public const string RejoinWish = "member/rejoin";
+
+    /// <summary>A person who can write here has given up those members that do not answer: a new epoch is to be founded.</summary>
+    public const string RecoveryWish = "member/recover";
+
+    /// <summary>What a member without a leader knows of the others, for that person.</summary>
+    public const string Survey = "member/survey";
 }

@@ -326,6 +326,39 @@ internal static partial class Log
     [LoggerMessage(2046, LogLevel.Warning, "moved the data of member {MemberId:x} to quarantine/{Name}; nothing there is ever deleted by the server")]
     public static partial void Quarantined(this ILogger logger, ulong memberId, string name);
 
+    /// <summary>A new epoch was founded on this directory.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="epoch">The cluster.</param>
+    /// <param name="former">The cluster that was lost.</param>
+    /// <param name="name">Where its log is.</param>
+    /// <param name="loss">What may be lost.</param>
+    [LoggerMessage(2047, LogLevel.Warning, "founded epoch {Epoch:x} after cluster {Former:x}, whose log is in quarantine/{Name}; {Loss}")]
+    public static partial void EpochFounded(this ILogger logger, ulong epoch, ulong former, string name, string loss);
+
+    /// <summary>The state of recovery has changed.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="text">What is known, and what is waited for.</param>
+    [LoggerMessage(2048, LogLevel.Warning, "no quorum: {Text}")]
+    public static partial void RecoveryWaits(this ILogger logger, string text);
+
+    /// <summary>This directory gave a promise.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="epoch">The cluster to come.</param>
+    /// <param name="former">The cluster that was lost.</param>
+    /// <param name="founder">Who founds it.</param>
+    [LoggerMessage(2049, LogLevel.Warning, "takes no part in cluster {Former:x} any more: promised itself to epoch {Epoch:x}, which {Founder} founds")]
+    public static partial void EpochPromised(this ILogger logger, ulong epoch, ulong former, string founder);
+
+    /// <summary>The cluster goes on without this member's epoch.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="former">The cluster of this directory.</param>
+    /// <param name="epoch">The cluster that followed.</param>
+    /// <param name="url">Who says so.</param>
+    /// <param name="index">The end of this log.</param>
+    [LoggerMessage(2050, LogLevel.Warning,
+        "cluster {Former:x} was lost and goes on as epoch {Epoch:x}, says {Url}: this directory is fenced, and asks for a place there; its log ends at index {Index}")]
+    public static partial void Superseded(this ILogger logger, ulong former, ulong epoch, string url, ulong index);
+
     /// <summary>A member begins to take a state.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="memberId">The member.</param>

@@ -104,6 +104,12 @@ public sealed record NodeOptions
     /// <summary>How long a member that is gone may cost the cluster its reserve before healing does without it.</summary>
     public TimeSpan HealReplaceAfter { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>Whether a cluster that lost a majority for good may go on from the best survivor without a person.</summary>
+    public RecoverMode HealRecover { get; init; } = RecoverMode.Propose;
+
+    /// <summary>How long such a cluster waits for a disk to come back before it goes on by itself.</summary>
+    public TimeSpan HealRecoverAfter { get; init; } = TimeSpan.FromMinutes(30);
+
     /// <summary>Most learners at a time.</summary>
     public int LearnersMax { get; init; } = 1;
 
@@ -140,6 +146,16 @@ public enum HealMode
 
     /// <summary>Nothing, and it says nothing.</summary>
     Off,
+}
+
+/// <summary>Who decides that a lost majority will not come back.</summary>
+public enum RecoverMode
+{
+    /// <summary>A person, by <c>cairn recover</c>.</summary>
+    Propose,
+
+    /// <summary>The survivors, once all others have attested that their disks are empty.</summary>
+    Auto,
 }
 
 /// <summary>Whom an empty data directory waits for before it founds a cluster.</summary>

@@ -10,6 +10,7 @@ using Cairn.Server.Metrics;
 using Cairn.Server.Peers;
 using Cairn.Server.Proposals;
 using Cairn.Server.Reads;
+using Cairn.Server.Recovery;
 using Cairn.Server.Transfer;
 using Cairn.Server.Upkeep;
 using Cairn.Server.Watch;
@@ -34,6 +35,7 @@ internal sealed class NodeRuntime
     private readonly AsyncSignal _versionWake = new();
     private readonly AsyncSignal _introductionsWake = new();
     private readonly AsyncSignal _tokenWake = new();
+    private readonly AsyncSignal _recoveryWake = new();
     private readonly IDisposable _lock;
     private readonly WriteAheadLog _wal;
     private readonly FoundCluster? _joined;
@@ -49,6 +51,7 @@ internal sealed class NodeRuntime
     private Task _versionMonitor = Task.CompletedTask;
     private Task _healing = Task.CompletedTask;
     private Task _tokenKeeper = Task.CompletedTask;
+    private Task _recovery = Task.CompletedTask;
     private Exception? _failure;
     private int _stopping;
 
@@ -88,6 +91,7 @@ internal sealed class NodeRuntime
         Changes = new MembershipChanges(this);
         Healer = new Healer(this);
         Departure = new Departure(this);
+        Recovery = new LostQuorum(this);
         Transfer = new StateTransfer(this);
         Fence = new PeerFence(this);
         RaftLoop = LoopAssembly.MakeRaftLoop(this, opened);
@@ -186,8 +190,11 @@ internal sealed class NodeRuntime
     /// <summary>What happens when this member was removed.</summary>
     public Departure Departure { get; }
 
+    /// <summary>What is done while there is no quorum.</summary>
+    public LostQuorum Recovery { get; }
+
     /// <summary>How the node left its cluster; null if it did not. Set before <see cref="StopAsync"/>.</summary>
-    public MemberRemovedException? Departed { get; set; }
+    public Exception? Departed { get; set; }
 
     /// <summary>Mends the membership while this member leads.</summary>
     public Healer Healer { get; }
@@ -226,6 +233,7 @@ internal sealed class NodeRuntime
         _versionMonitor = Guard(ClusterVersion.MonitorAsync(this, _versionWake));
         _healing = Guard(Healer.RunAsync());
         _tokenKeeper = Guard(new TokenKeeper(this).RunAsync(_tokenWake));
+        _recovery = Guard(Recovery.RunAsync(_recoveryWake));
         _ticker = Time.CreateTimer(static state => ((NodeRuntime)state!).OnTick(), this, Options.HeartbeatInterval, Options.HeartbeatInterval);
         _progressTicker = Time.CreateTimer(
             static state => ((NodeRuntime)state!).Hub.AnnounceProgress(), this, Options.WatchProgressInterval, Options.WatchProgressInterval);
@@ -378,12 +386,13 @@ internal sealed class NodeRuntime
         Healer.Stop();
         Transfer.Dispose();
         _tokenWake.Set();
+        _recoveryWake.Set();
         RaftLoop.Stop();
         Proposals.RefuseAll(NodeError.Stopped);
         Hub.Stop();
         Housekeeping.Stop();
         Disks.Stop();
-        await Task.WhenAll(_publication, _introductions, _versionMonitor, _healing, _tokenKeeper, _housekeepingTask, _diskCare, _raftLoopTask);
+        await Task.WhenAll(_publication, _introductions, _versionMonitor, _healing, _tokenKeeper, _recovery, _housekeepingTask, _diskCare, _raftLoopTask);
         await Guard(FinishAsync());
 
         ApplyLoop.Stop();

@@ -4,6 +4,7 @@ using Cairn.Server.Founding;
 using Cairn.Server.Healing;
 using Cairn.Server.Import;
 using Cairn.Server.Membership;
+using Cairn.Server.Recovery;
 using Cairn.State;
 using Cairn.State.Members;
 using Cairn.State.Persistence;
@@ -99,7 +100,8 @@ internal static class NodeStart
         {
             held.Add(await LockAsync(world.Disk));
             var manifests = await ReturnAsync(options, world, cancelled);
-            var identity = await CountStartAsync(manifests, world, options, etcd);
+            await CountStartAsync(manifests, world, options, etcd);
+            var identity = await EpochFounding.RunAsync(options, world, manifests, StateOptionsOf(options), logger);
             var memory = MemberMemory.Read(manifests.Newest!.MemberState.Span);
             var process = new ProcessIdentity(identity.Incarnation, identity.StartCounter, new Prng(~world.Seed).NextUInt64() | 1);
             var isKnown = identity.MemberId != 0;
@@ -124,7 +126,7 @@ internal static class NodeStart
 
             if (identity != manifests.Newest!.Identity)
             {
-                (memory.Replaces, memory.LastMembers) = (0, []);
+                (memory.Replaces, memory.LastMembers, memory.Promise) = (0, [], null);
                 await manifests.WriteAsync(manifests.Newest with { Identity = identity, MemberState = memory.Encode() });
             }
 
@@ -200,7 +202,7 @@ internal static class NodeStart
     }
 
     /// <summary>Notes, durably, that another process starts on this directory, before it says anything to anyone.</summary>
-    private static async Task<ManifestIdentity> CountStartAsync(ManifestStore manifests, NodeWorld world, NodeOptions options, EtcdImport? etcd)
+    private static async Task CountStartAsync(ManifestStore manifests, NodeWorld world, NodeOptions options, EtcdImport? etcd)
     {
         var newest = manifests.Newest
             ?? new ManifestContents
@@ -220,8 +222,6 @@ internal static class NodeStart
         {
             await etcd.RunAsync(manifests);
         }
-
-        return manifests.Newest!.Identity; // It was just written.
     }
 
     /// <summary>A log that a founding or a joining left behind, before its manifest was written, keeps its ids.</summary>
@@ -251,14 +251,15 @@ internal static class NodeStart
     private static (RevisionLog Revisions, StateMachine State, long CheckpointRevision) OpenState(
         NodeWorld world, ManifestContents manifest, NodeOptions options)
     {
-        var stateOptions = new StateOptions
-        {
-            LeaseTtlMinimum = (long)Math.Ceiling(1.5 * options.ElectionTimeout.TotalSeconds),
-            LearnersMax = options.LearnersMax,
-        };
-        var stored = StoredState.Open(world.Disk, DataDirectory.Store, manifest, world.RevisionLogOptions, stateOptions);
+        var stored = StoredState.Open(world.Disk, DataDirectory.Store, manifest, world.RevisionLogOptions, StateOptionsOf(options));
         return (stored.Log, stored.State, stored.CheckpointRevision);
     }
+
+    private static StateOptions StateOptionsOf(NodeOptions options) => new()
+    {
+        LeaseTtlMinimum = (long)Math.Ceiling(1.5 * options.ElectionTimeout.TotalSeconds),
+        LearnersMax = options.LearnersMax,
+    };
 
     /// <summary>Says which flags the data directory knows better.</summary>
     private static void ReportContradictions(ILogger logger, NodeOptions? options, ManifestIdentity identity, StateMachine state)

@@ -53,6 +53,7 @@ internal static class SubCommands
             MemberRejoinCommand.Build(),
         },
         QuarantineCommand.Build(),
+        RecoverCommand.Build(),
         GatewayCommand.Build(),
     };
 

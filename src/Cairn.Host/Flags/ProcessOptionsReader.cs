@@ -126,6 +126,8 @@ internal static class ProcessOptionsReader
             RequiresDurableDirectory = values.Switch("require-durable-dir"),
             Heal = Enum.Parse<HealMode>(values.Text("heal"), ignoreCase: true),
             HealReplaceAfter = values.Duration("heal-replace-after"),
+            HealRecover = Enum.Parse<RecoverMode>(values.Text("heal-recover"), ignoreCase: true),
+            HealRecoverAfter = values.Duration("heal-recover-after"),
             EvictAfter = values.Duration("evict-after"),
             StrictReconfigCheck = values.Switch("strict-reconfig-check"),
             LearnersMax = (int)Math.Min(values.Number("max-learners"), int.MaxValue),

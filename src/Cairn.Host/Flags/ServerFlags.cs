@@ -64,6 +64,10 @@ internal static class ServerFlags
             "auto: mend the membership where that is proven safe; propose: only what `cairn heal approve` allows; off: not at all.")
         { Choices = ["auto", "propose", "off"] },
         new("heal-replace-after", FlagKind.Duration, "5m0s", "How long a member that is gone may cost the cluster its reserve before healing does without it."),
+        new("heal-recover", FlagKind.Choice, "propose",
+            "When a majority is gone for good. propose: only what `cairn recover` decides; auto: found a new epoch once all others attest that they are empty.")
+        { Choices = ["propose", "auto"] },
+        new("heal-recover-after", FlagKind.Duration, "30m0s", "How long --heal-recover=auto waits, so that a disk can be brought back."),
         new("evict-after", FlagKind.Duration, "5s",
             "How long a running member that was removed waits to be stopped: one that is stopped sooner, as by a stop hook, may come back."),
         new("strict-reconfig-check", FlagKind.Switch, "true", "Refuse changes of membership that would cost the quorum."),

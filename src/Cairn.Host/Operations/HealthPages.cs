@@ -111,7 +111,7 @@ internal sealed class HealthPages(HealthFacts facts)
 
         if (!serializable && !facts.HasLeader())
         {
-            return "RAFT NO LEADER";
+            return facts.Healing() is { } text ? $"RAFT NO LEADER: {text}" : "RAFT NO LEADER";
         }
 
         return await facts.Read(serializable, cancelled) is { } fault ? $"RANGE ERROR:{fault}" : null;
@@ -121,7 +121,8 @@ internal sealed class HealthPages(HealthFacts facts)
     {
         "data_corruption" => facts.Alarms().Any(static alarm => AlarmKind(alarm) == "CORRUPT") ? "alarm activated: CORRUPT" : null,
         "serializable_read" => await facts.Read(true, cancelled),
-        "linearizable_read" => facts.HasLeader() ? await facts.Read(false, cancelled) : "etcdserver: no leader",
+        "linearizable_read" => facts.HasLeader() ? await facts.Read(false, cancelled)
+            : facts.Healing() is { } text ? $"etcdserver: no leader; {text}" : "etcdserver: no leader",
         "non_learner" => facts.IsLearner() ? "not supported for learner" : null,
         _ => throw Invariant.Unreachable(check),
     };

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Membership;
 using Cairn.Server.Peers;
+using Cairn.Server.Recovery;
 using Cairn.Server.Requests;
 using Cairn.State.Members;
 using Cairn.Storage.Manifest;
@@ -35,6 +36,7 @@ internal sealed class Founder
     private readonly ImmutableArray<MemberRecord> _listed;
     private readonly ILogger _logger;
     private volatile Handshake _shown;
+    private volatile EpochPromise? _asked;
 
     /// <summary>Prepares; nothing is asked or answered yet.</summary>
     /// <param name="options">What the node is told.</param>
@@ -71,6 +73,7 @@ internal sealed class Founder
         {
             var findings = await AskAllAsync(cancelled);
             cancelled.ThrowIfCancellationRequested();
+            await PromiseAsync();
             var hasListened = _world.Time.GetElapsedTime(began) >= _options.ListenBeforeFounding;
             var decision = FoundingPlan.Decide(Facts(findings, hasListened));
             switch (decision)
@@ -101,7 +104,7 @@ internal sealed class Founder
         PeerUrls = [.. _listed.First(member => member.Name == _options.Name).PeerUrls],
         Listed = _listed,
         TokenHash = FoundingRecords.HashToken(_options.ClusterToken),
-        IsJoining = _options.IsJoining || _memory.Replaces != 0,
+        IsJoining = _options.IsJoining || _memory.Replaces != 0 || _memory.Promise is not null,
         Rule = _options.Bootstrap,
         Incarnation = _process.Incarnation,
         Agreed = _memory.Founding,
@@ -122,15 +125,40 @@ internal sealed class Founder
             Standing = _memory.Founding is null ? Standing.Empty : Standing.Founding,
             End = new DurableEnd(),
             Founding = _memory.Founding,
+            Promise = _memory.Promise,
         };
         shown.PeerUrls.AddRange(_options.PeerUrls);
         shown.Listed.AddRange(_listed.Select(FoundingRecords.Write));
         return shown;
     }
 
-    private PeerAnswer Answer(PeerCall call) => call.Path == HandshakePath
-        ? new PeerAnswer(200, new HandshakeAnswer { Speaker = _shown, Verdict = Verdict.Deferred, Reason = "this member has no cluster yet" }.ToByteArray())
-        : PeerAnswer.None;
+    private PeerAnswer Answer(PeerCall call) => call.Path switch
+    {
+        HandshakePath => new PeerAnswer(
+            200, new HandshakeAnswer { Speaker = _shown, Verdict = Verdict.Deferred, Reason = "this member has no cluster yet" }.ToByteArray()),
+        RecoveryPaths.Promise when TryParse(PromiseRequest.Parser, call.Body.GetValueOrDefault()) is { Promise: { } asked } => Answer(asked),
+        _ => PeerAnswer.None,
+    };
+
+    /// <summary>Says yes to a new epoch only when that is durable: asked for the first time, it notes the question.</summary>
+    private PeerAnswer Answer(EpochPromise asked)
+    {
+        _asked = asked;
+        var isPromised = asked.Equals(_shown.Promise);
+        return new PeerAnswer(200, new PromiseAnswer { IsPromised = isPromised, Reason = isPromised ? "" : "it is being noted" }.ToByteArray());
+    }
+
+    /// <summary>Promises to wait for an epoch, if somebody asked for it: from then on this directory founds no cluster.</summary>
+    private async Task PromiseAsync()
+    {
+        if (_asked is { } asked && !asked.Equals(_memory.Promise))
+        {
+            _memory.Promise = asked;
+            await _manifests.WriteAsync(_manifests.Newest! with { MemberState = _memory.Encode() }); // The directory was identified.
+            _shown = Describe();
+            _logger.EpochPromised(asked.Epoch, asked.Former, asked.FounderName);
+        }
+    }
 
     private async Task<ImmutableArray<Finding>> AskAllAsync(CancellationToken cancelled)
     {

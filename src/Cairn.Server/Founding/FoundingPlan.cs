@@ -24,7 +24,9 @@ internal static class FoundingPlan
     /// <summary>Follows whoever has a cluster already; of several, the one that knows most of it.</summary>
     private static FoundingDecision? Follow(FoundingFacts facts)
     {
-        var best = facts.Findings.Where(finding => finding.Shown is { Standing: Standing.Member } && MayFollow(facts, finding.Shown))
+        var former = facts.Findings.SelectMany(finding => finding.Shown?.FormerEpochs ?? []).ToHashSet();
+        var best = facts.Findings
+            .Where(finding => finding.Shown is { Standing: Standing.Member } shown && MayFollow(facts, shown) && !former.Contains(shown.ClusterId))
             .MaxBy(finding => finding.Shown!.AppliedIndex); // Checked before.
         if (best?.Shown is not { } shown)
         {

@@ -112,6 +112,27 @@ internal static class Quarantine
         }
     }
 
+    /// <summary>Moves the log alone.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="name">The directory in quarantine.</param>
+    /// <returns>Completes when there is no log any more, durably.</returns>
+    public static async Task MoveLogAsync(IDisk disk, string name)
+    {
+        await MoveLogApartAsync(disk, name);
+        if (!disk.List(DataDirectory.Member).Contains(Log))
+        {
+            return;
+        }
+
+        var target = $"{DataDirectory.Quarantine}/{name}";
+        disk.CreateDirectory(target);
+        await disk.SyncDirectoryAsync("");
+        await disk.SyncDirectoryAsync(DataDirectory.Quarantine);
+        disk.Rename(DataDirectory.Wal, $"{target}/{Log}");
+        await disk.SyncDirectoryAsync(target);
+        await disk.SyncDirectoryAsync(DataDirectory.Member);
+    }
+
     /// <summary>A log that lies on a disk of its own has a quarantine of its own there: nothing can be renamed from disk to disk.</summary>
     private static async Task MoveLogApartAsync(IDisk disk, string name)
     {

@@ -33,7 +33,7 @@ internal static class RemovedMembers
     /// <returns>Null if there is one.</returns>
     public static string? ObstacleOf(Handshake speaker, MemberTable members, HealingTable healing)
     {
-        if (!members.Removed.Contains(speaker.MemberId))
+        if (!members.Removed.Contains(speaker.MemberId) && !healing.FormerEpochs.Contains(speaker.ClusterId))
         {
             return $"this cluster removed no member {speaker.MemberId:x}";
         }

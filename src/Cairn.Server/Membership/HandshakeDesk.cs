@@ -61,10 +61,16 @@ internal sealed class HandshakeDesk(NodeRuntime node)
             End = new DurableEnd { Term = node.Sight.End.Term, LastTerm = node.Sight.End.LastTerm, LastIndex = node.Sight.End.LastIndex },
             Founding = node.Memory.Founding,
             AppliedIndex = node.Facts.Applied,
+            Held = node.Recovery.Held,
+            Revision = node.View.Revision,
+            Leader = node.Facts.Leader,
+            LeaderlessMs = node.Recovery.LeaderlessMs,
+            Promise = node.Memory.Promise,
         };
         shown.PeerUrls.AddRange(self?.PeerUrls ?? node.Options.PeerUrls);
         shown.Members.AddRange(members.Members.Select(FoundingRecords.Write));
         shown.Removed.AddRange(members.Removed);
+        shown.FormerEpochs.AddRange(node.View.Healing.FormerEpochs);
         return shown;
     }
 }

@@ -49,7 +49,18 @@ internal static class Introductions
                 return true;
             }
 
-            if (answer.Status != 200 || !TryParse(answer.Body, out var said) || said.Speaker?.ClusterId != node.Headers.ClusterId)
+            if (answer.Status != 200 || !TryParse(answer.Body, out var said) || said.Speaker is null)
+            {
+                continue;
+            }
+
+            if (said.Speaker.FormerEpochs.Contains(node.Headers.ClusterId))
+            {
+                await node.Recovery.GiveWayAsync(said.Speaker, url);
+                return true;
+            }
+
+            if (said.Speaker.ClusterId != node.Headers.ClusterId)
             {
                 continue;
             }

@@ -8,6 +8,8 @@ namespace Cairn.Server.Membership;
 internal sealed class MemberMemory
 {
     private volatile FoundingRecord? _founding;
+    private volatile EpochPromise? _promise;
+    private volatile EpochDecree? _decree;
     private volatile string _fenced = "";
     private volatile bool _isEvicted;
     private volatile bool _isRemoved;
@@ -15,6 +17,8 @@ internal sealed class MemberMemory
     private MemberMemory(RememberedState state)
     {
         _founding = state.Founding;
+        _promise = state.Promise;
+        _decree = state.Decree;
         _fenced = state.Fenced;
         _isEvicted = state.IsEvicted;
         _isRemoved = state.IsRemoved;
@@ -40,12 +44,29 @@ internal sealed class MemberMemory
         set => _founding = value;
     }
 
+    /// <summary>The new epoch for which this directory gave up what it may do in its cluster; null if it did not. Immutable.</summary>
+    public EpochPromise? Promise
+    {
+        get => _promise;
+        set => _promise = value;
+    }
+
+    /// <summary>The epoch that the next start on this directory founds; null if it does not. Immutable.</summary>
+    public EpochDecree? Decree
+    {
+        get => _decree;
+        set => _decree = value;
+    }
+
     /// <summary>Why this data directory must not speak for its member; empty if it may.</summary>
     public string Fenced
     {
         get => _fenced;
         set => _fenced = value;
     }
+
+    /// <summary>Whether this directory may neither vote nor acknowledge, nor hear anybody.</summary>
+    public bool IsSilent => _fenced.Length > 0 || _promise is not null;
 
     /// <summary>Whether the member was removed for good.</summary>
     public bool IsEvicted
@@ -79,7 +100,17 @@ internal sealed class MemberMemory
     /// <returns>Bytes for a manifest.</returns>
     public byte[] Encode()
     {
-        var state = new RememberedState { Founding = Founding, Fenced = Fenced, IsEvicted = IsEvicted, IsRemoved = IsRemoved, Quarantine = Quarantine, Replaces = Replaces };
+        var state = new RememberedState
+        {
+            Founding = Founding,
+            Fenced = Fenced,
+            IsEvicted = IsEvicted,
+            IsRemoved = IsRemoved,
+            Quarantine = Quarantine,
+            Replaces = Replaces,
+            Promise = Promise,
+            Decree = Decree,
+        };
         state.LastMembers.AddRange(LastMembers);
         state.Marks.AddRange(Marks.All.Select(pair => new Protocol.Peers.PeerMark
         {

@@ -46,7 +46,7 @@ internal sealed class PeerFence(NodeRuntime node) : IPeerTransport
     /// <returns>False if it may not, or is somebody else.</returns>
     public bool Hears(ulong memberId, PeerSight? sender)
     {
-        if (node.Memory.Fenced.Length > 0 || (sender is not null && sender.MemberId != memberId))
+        if (node.Memory.IsSilent || (sender is not null && sender.MemberId != memberId))
         {
             return false;
         }
@@ -113,7 +113,7 @@ internal sealed class PeerFence(NodeRuntime node) : IPeerTransport
     /// <inheritdoc/>
     public void Send(Message message)
     {
-        if (node.Memory.Fenced.Length == 0)
+        if (!node.Memory.IsSilent)
         {
             node.World.Transport?.Send(message);
         }

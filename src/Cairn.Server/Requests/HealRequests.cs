@@ -105,6 +105,11 @@ internal sealed class HealRequests(NodeRuntime node)
         };
         response.Waiting.AddRange(node.Healer.Notices.Select(
             notice => new HealWaiting { Key = notice.Key, Text = notice.Text, IsProposal = notice.Proposal is not null }));
+        if (node.Recovery.Notice is { } lost)
+        {
+            response.Waiting.Add(new HealWaiting { Key = "recover", Text = lost });
+        }
+
         return response;
     }
 

@@ -67,6 +67,11 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                     return _desk.Greet(Handshake.Parser.ParseFrom(call.Body.GetValueOrDefault().Span));
                 case RejoinPath:
                     return await RejoinAsync(call, RejoinRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span), context);
+                case Recovery.RecoveryPaths.Promise:
+                    return new PeerAnswer(200, (await node.Recovery.PromiseAsync(PromiseRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span))).ToByteArray());
+                case Recovery.RecoveryPaths.Wish:
+                    node.Recovery.Take(RecoveryWish.Parser.ParseFrom(call.Body.GetValueOrDefault().Span));
+                    return new PeerAnswer(200, default);
                 case EvictPath:
                     return await EvictAsync(call, EvictMember.Parser.ParseFrom(call.Body.GetValueOrDefault().Span), context);
                 case HealStatusPath:
@@ -144,7 +149,7 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
 
         if (node.Facts.Leader == 0)
         {
-            return Rejoined(new RejoinAnswer { Reason = "the cluster has no leader now" });
+            return Rejoined(new RejoinAnswer { Reason = node.Recovery.Notice ?? "the cluster has no leader now" });
         }
 
         if (node.Facts.LeadingTerm == 0)

@@ -31,6 +31,7 @@ internal sealed class Housekeeping
     private readonly Cleaner _cleaner;
     private readonly SegmentRepair _repair;
     private TaskCompletionSource? _reclaim;
+    private TaskCompletionSource _nextWrite = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Installation? _installation;
     private bool _mustClean = true;
     private long _writesWanted;
@@ -68,6 +69,23 @@ internal sealed class Housekeeping
     {
         Interlocked.Increment(ref _writesWanted);
         _wake.Set();
+    }
+
+    /// <summary>Makes durable what this member remembers for itself now. Any thread.</summary>
+    /// <returns>Completes when durable; cancelled if the loop ended before.</returns>
+    public async Task RememberAsync()
+    {
+        var wanted = Interlocked.Increment(ref _writesWanted);
+        _wake.Set();
+        for (var next = Volatile.Read(ref _nextWrite); Volatile.Read(ref _writesDone) < wanted; next = Volatile.Read(ref _nextWrite))
+        {
+            if (Volatile.Read(ref _hasEnded))
+            {
+                throw new OperationCanceledException();
+            }
+
+            await next.Task;
+        }
     }
 
     /// <summary>Asks for room to be got back now, without pauses. Any thread.</summary>
@@ -115,6 +133,7 @@ internal sealed class Housekeeping
     private void CancelWaiting()
     {
         Interlocked.Exchange(ref _reclaim, null)?.TrySetCanceled();
+        Volatile.Read(ref _nextWrite).TrySetResult();
         Interlocked.Exchange(ref _installation, null)?.Done.TrySetCanceled();
     }
 
@@ -204,7 +223,8 @@ internal sealed class Housekeeping
         var wanted = Volatile.Read(ref _writesWanted);
         if (await _writer.WriteAsync())
         {
-            _writesDone = wanted;
+            Volatile.Write(ref _writesDone, wanted);
+            Interlocked.Exchange(ref _nextWrite, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
         }
     }
 

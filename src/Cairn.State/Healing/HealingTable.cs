@@ -41,6 +41,9 @@ public sealed record HealingTable
     /// <summary>The newest heals that ended, oldest first.</summary>
     public ImmutableArray<HealRecord> Finished { get; init; } = [];
 
+    /// <summary>Ids of the clusters that this one was before, each lost with a majority of its members, oldest first.</summary>
+    public ImmutableArray<ulong> FormerEpochs { get; init; } = [];
+
     /// <summary>Whether sizes are counted.</summary>
     public bool IsCounting => TargetSize > 0;
 
@@ -62,6 +65,7 @@ public sealed record HealingTable
             Evicted = [.. state.Evicted],
             Current = state.Current is { } current ? HealRecord.Read(current) : null,
             Finished = [.. state.Finished.Select(HealRecord.Read)],
+            FormerEpochs = [.. state.FormerEpochs],
         };
     }
 
@@ -79,6 +83,7 @@ public sealed record HealingTable
 
         state.Evicted.AddRange(Evicted);
         state.Finished.AddRange(Finished.Select(record => record.ToMessage()));
+        state.FormerEpochs.AddRange(FormerEpochs);
         return state;
     }
 
@@ -182,7 +187,7 @@ public sealed record HealingTable
         return ended with { Current = null, Vacancies = Vacancies.RemoveAll(place => members.Find(place.FilledBy) is { Name.Length: > 0 }) };
     }
 
-    private HealingTable WithFinished(HealRecord record)
+    internal HealingTable WithFinished(HealRecord record)
     {
         var finished = Finished.Add(record);
         return this with { Finished = finished.Length > FinishedMax ? finished.RemoveAt(0) : finished };

@@ -68,6 +68,16 @@ internal sealed class HealingCluster : IAsyncDisposable
         return removed.Status == 0;
     }
 
+    /// <summary>Runs a command of the program, and insists.</summary>
+    /// <param name="arguments">Its command line.</param>
+    /// <returns>What it wrote.</returns>
+    public static async Task<string> CairnAsync(params string[] arguments)
+    {
+        await using var run = ProgramRun.Start(ServerBinary.Path, arguments);
+        Assert.True(await run.EndAsync() == 0, run.Said);
+        return run.Said;
+    }
+
     /// <summary>Waits until every process serves, all are voters of one cluster, and all have everything that was written.</summary>
     /// <returns>How long that took.</returns>
     public async Task<TimeSpan> HealedAsync()

@@ -126,10 +126,10 @@ public sealed class HealingTests
             Assert.Equal(HttpStatusCode.ServiceUnavailable, (await http.GetAsync(new Uri($"http://{removed.Endpoint}/readyz"))).StatusCode);
         }
 
-        Assert.Contains("members: 2, intended: 2", await CairnAsync("heal", "status", "--endpoints", cluster.Members[0].Endpoint), StringComparison.Ordinal);
-        await CairnAsync("member", "rejoin", "--data-dir", removed.DataDirectory);
+        Assert.Contains("members: 2, intended: 2", await HealingCluster.CairnAsync("heal", "status", "--endpoints", cluster.Members[0].Endpoint), StringComparison.Ordinal);
+        await HealingCluster.CairnAsync("member", "rejoin", "--data-dir", removed.DataDirectory);
         Report("evicted, rejoined by hand", await cluster.HealedAsync());
-        Assert.NotEmpty(await CairnAsync("quarantine", "list", "--data-dir", removed.DataDirectory));
+        Assert.NotEmpty(await HealingCluster.CairnAsync("quarantine", "list", "--data-dir", removed.DataDirectory));
     }
 
     [Fact]
@@ -140,7 +140,7 @@ public sealed class HealingTests
         var (removed, rest) = (cluster.Members[2], cluster.Members[0]);
         var id = await IdOfAsync(removed);
         await removed.KillAsync();
-        Assert.Contains("meant to have 2 members", await CairnAsync("member", "remove", id, "--forever", "--endpoints", rest.Endpoint), StringComparison.Ordinal);
+        Assert.Contains("meant to have 2 members", await HealingCluster.CairnAsync("member", "remove", id, "--forever", "--endpoints", rest.Endpoint), StringComparison.Ordinal);
         removed.Launch(cluster.Members);
 
         await removed.Run.LineAsync(static line => line.Contains("it was sent away for good", StringComparison.Ordinal));
@@ -153,13 +153,6 @@ public sealed class HealingTests
     {
         var status = await new Etcdctl(member.Endpoint).JsonAsync("endpoint", "status");
         return status[0].GetProperty("Status").GetProperty("header").GetProperty("member_id").GetUInt64().ToString("x", CultureInfo.InvariantCulture);
-    }
-
-    private static async Task<string> CairnAsync(params string[] arguments)
-    {
-        await using var run = ProgramRun.Start(ServerBinary.Path, arguments);
-        Assert.True(await run.EndAsync() == 0, run.Said);
-        return run.Said;
     }
 
     /// <summary>Start scripts of charts delete the data directory when they read one of these.</summary>

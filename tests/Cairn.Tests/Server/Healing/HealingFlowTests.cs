@@ -134,24 +134,12 @@ public sealed class HealingFlowTests
 
         for (var i = 0; i < 3; i++)
         {
-            _ = StartAgainAsync(world, i);
+            _ = world.LiveAsync(i);
         }
 
 
         await HealedAsync(world);
     });
-
-    /// <summary>As a process does: a member that was removed while it was down is opened once more.</summary>
-    private static async Task StartAgainAsync(ClusterWorld world, int index)
-    {
-        await world.StartAsync(index);
-        var node = world.Nodes[index]!;
-        if (await node.Stopped is MemberRemovedException { MayReturn: true })
-        {
-            await world.StopAsync(index);
-            await StartAgainAsync(world, index);
-        }
-    }
 
     private static async Task SettleAsync(ClusterWorld world)
     {

@@ -38,6 +38,9 @@ public sealed class ClusterWorld
     /// <summary>Tokens of members that are told another one than the rest.</summary>
     public Dictionary<int, string> Tokens { get; } = [];
 
+    /// <summary>Whether survivors of a lost majority go on by themselves, two seconds after they lost their leader.</summary>
+    public RecoverMode Recover { get; set; } = RecoverMode.Propose;
+
     /// <summary>The running nodes; null where one is stopped.</summary>
     public Node?[] Nodes { get; }
 
@@ -90,6 +93,8 @@ public sealed class ClusterWorld
             SnapshotEntries = 500,
             Auth = _auth,
             ClusterToken = Tokens.GetValueOrDefault(index, "etcd-cluster"),
+            HealRecover = Recover,
+            HealRecoverAfter = TimeSpan.FromSeconds(2),
         };
         var reception = new Reception();
         _receptions[options.PeerUrls[0]] = reception;
@@ -108,6 +113,18 @@ public sealed class ClusterWorld
         });
         Nodes[index] = node;
         _byId[node.Look().MemberId] = node;
+    }
+
+    /// <summary>Runs a member as a process does: if it ends so that its directory is opened again, that is done.</summary>
+    /// <returns>Completes when it is stopped.</returns>
+    public async Task LiveAsync(int index)
+    {
+        await StartAsync(index);
+        while (await Nodes[index]!.Stopped is MemberRemovedException { MayReturn: true } or EpochEndedException)
+        {
+            await StopAsync(index);
+            await StartAsync(index);
+        }
     }
 
     /// <summary>Stops a member.</summary>
@@ -214,7 +231,8 @@ public sealed class ClusterWorld
         private async Task DeliverAsync(Message message)
         {
             await Task.Delay(Latency, world.Time);
-            if (!world._cut.Contains(message.From) && !world._cut.Contains(message.To) && world._byId.TryGetValue(message.To, out var node))
+            if (!world._cut.Contains(message.From) && !world._cut.Contains(message.To) && world._byId.TryGetValue(message.To, out var node)
+                && node.ClusterId == _self!.ClusterId)
             {
                 if (node.IsRemovedMember(message.From))
                 {

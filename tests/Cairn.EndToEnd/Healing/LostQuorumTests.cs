@@ -1,0 +1,57 @@
+using System.Net;
+using Xunit;
+
+namespace Cairn.EndToEnd.Healing;
+
+/// <summary>The process: a majority of disks is gone for good. etcd's survivor waits for ever, or, worse, the wiped members found an empty cluster beside it.</summary>
+public sealed class LostQuorumTests
+{
+    [Fact]
+    public async Task A_person_gives_up_a_lost_majority_and_whoever_of_it_comes_back_is_fenced_and_fed_anew()
+    {
+        await using var cluster = await HealingCluster.StartAsync();
+        await cluster.WriteAsync();
+        var (survivor, wiped, silent) = (cluster.Members[0], cluster.Members[1], cluster.Members[2]);
+        await Task.WhenAll(cluster.Members.Select(static member => member.KillAsync()));
+        wiped.Wipe();
+        survivor.Launch(cluster.Members);
+        wiped.Launch(cluster.Members);
+        await survivor.Run.LineAsync(line => line.Contains($"{silent.Name} does not answer", StringComparison.Ordinal) && line.Contains($"{wiped.Name} is empty", StringComparison.Ordinal));
+        using (var http = new HttpClient())
+        {
+            var ready = await http.GetAsync(new Uri($"http://{survivor.Endpoint}/readyz"));
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
+            Assert.Contains("2 of 3 voters are lost", await ready.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        }
+
+        var shown = await HealingCluster.CairnAsync("recover", "--data-dir", survivor.DataDirectory, "--yes");
+        Assert.Contains("cannot be excluded", shown, StringComparison.Ordinal);
+        await survivor.Run.LineAsync(static line => line.Contains("founded epoch", StringComparison.Ordinal));
+        await cluster.WriteAsync(at: survivor);
+        silent.Launch(cluster.Members);
+
+        await cluster.HealedAsync();
+        Assert.NotEmpty(await HealingCluster.CairnAsync("quarantine", "list", "--data-dir", silent.DataDirectory));
+        Assert.Contains("a majority of cluster", await HealingCluster.CairnAsync("heal", "log", "--endpoints", survivor.Endpoint), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Two_wiped_members_attest_it_and_the_third_goes_on_by_itself_if_it_may()
+    {
+        await using var cluster = await HealingCluster.StartAsync();
+        await cluster.WriteAsync();
+        await Task.WhenAll(cluster.Members.Select(static member => member.KillAsync()));
+        foreach (var member in cluster.Members)
+        {
+            member.Flags = ["--heal-recover=auto", "--heal-recover-after=2s"];
+            if (member != cluster.Members[0])
+            {
+                member.Wipe();
+            }
+
+            member.Launch(cluster.Members);
+        }
+
+        await cluster.HealedAsync();
+    }
+}

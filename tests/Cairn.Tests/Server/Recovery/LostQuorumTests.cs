@@ -1,0 +1,251 @@
+using Cairn.Protocol.Healing;
+using Cairn.Protocol.Peers;
+using Cairn.Server;
+using Cairn.Simulation.Disks;
+using Cairn.Tests.Server.Simulated;
+using Cairn.Tests.Server.Transfer;
+using Google.Protobuf;
+using Xunit;
+using static Cairn.Tests.Server.Simulated.NodeRequests;
+
+namespace Cairn.Tests.Server.Recovery;
+
+/// <summary>A majority is gone for good: the best survivor founds a new epoch, if a person says so, or if all others attest that they are empty; nothing else ever does.</summary>
+public sealed class LostQuorumTests
+{
+    // A cluster of millions of requests a second does not come to it.
+    private const long RevisionsSkipped = 1_000_000_000;
+
+    private const int KeysWritten = 5;
+
+    [Theory]
+    [InlineData(0, 1, 2)]
+    [InlineData(1, 0, 2)]
+    [InlineData(2, 1, 0)]
+    public void Two_wiped_of_three_are_fed_from_the_third_by_themselves_in_whatever_order_they_start(int first, int second, int third) => ClusterWorld.Run(3, async world =>
+    {
+        world.Recover = RecoverMode.Auto;
+        await WriteAsync(world, "before");
+        var (cluster, revision) = (world.Nodes[0]!.ClusterId, world.Nodes[0]!.Look().Revision);
+        await StopAllAsync(world);
+        world.Wipe(1);
+        world.Wipe(2);
+        foreach (var index in new[] { first, second, third })
+        {
+            _ = world.LiveAsync(index);
+            await world.PassAsync(TimeSpan.FromSeconds(1));
+        }
+
+        await WholeAsync(world);
+
+        Assert.NotEqual(cluster, world.Nodes[0]!.ClusterId);
+        Assert.Equal("1", await world.Nodes[third]!.GetAsync("before"));
+        Assert.True(world.Nodes[0]!.Look().Revision > revision + RevisionsSkipped);
+        Assert.True(world.Nodes[0]!.Look().CompactedRevision > revision + 1);
+        var founding = (await StatusAsync(world)).State.Finished.Single(heal => heal.Kind == HealKind.FoundEpoch);
+        Assert.Contains("cannot be excluded", founding.Result, StringComparison.Ordinal);
+        Assert.Equal(3U, (await StatusAsync(world)).State.TargetSize);
+    });
+
+    [Fact]
+    public void Who_does_not_answer_is_waited_for_until_a_person_gives_him_up_and_is_fenced_ever_after() => ClusterWorld.Run(3, async world =>
+    {
+        world.Recover = RecoverMode.Auto;
+        await WriteAsync(world, "before");
+        await world.UntilAsync(() => world.Nodes.All(node => node!.Look().Revision == 2));
+        world.Cut(0, isCut: true);
+        await world.UntilAsync(() => world.Nodes.Skip(1).Any(node => node!.Look().IsLeader));
+        await WriteAsync(world, "missed");
+        await StopAllAsync(world);
+        world.Wipe(1);
+        var cluster = 0UL;
+
+        _ = world.LiveAsync(0);
+        _ = world.LiveAsync(1);
+        await world.PassAsync(TimeSpan.FromMinutes(10));
+        cluster = world.Nodes[0]!.ClusterId;
+        Assert.Null(world.Nodes[1]);
+        Assert.Equal(0UL, world.Nodes[0]!.Look().LeaderId);
+        Assert.Equal("1", await world.Nodes[0]!.GetAsync("before", serializable: true));
+        Assert.Contains("m2 does not answer", world.Nodes[0]!.Look().Healing, StringComparison.Ordinal);
+        Assert.Contains("m1 is empty", world.Nodes[0]!.Look().Healing, StringComparison.Ordinal);
+        var survey = RecoverySurvey.Parser.ParseFrom(world.Disks[0].ReadAll("member/survey"));
+        Assert.Contains("cannot be excluded", survey.Loss, StringComparison.Ordinal);
+        var best = survey.Survivors.Single(survivor => survivor.IsBest);
+
+        world.Disks[0].Put("member/recover", new RecoveryWish { ClusterId = cluster, LastTerm = best.LastTerm, LastIndex = best.LastIndex }.ToByteArray());
+        await world.UntilAsync(() => world.Nodes[0]?.ClusterId != cluster && world.Nodes[1] is { } fed && !fed.Look().IsLearner && fed.Ready.IsCompleted);
+        await WriteAsync(world, "after");
+
+        _ = world.LiveAsync(2);
+        await WholeAsync(world);
+        await world.UntilAsync(() => !world.Disks[0].FileExists("member/recover"));
+        Assert.Equal("1", await world.Nodes[2]!.GetAsync("after"));
+        Assert.Null(await world.Nodes[2]!.GetAsync("missed"));
+        Assert.Single(world.Disks[2].List("quarantine"));
+    });
+
+    [Fact]
+    public void Of_two_survivors_of_five_the_one_that_holds_more_founds_the_epoch() => ClusterWorld.Run(5, async world =>
+    {
+        await WriteAsync(world, "before");
+        await world.UntilAsync(() => world.Nodes.All(node => node!.Look().Revision == 2));
+        world.Cut(0, isCut: true);
+        await world.UntilAsync(() => world.Nodes.Skip(1).Any(node => node!.Look().IsLeader));
+        await WriteAsync(world, "more");
+        await world.UntilAsync(() => world.Nodes[1]!.Look().AppliedIndex == Leader(world)!.Look().AppliedIndex);
+        var cluster = world.Nodes[0]!.ClusterId;
+        await StopAllAsync(world);
+        for (var i = 2; i < 5; i++)
+        {
+            world.Wipe(i);
+        }
+
+        // The person stands before the one that holds less.
+        world.Disks[0].Put("member/recover", new RecoveryWish { ClusterId = cluster }.ToByteArray());
+        for (var i = 0; i < 5; i++)
+        {
+            _ = world.LiveAsync(i);
+        }
+
+        await WholeAsync(world);
+        Assert.Equal("1", await world.Nodes[0]!.GetAsync("more"));
+    });
+
+    [Fact]
+    public void Old_members_that_elect_a_leader_before_they_hear_of_the_epoch_give_way_when_they_do() => ClusterWorld.Run(3, async world =>
+    {
+        await WriteAsync(world, "before");
+        var cluster = world.Nodes[0]!.ClusterId;
+        await StopAllAsync(world);
+        world.Disks[0].Put("member/recover", new RecoveryWish { ClusterId = cluster }.ToByteArray());
+        _ = world.LiveAsync(0);
+        await world.UntilAsync(() => world.Nodes[0] is { } node && node.ClusterId != cluster && node.Look().IsLeader);
+        await WriteAsync(world, "after");
+        world.Cut(0, isCut: true);
+        _ = world.LiveAsync(1);
+        _ = world.LiveAsync(2);
+        await world.UntilAsync(() => world.Nodes.Skip(1).Any(node => node?.Look().IsLeader ?? false));
+        world.Cut(0, isCut: false);
+
+        await WholeAsync(world);
+
+        Assert.NotEqual(cluster, world.Nodes[1]!.ClusterId);
+        Assert.Equal("1", await world.Nodes[1]!.GetAsync("after"));
+    });
+
+    [Fact]
+    public void A_majority_that_answers_needs_nobody_to_recover_it() => ClusterWorld.Run(3, async world =>
+    {
+        await WriteAsync(world, "before");
+        var cluster = world.Nodes[0]!.ClusterId;
+        await world.StopAsync(2);
+        world.Disks[0].Put("member/recover", new RecoveryWish { ClusterId = cluster }.ToByteArray());
+        await world.PassAsync(TimeSpan.FromMinutes(1));
+        await WriteAsync(world, "after");
+
+        Assert.Equal(cluster, world.Nodes[0]!.ClusterId);
+        Assert.False(world.Disks[0].FileExists("member/recover"));
+    });
+
+    [Theory]
+    [InlineData(CrashMode.Lose)]
+    [InlineData(CrashMode.Sectors)]
+    public void A_power_cut_at_any_moment_of_the_founding_leaves_the_old_directory_or_the_new_one(CrashMode mode)
+    {
+        var images = new DiskImages();
+        ulong cluster = 0;
+        ClusterWorld.Run(3, async world =>
+        {
+            for (var i = 0; i < KeysWritten; i++)
+            {
+                await WriteAsync(world, $"key-{i}");
+            }
+
+            cluster = world.Nodes[0]!.ClusterId;
+            await StopAllAsync(world);
+            world.Disks[0].Put("member/recover", new RecoveryWish { ClusterId = cluster }.ToByteArray());
+            await world.StartAsync(0);
+            Assert.IsType<EpochEndedException>(await world.Nodes[0]!.Stopped);
+            await world.StopAsync(0);
+            images.Take(world.Disks);
+        });
+        var crashes = 0;
+        for (var hasCrashed = true; hasCrashed; crashes += hasCrashed ? 1 : 0)
+        {
+            ClusterWorld.Run(images, async world => hasCrashed = await CrashAsync(world, crashes + 1, mode, cluster));
+        }
+
+        Assert.InRange(crashes, 20, 500);
+    }
+
+    private static async Task<bool> CrashAsync(ClusterWorld world, int at, CrashMode mode, ulong former)
+    {
+        var disk = world.Disks[0];
+        disk.CrashAt(disk.Operations + at);
+        var hasCrashed = false;
+        try
+        {
+            await world.StartAsync(0);
+            await world.UntilAsync(() => world.Nodes[0]!.Ready.IsCompleted);
+            hasCrashed = world.Nodes[0]!.Stopped.IsCompleted;
+        }
+        catch (SimulatedCrashException)
+        {
+            hasCrashed = true;
+        }
+
+        disk.CrashAt(0);
+        if (hasCrashed)
+        {
+            await world.StopAsync(0);
+            disk.CutPower(mode);
+            await world.StartAsync(0);
+            await world.UntilAsync(() => world.Nodes[0]!.Ready.IsCompleted);
+        }
+
+        Assert.NotEqual(former, world.Nodes[0]!.ClusterId);
+        for (var i = 0; i < KeysWritten; i++)
+        {
+            Assert.Equal("1", await world.Nodes[0]!.GetAsync($"key-{i}"));
+        }
+
+        await world.Nodes[0]!.PutAsync("after", "1");
+        Assert.Contains("wal", disk.List($"quarantine/{Assert.Single(disk.List("quarantine"))}"));
+        return hasCrashed;
+    }
+
+    private static Node? Leader(ClusterWorld world) => world.Nodes.Where(node => node?.Look().IsLeader ?? false).MaxBy(node => node!.Look().Term);
+
+    private static async Task WriteAsync(ClusterWorld world, string key)
+    {
+        await world.UntilAsync(() => Leader(world) is not null);
+        await Leader(world)!.PutAsync(key, "1");
+    }
+
+    private static async Task StopAllAsync(ClusterWorld world)
+    {
+        for (var i = 0; i < world.Nodes.Length; i++)
+        {
+            if (world.Nodes[i] is not null)
+            {
+                world.Cut(i, isCut: false);
+            }
+
+            await world.StopAsync(i);
+        }
+    }
+
+    private static async Task<HealStatusResponse> StatusAsync(ClusterWorld world) => (await Leader(world)!.HealStatusAsync(new HealStatusRequest(), Anyone)).Value!;
+
+    /// <summary>Waits until every disk has a voter of one cluster again, with the same state and with what was written at first.</summary>
+    private static async Task WholeAsync(ClusterWorld world)
+    {
+        await world.UntilAsync(() => world.Nodes.All(node => node is { Stopped.IsCompleted: false, Ready.IsCompletedSuccessfully: true } && !node.Look().IsLearner)
+            && world.Nodes.Select(node => (node!.ClusterId, node.Look().AppliedIndex)).Distinct().Count() == 1 && world.FindLeader() >= 0);
+        foreach (var node in world.Nodes)
+        {
+            Assert.Equal("1", await node!.GetAsync("before", serializable: true));
+        }
+    }
+}

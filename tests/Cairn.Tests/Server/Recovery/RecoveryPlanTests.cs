@@ -1,0 +1,123 @@
+using System.Collections.Immutable;
+using Cairn.Protocol.Peers;
+using Cairn.Server;
+using Cairn.Server.Founding;
+using Cairn.Server.Recovery;
+using Cairn.State.Members;
+using Xunit;
+
+namespace Cairn.Tests.Server.Recovery;
+
+/// <summary>What a member without a leader decides, of what it sees of members 1, 2 and 3, of which it is the first.</summary>
+public sealed class RecoveryPlanTests
+{
+    private const ulong Cluster = 0xc;
+    private static readonly RecoveryWish Anything = new() { ClusterId = Cluster };
+
+    [Fact]
+    public void Whoever_is_silent_is_waited_for_without_a_person() =>
+        Assert.Contains("m3 does not answer", Assert.IsType<RecoveryDecision.Wait>(Decide(Auto, Empty(2), Silent(3))).Reason, StringComparison.Ordinal);
+
+    [Fact]
+    public void Who_attests_that_he_is_empty_is_not_waited_for()
+    {
+        var found = Assert.IsType<RecoveryDecision.Found>(Decide(Auto, Empty(2), Empty(3)));
+        Assert.Equal(2, found.Asked.Length);
+        Assert.False(found.IsByHand);
+    }
+
+    [Fact]
+    public void Without_the_flag_only_a_person_decides()
+    {
+        Assert.IsType<RecoveryDecision.Wait>(Decide(static facts => facts, Empty(2), Empty(3)));
+        Assert.True(Assert.IsType<RecoveryDecision.Found>(Decide(ByHand, Silent(2), Silent(3))).IsByHand);
+    }
+
+    [Fact]
+    public void What_a_person_was_shown_is_the_least_that_is_founded_on() => Assert.IsType<RecoveryDecision.Wait>(
+        Decide(static facts => facts with { Wish = new RecoveryWish { ClusterId = Cluster, LastTerm = 2, LastIndex = 11 } }, Silent(2), Silent(3)));
+
+    [Fact]
+    public void A_decision_about_another_cluster_is_none() =>
+        Assert.IsType<RecoveryDecision.Wait>(Decide(static facts => facts with { Wish = new RecoveryWish { ClusterId = 1 } }, Silent(2), Silent(3)));
+
+    [Fact]
+    public void A_majority_that_answers_elects_a_leader() =>
+        Assert.Contains("elect", Assert.IsType<RecoveryDecision.Wait>(Decide(ByHand, Holds(2, index: 5), Silent(3))).Reason, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_survivor_that_hears_a_leader_stops_it() => Assert.Contains(
+        "hears leader", Assert.IsType<RecoveryDecision.Wait>(Decide(ByHand, Holds(4, index: 5, shown => shown.Leader = 2), Silent(2), Silent(3))).Reason, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_survivor_that_knows_this_member_as_removed_stops_it() => Assert.Contains(
+        "was removed", Assert.IsType<RecoveryDecision.Wait>(Decide(ByHand, Holds(4, index: 5, shown => shown.Removed.Add(1)), Silent(2), Silent(3))).Reason, StringComparison.Ordinal);
+
+    [Fact]
+    public void The_decision_goes_to_whoever_holds_more() =>
+        Assert.Equal("http://m4", Assert.IsType<RecoveryDecision.HandOn>(Decide(ByHand, Holds(4, index: 11), Silent(2), Silent(3))).Url);
+
+    [Fact]
+    public void A_member_of_the_epoch_that_followed_is_given_way_to() => Assert.IsType<RecoveryDecision.GiveWay>(Decide(ByHand, Holds(2, index: 1, shown =>
+    {
+        shown.ClusterId = 0xe;
+        shown.FormerEpochs.Add(Cluster);
+    }), Silent(3)));
+
+    [Fact]
+    public void A_promise_is_taken_back_when_a_majority_is_back()
+    {
+        var promise = new EpochPromise { Epoch = 0xe, Former = Cluster, Founder = 101 };
+        Assert.IsType<RecoveryDecision.Withdraw>(Decide(facts => WithPromise(facts, promise), Holds(2, index: 5), Silent(3)));
+        Assert.IsType<RecoveryDecision.Withdraw>(Decide(facts => WithPromise(facts, new EpochPromise(promise) { Founder = 102 }), Holds(2, index: 11), Silent(3)));
+        Assert.IsType<RecoveryDecision.Wait>(Decide(facts => WithPromise(facts, new EpochPromise(promise) { Founder = 103 }), Holds(2, index: 5), Silent(3)));
+    }
+
+    private static RecoveryFacts Auto(RecoveryFacts facts) => facts with { Mode = RecoverMode.Auto, AutoAfter = TimeSpan.FromSeconds(1) };
+
+    private static RecoveryFacts ByHand(RecoveryFacts facts) => facts with { Wish = Anything };
+
+    private static RecoveryFacts WithPromise(RecoveryFacts facts, EpochPromise promise)
+    {
+        facts.Self.Promise = promise;
+        return facts;
+    }
+
+    private static RecoveryDecision Decide(Func<RecoveryFacts, RecoveryFacts> change, params Voice[] voices) => RecoveryPlan.Next(change(new RecoveryFacts
+    {
+        Self = Shown(1, Standing.Member, index: 10),
+        Members = Members,
+        Voices = [.. voices],
+    }));
+
+    private static ImmutableArray<MemberRecord> Members =>
+        [.. Enumerable.Range(1, 3).Select(static id => new MemberRecord { Id = (ulong)id, Name = $"m{id}", PeerUrls = [$"http://m{id}"], Incarnation = 100 + (ulong)id })];
+
+    private static Voice Silent(ulong id) => new($"m{id}", [$"http://m{id}"]);
+
+    private static Voice Empty(ulong id) => Silent(id) with { Url = $"http://m{id}", Shown = Shown(id, Standing.Empty, index: 0) };
+
+    private static Voice Holds(ulong id, ulong index, Action<Handshake>? change = null)
+    {
+        var shown = Shown(id, Standing.Member, index);
+        change?.Invoke(shown);
+        return Silent(id) with { Url = $"http://m{id}", Shown = shown };
+    }
+
+    private static Handshake Shown(ulong id, Standing standing, ulong index)
+    {
+        var shown = new Handshake
+        {
+            Name = $"m{id}",
+            ClusterId = standing == Standing.Member ? Cluster : 0,
+            MemberId = standing == Standing.Member ? id : 0,
+            Incarnation = 100 + id,
+            Standing = standing,
+            AppliedIndex = index,
+            Held = new DurableEnd { Term = 2, LastTerm = 2, LastIndex = index },
+            LeaderlessMs = 5000,
+        };
+        shown.Members.AddRange(standing == Standing.Member ? Members.Select(FoundingRecords.Write) : []);
+        return shown;
+    }
+}
