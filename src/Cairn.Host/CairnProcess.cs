@@ -5,6 +5,7 @@ using Cairn.Host.Flags;
 using Cairn.Host.Gateway;
 using Cairn.Host.Grpc;
 using Cairn.Host.Listening;
+using Cairn.Host.Logging;
 using Cairn.Host.Operations;
 using Cairn.Host.Peers;
 using Cairn.Host.Security;
@@ -16,7 +17,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace Cairn.Host;
 
 /// <summary>One server from start to stop: opens the node, binds the listeners, serves until told to stop, and leaves nothing half done.</summary>
-internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory loggers, TimeProvider time)
+internal sealed class CairnProcess(ProcessOptions options, ZapLoggerFactory loggers, TimeProvider time)
 {
     // Client messages may exceed the largest proposal by the overhead that etcd allows for.
     private const int GrpcOverheadBytes = 512 * 1024;
@@ -187,7 +188,7 @@ internal sealed class CairnProcess(ProcessOptions options, ILoggerFactory logger
     {
         var health = new HealthPages(FactsOf(node));
         var access = new AccessRules(options.Origins, options.HostNames) { UsesCertificates = options.Node.Auth.UsesCertificates };
-        var pages = new WebPages(node, health, new MetricsPage(node, grpc, health, expiry), access, options.Gateway ? new JsonGateway(grpc, options.ConcurrentStreamsMax) : null);
+        var pages = new WebPages(node, health, new MetricsPage(node, grpc, health, expiry), access, options.Gateway ? new JsonGateway(grpc, options.ConcurrentStreamsMax) : null, new LogLevelPage(loggers));
         return new Stage { Grpc = grpc.ServeAsync, Client = pages.ServeClientAsync, Metrics = pages.ServeMetricsAsync, Peers = peers.ServeAsync };
     }
 

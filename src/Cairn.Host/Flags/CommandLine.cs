@@ -135,7 +135,7 @@ internal sealed class CommandLine
         }
         else
         {
-            Values.Set(flag, value);
+            Values.Set(flag, value, "command line");
             Used.Add(name);
         }
     }

@@ -35,7 +35,7 @@ internal static class ConfigFile
                 return $"invalid value \"{value}\" for {key}: {wrong}";
             }
 
-            values.Set(flag, written);
+            values.Set(flag, written, "file");
         }
 
         return null;

@@ -62,7 +62,7 @@ internal static class EnvironmentFlags
             return $"invalid value \"{value}\" for {variable}: {fault}";
         }
 
-        values.Set(flag, value);
+        values.Set(flag, value, variable);
         return null;
     }
 }

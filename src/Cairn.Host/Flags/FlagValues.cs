@@ -5,7 +5,7 @@ namespace Cairn.Host.Flags;
 /// <summary>The values of all flags: those that were set, wherever from, and the defaults of the rest.</summary>
 internal sealed class FlagValues
 {
-    private readonly Dictionary<string, string> _set = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (string Value, string Origin)> _set = new(StringComparer.Ordinal);
 
     /// <summary>Names of the flags that were set.</summary>
     public IEnumerable<string> SetNames => _set.Keys.Order(StringComparer.Ordinal);
@@ -13,11 +13,14 @@ internal sealed class FlagValues
     /// <summary>Whether a flag was set.</summary>
     public bool IsSet(string name) => _set.ContainsKey(name);
 
+    /// <summary>Who set a flag; null if nobody did.</summary>
+    public string? OriginOf(string name) => _set.TryGetValue(name, out var set) ? set.Origin : null;
+
     /// <summary>Sets a flag; the last value counts.</summary>
-    public void Set(FlagDefinition flag, string value) => _set[flag.Name] = value;
+    public void Set(FlagDefinition flag, string value, string origin) => _set[flag.Name] = (value, origin);
 
     /// <summary>A value as text.</summary>
-    public string Text(string name) => _set.GetValueOrDefault(name) ?? Definition(name).Default;
+    public string Text(string name) => _set.TryGetValue(name, out var set) ? set.Value : Definition(name).Default;
 
     /// <summary>A switch.</summary>
     public bool Switch(string name) => FlagValue.TryBool(Text(name), out bool value) && value;

@@ -19,13 +19,15 @@ internal sealed class ZapLoggerFactory(LogSink sink, TimeProvider time, LogLevel
         _ => LogLevel.Critical,
     };
 
+    /// <summary>The lowest level that is written; it may be changed at any time.</summary>
+    public LogLevel Level { get; set; } = level;
+
     /// <inheritdoc/>
     public ILogger CreateLogger(string categoryName)
     {
         // The web server reports each broken connection of a client; that is news to nobody but those who look for it.
         bool foreign = !categoryName.StartsWith("Cairn.", StringComparison.OrdinalIgnoreCase);
-        LogLevel lowest = foreign && level == LogLevel.Information ? LogLevel.Warning : level;
-        return new ZapLogger(this, CallerOf(categoryName), lowest);
+        return new ZapLogger(this, CallerOf(categoryName), foreign);
     }
 
     /// <inheritdoc/>
@@ -43,14 +45,14 @@ internal sealed class ZapLoggerFactory(LogSink sink, TimeProvider time, LogLevel
         return dot < 0 ? area.ToLowerInvariant() : $"{area[..dot].ToLowerInvariant().Replace('.', '/')}/{area[(dot + 1)..]}";
     }
 
-    private sealed class ZapLogger(ZapLoggerFactory factory, string caller, LogLevel lowest) : ILogger
+    private sealed class ZapLogger(ZapLoggerFactory factory, string caller, bool foreign) : ILogger
     {
         private readonly TimeProvider _time = factory.Time;
 
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= lowest && logLevel != LogLevel.None;
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= (foreign && factory.Level == LogLevel.Information ? LogLevel.Warning : factory.Level) && logLevel != LogLevel.None;
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {

@@ -61,6 +61,11 @@ internal static class Normal
         {
             members[name] = "*";
         }
+        else if (name == "keys" && value is JsonArray keys)
+        {
+            // Those of a lease, from a map of Go's.
+            members[name] = string.Join(' ', keys.Select(static key => key?.ToString() ?? "").Order(StringComparer.Ordinal));
+        }
         else if (name == "leases" && value is JsonArray leases)
         {
             // etcd lists leases by what is left of them. Of those that a server made for itself it is not known how many there are.

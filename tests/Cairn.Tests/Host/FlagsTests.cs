@@ -19,6 +19,19 @@ public sealed class FlagsTests
         Assert.Equal("x", line.Values.Text("name"));
     }
 
+    [Fact]
+    public void Each_value_remembers_who_set_it()
+    {
+        CommandLine line = CommandLine.Parse(["--name", "x", "--experimental-corrupt-check-time=1m"]);
+        Configuration both = Configuration.Gather(line, new Dictionary<string, string> { ["ETCD_DATA_DIR"] = "d" }, static _ => "");
+        Configuration file = Configuration.Gather(CommandLine.Parse(["--config-file", "f"]), new Dictionary<string, string>(), static _ => "name: y");
+
+        Assert.Equal(("command line", "command line"), (both.Values.OriginOf("name"), both.Values.OriginOf("corrupt-check-time")));
+        Assert.Equal(("ETCD_DATA_DIR", null), (both.Values.OriginOf("data-dir"), both.Values.OriginOf("wal-dir")));
+        Assert.Equal("file", file.Values.OriginOf("name"));
+        Assert.Equal(3, Cairn.Host.Commands.ConfigCommand.Lines(both.Values, onlySet: true).Count());
+    }
+
     [Theory]
     [InlineData("--pre-vote", true)]
     [InlineData("-pre-vote=true", true)]
