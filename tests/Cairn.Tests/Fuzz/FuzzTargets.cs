@@ -39,7 +39,13 @@ internal static class FuzzTargets
 
     private static readonly Message Append = new()
     {
-        Type = MessageType.App, To = 1, From = 2, Term = 3, LogTerm = 2, Index = 10, Commit = 9,
+        Type = MessageType.App,
+        To = 1,
+        From = 2,
+        Term = 3,
+        LogTerm = 2,
+        Index = 10,
+        Commit = 9,
         Entries = new[] { new Entry(3, 11, EntryType.Normal, Txn.ToByteArray()), new Entry(3, 12, EntryType.ConfChange, new byte[] { 8, 1 }) },
     };
 
