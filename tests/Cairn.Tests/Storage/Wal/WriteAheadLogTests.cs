@@ -158,6 +158,27 @@ public sealed class WriteAheadLogTests
     }
 
     [Fact]
+    public async Task Of_the_entries_that_are_only_wanted_the_newest_are_kept_and_all_that_are_needed()
+    {
+        var disk = new SimulatedDisk(1);
+        await using (var log = await CreateAsync(disk))
+        {
+            for (ulong index = 1; index <= 100; index++)
+            {
+                await log.AppendAsync(Entries(index, 1, term: 1), new HardState(1, 1, index - 1), true);
+            }
+        }
+
+        var (reopened, contents) = await WriteAheadLog.OpenAsync(disk, Directory, 60, LogWorkload.Options, entriesBefore: 50, bytesBefore: 1000);
+
+        await reopened.DisposeAsync();
+        var wanted = contents.Entries.TakeWhile(static entry => entry.Index <= 60).Sum(static entry => entry.Data.Length);
+        Assert.InRange(wanted, 1000, 1000 + contents.Entries.Max(static entry => entry.Data.Length));
+        Assert.Equal(contents.Entries.Select((_, i) => contents.Entries[0].Index + (ulong)i), contents.Entries.Select(static entry => entry.Index));
+        Assert.Equal(100UL, contents.Entries[^1].Index);
+    }
+
+    [Fact]
     public async Task A_batch_larger_than_a_segment_gets_one_of_its_size()
     {
         var disk = new SimulatedDisk(1);
