@@ -58,6 +58,8 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                     return await KeepAliveAsync(LeaseKeepAliveRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span), context);
                 case Disks.DiskWatch.Path:
                     return new PeerAnswer(200, node.Disks.Watch.Describe().ToByteArray());
+                case Upkeep.HistoryNeeds.Path:
+                    return new PeerAnswer(200, node.Housekeeping.Compaction.Needs.Describe().ToByteArray());
                 case Disks.DamageList.Path:
                     return new PeerAnswer(200, node.Disks.Damage.Answer(RecordRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span)).ToByteArray());
                 case LeasePath:

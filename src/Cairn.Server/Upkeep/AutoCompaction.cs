@@ -6,7 +6,7 @@ namespace Cairn.Server.Upkeep;
 /// <remarks>
 /// <para>
 /// As etcd: a window is measured in tenths (at most six minutes each), and compacted every window, or every hour if that is less; a number of revisions is
-/// looked at every five minutes. Beyond etcd: what a registered watcher still has to read is kept, and what one whose stream broke would go on from.
+/// looked at every five minutes. Beyond etcd: what a registered watcher still has to read is kept, and what one whose stream broke would go on from, at whichever member (<see cref="HistoryNeeds"/>).
 /// Source: etcd server/etcdserver/api/v3compactor.
 /// </para>
 /// <para>
@@ -42,6 +42,9 @@ internal sealed class AutoCompaction(NodeRuntime node)
     private Task _sweep = Task.CompletedTask;
     private Task _dropping = Task.CompletedTask;
 
+    /// <summary>What watchers have still to read.</summary>
+    public HistoryNeeds Needs { get; } = new(node);
+
     /// <summary>Whether history is compacted without being asked.</summary>
     public bool IsOn => node.Options.CompactionMode switch
     {
@@ -67,7 +70,7 @@ internal sealed class AutoCompaction(NodeRuntime node)
             target = Math.Max(target, node.Housekeeping.Quota.IsNearlyFull ? node.View.Revision : FindShortTarget());
         }
 
-        target = Math.Min(target, node.Housekeeping.Quota.IsNearlyFull ? node.Hub.FindOldestWatched() : node.Hub.FindOldestNeeded());
+        target = Math.Min(target, node.Housekeeping.Quota.IsNearlyFull ? Needs.FindOldestWatched() : Needs.FindOldestNeeded());
         if (target <= Math.Max(_compacted, node.View.CompactedRevision) || target <= 0)
         {
             return;
@@ -145,6 +148,7 @@ internal sealed class AutoCompaction(NodeRuntime node)
         }
 
         _lastSample = node.Time.GetTimestamp();
+        Needs.Ask();
         _recent.Enqueue((_lastSample, node.View.Revision));
         while (_recent.Count > (ShortWindow / ShortSampleEvery) + 1)
         {

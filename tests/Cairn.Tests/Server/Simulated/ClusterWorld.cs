@@ -32,6 +32,9 @@ public sealed class ClusterWorld
     /// <summary>Time of the world.</summary>
     public SimulatedTime Time { get; } = new();
 
+    /// <summary>What members are told beside what makes them a cluster.</summary>
+    public NodeOptions Options { get; init; } = new() { QuotaBytes = -1 };
+
     /// <summary>The disks.</summary>
     public SimulatedDisk[] Disks { get; }
 
@@ -45,9 +48,9 @@ public sealed class ClusterWorld
     public Node?[] Nodes { get; }
 
     /// <summary>Runs a test in a new world in which all members were started.</summary>
-    public static void Run(int members, Func<ClusterWorld, Task> test, AuthOptions? auth = null, long catchUpEntries = 100_000)
+    public static void Run(int members, Func<ClusterWorld, Task> test, AuthOptions? auth = null, long catchUpEntries = 100_000, NodeOptions? options = null)
     {
-        var world = new ClusterWorld(members, auth ?? new AuthOptions()) { CatchUpEntries = catchUpEntries };
+        var world = new ClusterWorld(members, auth ?? new AuthOptions()) { CatchUpEntries = catchUpEntries, Options = options ?? new NodeOptions { QuotaBytes = -1 } };
         SingleThread.Run(world.Time, async () =>
         {
             foreach (var start in Enumerable.Range(0, members).Select(world.StartAsync).ToList())
@@ -82,13 +85,12 @@ public sealed class ClusterWorld
     /// <summary>Starts a member; it may not be ready when this returns.</summary>
     public async Task StartAsync(int index)
     {
-        var options = new NodeOptions
+        var options = Options with
         {
             Name = $"m{index}",
             PeerUrls = [$"http://m{index}:2380"],
             ClientUrls = [$"http://m{index}:2379"],
             InitialCluster = [.. Enumerable.Range(0, Disks.Length).Select(i => new InitialMember($"m{i}", [$"http://m{i}:2380"]))],
-            QuotaBytes = -1,
             CatchUpEntries = CatchUpEntries,
             SnapshotEntries = 500,
             Auth = _auth,
