@@ -12,9 +12,12 @@ internal sealed class KvService(Node node)
     // Length of a message is counted in 31 bits by protobuf, and so by etcd's own limit for what it sends.
     private const long SentBytesMax = int.MaxValue;
 
+    // Longer answers are read and sent in parts of this size, so that a million keys take no more memory than a few thousand.
+    private const int PartBytes = 256 * 1024;
+
     /// <summary>Binds the service.</summary>
     public ServiceBinder Bind() => new ServiceBinder("etcdserverpb.KV")
-        .Unary<RangeRequest, RangeAnswer>("Range", RangeRequest.Parser, RangeAsync, RowWriters.Range)
+        .Unary<RangeRequest, RangeAnswer>("Range", RangeRequest.Parser, RangeAsync, SendRangeAsync)
         .Asks("Put", PutRequest.Parser, node.PutAsync)
         .Asks("DeleteRange", DeleteRangeRequest.Parser, node.DeleteRangeAsync)
         .Asks("Txn", TxnRequest.Parser, node.TxnAsync)
@@ -27,6 +30,30 @@ internal sealed class KvService(Node node)
         return answer.Succeeded && answer.Value.ByteCount > SentBytesMax
             ? new GrpcStatus(GrpcStatusCode.ResourceExhausted, $"trying to send message larger than max ({answer.Value.ByteCount} vs. {SentBytesMax})")
             : answer.ToOutcome();
+    }
+
+    private static ValueTask SendRangeAsync(RangeAnswer answer, GrpcCall call)
+    {
+        if (answer.ByteCount > PartBytes)
+        {
+            return SendLongRangeAsync(answer, call);
+        }
+
+        call.Write(answer, RowWriters.Range);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Sends a long answer at the pace of who reads it, a part at a time.</summary>
+    private static async ValueTask SendLongRangeAsync(RangeAnswer answer, GrpcCall call)
+    {
+        call.Write(answer, RowWriters.RangeHead);
+        int next = 0;
+        do
+        {
+            next = answer.WritePart(call.Rest, next, PartBytes);
+            await call.FlushAsync();
+        }
+        while (next < answer.RowCount);
     }
 
     private async ValueTask<GrpcStatus> RangeStreamAsync(GrpcCall call)

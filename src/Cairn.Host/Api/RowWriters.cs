@@ -23,6 +23,14 @@ internal static class RowWriters
         return length;
     }
 
+    /// <summary>Writes the head of a RangeResponse; all of the message follows.</summary>
+    public static int RangeHead(IBufferWriter<byte> output, RangeAnswer answer)
+    {
+        int length = checked((int)answer.ByteCount);
+        Head(output, length);
+        return length;
+    }
+
     /// <summary>Writes a RangeStreamResponse.</summary>
     public static int RangeChunk(IBufferWriter<byte> output, RangeAnswer chunk)
     {

@@ -137,6 +137,9 @@ internal sealed class GrpcCall
         return bytes;
     }
 
+    /// <summary>Where the rest of a message goes whose beginning was written.</summary>
+    public IBufferWriter<byte> Rest => _writer;
+
     /// <summary>Sends what was written; waits while the client does not read.</summary>
     /// <exception cref="OperationCanceledException">The call was cancelled meanwhile.</exception>
     public ValueTask<FlushResult> FlushAsync() => _writer.FlushAsync(Cancelled);

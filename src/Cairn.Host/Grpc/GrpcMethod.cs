@@ -40,7 +40,7 @@ internal abstract class GrpcMethod(string service, string name, string kind)
 /// <typeparam name="TRequest">Type of the request.</typeparam>
 /// <typeparam name="TAnswer">Type of the answer: a message, or something that is written as one.</typeparam>
 internal sealed class UnaryMethod<TRequest, TAnswer>(
-    string service, string name, MessageParser<TRequest> parser, Func<TRequest, GrpcCall, ValueTask<Outcome<TAnswer>>> handle, MessageWriter<TAnswer> write)
+    string service, string name, MessageParser<TRequest> parser, Func<TRequest, GrpcCall, ValueTask<Outcome<TAnswer>>> handle, Func<TAnswer, GrpcCall, ValueTask> send)
     : GrpcMethod(service, name, "unary")
     where TRequest : class, IMessage<TRequest>
     where TAnswer : class
@@ -67,7 +67,7 @@ internal sealed class UnaryMethod<TRequest, TAnswer>(
         Outcome<TAnswer> outcome = await handle(request, call);
         if (outcome.Value is { } answer)
         {
-            call.Write(answer, write);
+            await send(answer, call);
         }
 
         return outcome.Status;

@@ -28,7 +28,17 @@ internal sealed class ServiceBinder(string service)
     public ServiceBinder Unary<TRequest, TAnswer>(
         string name, MessageParser<TRequest> parser, Func<TRequest, GrpcCall, ValueTask<Outcome<TAnswer>>> handle, MessageWriter<TAnswer> write)
         where TRequest : class, IMessage<TRequest>
-        where TAnswer : class => Add(new UnaryMethod<TRequest, TAnswer>(service, name, parser, handle, write));
+        where TAnswer : class => Unary(name, parser, handle, (answer, call) =>
+        {
+            call.Write(answer, write);
+            return ValueTask.CompletedTask;
+        });
+
+    /// <summary>Binds a method whose answer is sent by who knows how, because it may be long.</summary>
+    public ServiceBinder Unary<TRequest, TAnswer>(
+        string name, MessageParser<TRequest> parser, Func<TRequest, GrpcCall, ValueTask<Outcome<TAnswer>>> handle, Func<TAnswer, GrpcCall, ValueTask> send)
+        where TRequest : class, IMessage<TRequest>
+        where TAnswer : class => Add(new UnaryMethod<TRequest, TAnswer>(service, name, parser, handle, send));
 
     /// <summary>Binds a method of which the server streams.</summary>
     public ServiceBinder ServerStream(string name, Func<GrpcCall, ValueTask<GrpcStatus>> handle) => Add(new StreamingMethod(service, name, "server_stream", handle));

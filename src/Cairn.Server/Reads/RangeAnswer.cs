@@ -38,9 +38,21 @@ public sealed class RangeAnswer
     /// <exception cref="CorruptionException">A row on disk is not what was written.</exception>
     public void WriteTo(IBufferWriter<byte> destination)
     {
+        var end = WritePart(destination, 0, int.MaxValue);
+        Invariant.Holds(end == RowCount);
+    }
+
+    /// <summary>Writes a part of it, so that a long answer is never in memory as a whole.</summary>
+    /// <param name="destination">Where to.</param>
+    /// <param name="from">First row; 0, or what the last part returned.</param>
+    /// <param name="bytesMax">No row is begun after so many bytes.</param>
+    /// <returns>The row with which the next part begins; all was written if it is <see cref="RowCount"/>.</returns>
+    /// <exception cref="CorruptionException">A row on disk is not what was written.</exception>
+    public int WritePart(IBufferWriter<byte> destination, int from, int bytesMax)
+    {
         try
         {
-            _result.WriteTo(destination, _header);
+            return _result.WritePart(destination, _header, from, bytesMax);
         }
         catch (CorruptionException damage)
         {

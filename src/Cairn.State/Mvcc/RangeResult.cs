@@ -64,16 +64,37 @@ public sealed class RangeResult
     /// <exception cref="Cairn.Storage.CorruptionException">A row on disk is not what was written.</exception>
     public void WriteTo(IBufferWriter<byte> writer, ResponseHeader? header)
     {
-        if (header is not null)
+        var end = WritePart(writer, header, 0, int.MaxValue);
+        Invariant.Holds(end == _places.Length);
+    }
+
+    /// <summary>Writes a part of a canonically encoded <see cref="RangeResponse"/>: header before the first row, the rest behind the last.</summary>
+    /// <param name="writer">Where to.</param>
+    /// <param name="header">What to put into the header; null leaves it out.</param>
+    /// <param name="from">First row; 0, or what the last part returned.</param>
+    /// <param name="bytesMax">No row is begun after so many bytes.</param>
+    /// <returns>The row with which the next part begins; all was written if it is <see cref="RowCount"/>.</returns>
+    /// <exception cref="Cairn.Storage.CorruptionException">A row on disk is not what was written.</exception>
+    public int WritePart(IBufferWriter<byte> writer, ResponseHeader? header, int from, int bytesMax)
+    {
+        Invariant.Holds(from >= 0 && bytesMax > 0);
+        if (header is not null && from == 0)
         {
             WriteTag(writer, HeaderTag, (ulong)header.CalculateSize());
             header.WriteTo(writer);
         }
 
-        for (var i = 0; i < _places.Length; i++)
+        var bytes = 0L;
+        for (var i = from; i < _places.Length; i++)
         {
+            if (bytes >= bytesMax)
+            {
+                return i;
+            }
+
             WriteTag(writer, KvsTag, (ulong)LengthOf(i));
             WriteRow(writer, i);
+            bytes += LengthOf(i);
         }
 
         if (More)
@@ -85,6 +106,8 @@ public sealed class RangeResult
         {
             WriteTag(writer, CountTag, (ulong)Count);
         }
+
+        return _places.Length;
     }
 
     /// <summary>Reads the rows as messages.</summary>
