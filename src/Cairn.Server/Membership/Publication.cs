@@ -10,6 +10,7 @@ namespace Cairn.Server.Membership;
 internal static class Publication
 {
     private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan ConfirmedWithin = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Publishes.</summary>
     /// <param name="node">The node.</param>
@@ -24,6 +25,12 @@ internal static class Publication
             }
         }
 
+        // What was acknowledged before this start is visible from the first answer on, whoever asks for what.
+        while (!node.IsStopping && !await IsUpToDateAsync(node))
+        {
+            await Task.Delay(Retry, node.Time);
+        }
+
         if (!node.IsStopping)
         {
             node.Logger.Published(node.Headers.MemberId, NameOf(node));
@@ -35,6 +42,13 @@ internal static class Publication
             await MoveAsync(node);
             await Task.Delay(Retry, node.Time);
         }
+    }
+
+    /// <summary>Waits, but not for long, since nobody else ends this wait when the node stops.</summary>
+    private static async Task<bool> IsUpToDateAsync(NodeRuntime node)
+    {
+        using var limit = new CancellationTokenSource(ConfirmedWithin, node.Time);
+        return await node.Confirmation.ReadAsync(new RequestContext(limit.Token)) == NodeError.None;
     }
 
     // The name on disk, once there is one: the others know this member by it.
