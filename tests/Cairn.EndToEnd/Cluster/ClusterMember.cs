@@ -11,9 +11,6 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     private readonly int[] _ports = Ports.Free(2);
     private ProgramRun? _run;
 
-    /// <summary>The program: Cairn's server unless said otherwise.</summary>
-    public string Program { get; init; } = ServerBinary.Path;
-
     /// <summary>Its name.</summary>
     public string Name => name;
 
@@ -25,6 +22,12 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
 
     /// <summary>The URL for peers.</summary>
     public string PeerUrl => $"http://127.0.0.1:{_ports[1]}";
+
+    /// <summary>The program: Cairn's server unless said otherwise.</summary>
+    public string Program { get; set; } = ServerBinary.Path;
+
+    /// <summary>Variables beside ours.</summary>
+    public IReadOnlyDictionary<string, string> Variables { get; set; } = new Dictionary<string, string>();
 
     /// <summary>Flags beside the usual ones.</summary>
     public string[] Flags { get; set; } = [];
@@ -46,7 +49,7 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
         "--initial-cluster", string.Join(',', members.Select(member => $"{member.Name}={member.PeerUrl}")),
         "--initial-cluster-state", state,
         .. Flags,
-    ]);
+    ], Variables);
 
     /// <summary>Waits until it serves.</summary>
     public Task ReadyAsync() => Run.LineAsync(static line => line.Contains("ready to serve client requests", StringComparison.Ordinal));

@@ -17,9 +17,10 @@ internal sealed class FaultyCalls : IAsyncDisposable
     /// <param name="run">The process.</param>
     /// <param name="calls">Names of the calls, with commas between.</param>
     /// <param name="delay">How long each takes in addition.</param>
+    /// <param name="when">Which of them, in strace's words: "1" is the first, "20+20" each twentieth.</param>
     /// <returns>The fault, at work.</returns>
-    public static Task<FaultyCalls> DelayAsync(ProgramRun run, string calls, TimeSpan delay) =>
-        AttachAsync(run, calls, string.Create(CultureInfo.InvariantCulture, $"delay_enter={(long)delay.TotalMicroseconds}"));
+    public static Task<FaultyCalls> DelayAsync(ProgramRun run, string calls, TimeSpan delay, string when = "1+") =>
+        AttachAsync(run, calls, string.Create(CultureInfo.InvariantCulture, $"delay_enter={(long)delay.TotalMicroseconds}:when={when}"));
 
     /// <summary>Fails system calls.</summary>
     /// <param name="run">The process.</param>

@@ -72,16 +72,31 @@ internal sealed class MilvusProbe : IAsyncDisposable
     /// <summary>Writes and counts, in words.</summary>
     public string Report()
     {
-        TimeSpan[] sorted;
-        lock (_saves)
-        {
-            sorted = [.. _saves.Order()];
-        }
-
-        string Quantile(double part) => sorted.Length == 0 ? "-" : sorted[(int)((sorted.Length - 1) * part)].TotalMilliseconds.ToString("F0", CultureInfo.InvariantCulture);
+        var saves = Measure();
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"exit {ExitStatus}, {sorted.Length} saves, p50 {Quantile(0.5)} ms, p99 {Quantile(0.99)} ms, worst {Quantile(1)} ms, {_failedSaves} failed");
+            $"exit {ExitStatus}, {saves.Count} saves, p50 {saves.Median:F0} ms, p99 {saves.P99:F0} ms, worst {saves.Worst:F0} ms, {saves.Failed} failed");
+    }
+
+    /// <summary>How long saves took.</summary>
+    public SaveTimes Measure()
+    {
+        lock (_saves)
+        {
+            double[] sorted = [.. _saves.Select(static save => save.TotalMilliseconds).Order()];
+            double Quantile(double part) => sorted.Length == 0 ? 0 : sorted[(int)((sorted.Length - 1) * part)];
+            return new SaveTimes(sorted.Length, Quantile(0.5), Quantile(0.99), Quantile(1), _failedSaves);
+        }
+    }
+
+    /// <summary>Forgets how long saves took so far; the session goes on.</summary>
+    public void Forget()
+    {
+        lock (_saves)
+        {
+            _saves.Clear();
+            _failedSaves = 0;
+        }
     }
 
     /// <inheritdoc/>
@@ -171,7 +186,10 @@ internal sealed class MilvusProbe : IAsyncDisposable
             }
             catch (ClientException)
             {
-                _failedSaves++;
+                lock (_saves)
+                {
+                    _failedSaves++;
+                }
             }
             catch (OperationCanceledException)
             {
@@ -210,3 +228,11 @@ internal sealed class MilvusProbe : IAsyncDisposable
         }
     }
 }
+
+/// <summary>How long saves took, failed ones included, in milliseconds.</summary>
+/// <param name="Count">How many there were.</param>
+/// <param name="Median">Half of them took no longer.</param>
+/// <param name="P99">99 of 100 took no longer.</param>
+/// <param name="Worst">The longest.</param>
+/// <param name="Failed">How many failed.</param>
+internal readonly record struct SaveTimes(int Count, double Median, double P99, double Worst, int Failed);
