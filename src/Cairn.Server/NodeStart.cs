@@ -162,7 +162,7 @@ internal static class NodeStart
         }
     }
 
-    /// <summary>Opens the manifests; of a member that was removed, those of the empty directory that it becomes.</summary>
+    /// <summary>Opens the manifests; of a member that was removed or is fenced, those of the empty directory that it becomes.</summary>
     private static async Task<ManifestStore> ReturnAsync(NodeOptions options, NodeWorld world, CancellationToken cancelled)
     {
         var manifests = await ManifestStore.OpenAsync(world.Disk, DataDirectory.Store);
@@ -172,11 +172,11 @@ internal static class NodeStart
         }
 
         var memory = MemberMemory.Read(newest.MemberState.Span);
-        if (memory.Quarantine.Length == 0 && (memory.IsEvicted || memory.IsRemoved))
+        if (memory.Quarantine.Length == 0 && (memory.IsEvicted || memory.IsRemoved || memory.Fenced.Length > 0))
         {
             var process = new ProcessIdentity(newest.Identity.Incarnation, newest.Identity.StartCounter, new Prng(~world.Seed).NextUInt64() | 1);
             await new Readmission(options, world, newest.Identity, process, memory).WaitForPlaceAsync(cancelled);
-            await Quarantine.DecideAsync(world.Disk, manifests, memory, "removed", world.Time.GetUtcNow());
+            await Quarantine.DecideAsync(world.Disk, manifests, memory, memory.IsEvicted || memory.IsRemoved ? "removed" : "fenced", world.Time.GetUtcNow());
         }
 
         if (memory.Quarantine.Length == 0)

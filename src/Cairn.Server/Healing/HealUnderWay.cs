@@ -27,6 +27,12 @@ internal static class HealUnderWay
             return joined.Member.IsLearner ? Feed(heal, joined, view, policy, now) : End(heal, HealOutcome.Healed, $"member {heal.NewMember:x} votes");
         }
 
+        if (FindSuccessor(heal, view, policy, now) is { AnsweredAt: { } answered } replaced && now - answered <= policy.FreshWithin)
+        {
+            // At its address answers another directory, and it has no place that it could speak from.
+            return End(heal, HealOutcome.GivenUp, $"its directory was replaced again, by {replaced.Incarnation:x}");
+        }
+
         var applicant = view.Applicants.FirstOrDefault(applicant => applicant.Incarnation == heal.Incarnation);
         if (applicant is null || now - applicant.AskedAt > policy.GiveUpAfter)
         {
@@ -54,9 +60,7 @@ internal static class HealUnderWay
 
     private static HealDecision Feed(HealRecord heal, MemberSight learner, ClusterView view, HealPolicy policy, TimeSpan now)
     {
-        var successor = view.Applicants.FirstOrDefault(applicant => applicant.Incarnation != heal.Incarnation
-            && now - applicant.AskedAt <= policy.FreshWithin && applicant.PeerUrls.Any(url => heal.PeerUrls.Contains(url)));
-        if (successor is not null && !Quorums.IsReachable(learner, view, policy, now))
+        if (FindSuccessor(heal, view, policy, now) is { } successor && !Quorums.IsReachable(learner, view, policy, now))
         {
             return End(heal, HealOutcome.GivenUp, $"its directory was replaced again, by {successor.Incarnation:x}");
         }
@@ -77,6 +81,11 @@ internal static class HealUnderWay
             ? new HealDecision(new HealStep.Promote(heal.NewMember), [])
             : Wait(heal, "the quorum with one more voter could not be reached");
     }
+
+    /// <summary>Another directory that asks at the peer URLs of the one that joins.</summary>
+    private static Applicant? FindSuccessor(HealRecord heal, ClusterView view, HealPolicy policy, TimeSpan now) => view.Applicants.FirstOrDefault(
+        applicant => applicant.Incarnation != heal.Incarnation
+            && now - applicant.AskedAt <= policy.FreshWithin && applicant.PeerUrls.Any(url => heal.PeerUrls.Contains(url)));
 
     /// <summary>Whether this leader has not led for long enough that everybody who asks was heard.</summary>
     private static bool IsYoung(ClusterView view, HealPolicy policy, TimeSpan now) => now - view.Find(view.Self)?.KnownSince < policy.GiveUpAfter;

@@ -71,6 +71,11 @@ internal sealed class Healer
             return await HearRemovedAsync(request, isOfThisCluster);
         }
 
+        if (request.Speaker.Standing == Standing.Fenced)
+        {
+            return HearFenced(request.Speaker, isOfThisCluster);
+        }
+
         var incarnation = request.Speaker.Incarnation;
         if (_node.View.Members.Members.Any(member => member.Incarnation == incarnation))
         {
@@ -80,6 +85,19 @@ internal sealed class Healer
         _applicants.Note(request, isOfThisCluster, _senses.Now);
         _wake.Set();
         return new RejoinAnswer { Reason = Notices.FirstOrDefault(notice => notice.Incarnation == incarnation)?.Text ?? "the leader looks into it" };
+    }
+
+    /// <summary>Answers a fenced directory, which asks whether it is replaced if it moves its data aside: not while another process speaks for its member, of which it is a copy.</summary>
+    private RejoinAnswer HearFenced(Handshake speaker, bool isOfThisCluster)
+    {
+        var members = _node.View.Members;
+        var obstacle = !isOfThisCluster ? "it has another cluster token"
+            : _policy.Mode == HealMode.Off ? "healing is switched off"
+            : members.Removed.Contains(speaker.MemberId) ? RemovedMembers.ObstacleOf(speaker, members, _node.View.Healing)
+            : members.Find(speaker.MemberId) is null ? $"this cluster has no member {speaker.MemberId:x}"
+            : speaker.MemberId == _node.Headers.MemberId || _node.Fence.IsAlive(speaker.MemberId) ? "its member is alive elsewhere: this directory is a copy; give it a name and a place of its own, or remove it"
+            : null;
+        return new RejoinAnswer { HasPlace = obstacle is null, Reason = obstacle ?? "its member is replaced" };
     }
 
     /// <summary>Answers a member that was removed and holds its data: it asks whether it would be taken in if it moved that aside.</summary>

@@ -51,7 +51,7 @@ internal sealed class Readmission
             Incarnation = process.Incarnation,
             StartCounter = process.StartCounter,
             Nonce = process.Nonce,
-            Standing = Standing.Evicted,
+            Standing = memory.IsEvicted || memory.IsRemoved ? Standing.Evicted : Standing.Fenced,
             End = new DurableEnd(),
         };
         _shown.PeerUrls.AddRange(options.PeerUrls);
@@ -84,7 +84,8 @@ internal sealed class Readmission
                     return;
                 }
 
-                Say($"this member was removed from its cluster and asks to be taken in again: {answer?.Reason ?? $"nobody answers at {string.Join(',', _urls)}"}");
+                var what = _shown.Standing == Standing.Fenced ? $"this data directory is fenced ({_memory.Fenced})" : "this member was removed from its cluster";
+                Say($"{what} and asks to be taken in again: {answer?.Reason ?? $"nobody answers at {string.Join(',', _urls)}"}");
             }
 
             await Task.Delay(Pause, _world.Time, cancelled);
@@ -92,7 +93,7 @@ internal sealed class Readmission
     }
 
     private PeerAnswer Answer(PeerCall call) => call.Path == Founder.HandshakePath
-        ? new PeerAnswer(200, new HandshakeAnswer { Speaker = _shown, Verdict = Verdict.Deferred, Reason = "this member was removed" }.ToByteArray())
+        ? new PeerAnswer(200, new HandshakeAnswer { Speaker = _shown, Verdict = Verdict.Deferred, Reason = "this member has no place in its cluster" }.ToByteArray())
         : PeerAnswer.None;
 
     private void Say(string reason)

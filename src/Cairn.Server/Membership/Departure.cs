@@ -59,6 +59,14 @@ internal sealed class Departure(NodeRuntime node)
             mayReturn: false));
     }
 
+    /// <summary>Ends the node, once: whoever runs it opens the directory again. Any thread.</summary>
+    /// <param name="reason">What the directory is to become.</param>
+    public void Reopen(string reason)
+    {
+        node.Departed ??= new ReopenException(reason);
+        _ = node.Guard(node.StopAsync());
+    }
+
     private async Task EndAsync(MemberRemovedException reason)
     {
         node.Departed = reason;

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Cairn.Raft;
+using Cairn.Server.Founding;
 using Cairn.Server.Peers;
 
 namespace Cairn.Server.Membership;
@@ -73,9 +74,7 @@ internal sealed class PeerFence(NodeRuntime node) : IPeerTransport
         }
 
         var recorded = node.View.Members.Find(memberId)?.Incarnation ?? 0;
-        var isOtherAlive = _contacts.TryGetValue(memberId, out var contact) && contact.HeardAt != 0
-            && node.Time.GetElapsedTime(contact.HeardAt) < AliveFor;
-        var judgement = marks.Judge(memberId, recorded, sender?.Process, sender?.End ?? default, isOtherAlive);
+        var judgement = marks.Judge(memberId, recorded, sender?.Process, sender?.End ?? default, IsAlive(memberId));
         if (!judgement.IsAccepted)
         {
             Say(memberId, sender, judgement);
@@ -105,10 +104,18 @@ internal sealed class PeerFence(NodeRuntime node) : IPeerTransport
         if (node.Memory.Fenced.Length == 0)
         {
             node.Memory.Fenced = reason;
+            node.Memory.LastMembers = [.. node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId).Select(FoundingRecords.Write)];
             node.Logger.Fenced(node.Headers.MemberId, reason);
             node.Housekeeping.WriteSoon();
+            node.Departure.Reopen($"this data directory must not speak for member {node.Headers.MemberId:x} any more; it asks for a place of its own: {reason}");
         }
     }
+
+    /// <summary>Whether a process of a member was heard a moment ago.</summary>
+    /// <param name="memberId">The member.</param>
+    /// <returns>True if so.</returns>
+    public bool IsAlive(ulong memberId) =>
+        _contacts.TryGetValue(memberId, out var contact) && contact.HeardAt != 0 && node.Time.GetElapsedTime(contact.HeardAt) < AliveFor;
 
     /// <inheritdoc/>
     public void Send(Message message)

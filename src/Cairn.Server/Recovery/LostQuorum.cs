@@ -29,7 +29,7 @@ internal sealed class LostQuorum
     private long _writtenAt;
     private int _attempts;
     private int _givingWay;
-    private int _ending;
+    private volatile bool _isEnding;
     private int _looksWithLeader;
     private bool _hasFiles = true;
 
@@ -150,7 +150,7 @@ internal sealed class LostQuorum
 
     private async Task StepAsync()
     {
-        if (LeaderlessMs < 3 * _node.Options.ElectionTimeout.TotalMilliseconds || _node.Departure.IsUnderWay || Volatile.Read(ref _ending) != 0)
+        if (LeaderlessMs < 3 * _node.Options.ElectionTimeout.TotalMilliseconds || _node.Departure.IsUnderWay || _isEnding)
         {
             Forget();
             return;
@@ -286,13 +286,9 @@ internal sealed class LostQuorum
         }
     }
 
-    /// <summary>Ends the node, once: whoever runs it opens the directory again.</summary>
     private void End(string reason)
     {
-        if (Interlocked.Exchange(ref _ending, 1) == 0)
-        {
-            _node.Departed = new EpochEndedException(reason);
-            _ = _node.Guard(_node.StopAsync());
-        }
+        _isEnding = true;
+        _node.Departure.Reopen(reason);
     }
 }

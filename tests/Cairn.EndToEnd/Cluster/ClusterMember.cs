@@ -8,7 +8,7 @@ namespace Cairn.EndToEnd.Cluster;
 /// <param name="dataDirectory">Where its data is.</param>
 internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncDisposable
 {
-    private readonly int[] _ports = Ports.Free(2);
+    private int[] _ports = Ports.Free(2);
     private ProgramRun? _run;
 
     /// <summary>Its name.</summary>
@@ -53,6 +53,9 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
 
     /// <summary>Waits until it serves.</summary>
     public Task ReadyAsync() => Run.LineAsync(static line => line.Contains("ready to serve client requests", StringComparison.Ordinal));
+
+    /// <summary>Moves to other addresses, with its disk; to be started again by the caller.</summary>
+    public void Move() => _ports = Ports.Free(2);
 
     /// <summary>Loses its disk.</summary>
     public void Wipe() => Directory.Delete(dataDirectory, recursive: true);

@@ -132,6 +132,9 @@ public sealed class HealPlanTests
         scene.Healing = scene.Healing with { Current = Heal(HealKind.ReplaceWiped, old: 3, next: 10, urlOf: 3, incarnation: 900) };
 
         Waits(scene, "waiting for it to ask again");
+
+        // But for who lost its disk once more before it had a place, nobody has to wait.
+        Assert.Contains("replaced again", Assert.IsType<HealStep.End>(scene.Silent(3).Apply(Empty(3, incarnation: 901)).Step).Result, StringComparison.Ordinal);
     }
 
     [Fact]

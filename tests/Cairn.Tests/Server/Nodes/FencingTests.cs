@@ -1,4 +1,8 @@
+using Cairn.Protocol.Peers;
+using Cairn.Server.Founding;
+using Cairn.Server.Peers;
 using Cairn.Tests.Server.Simulated;
+using Google.Protobuf;
 using Xunit;
 
 namespace Cairn.Tests.Server.Nodes;
@@ -7,9 +11,10 @@ namespace Cairn.Tests.Server.Nodes;
 public sealed class FencingTests
 {
     [Fact]
-    public void A_disk_that_was_rolled_back_is_fenced_and_stays_so() => ClusterWorld.Run(3, async world =>
+    public void A_disk_that_was_rolled_back_is_fenced_moved_aside_and_fed_anew_under_another_id() => ClusterWorld.Run(3, async world =>
     {
         var victim = (world.FindLeader() + 1) % 3;
+        var id = world.Nodes[victim]!.MemberId;
         await world.StopAsync(victim);
         var image = world.Disks[victim].Copy();
         await world.StartAsync(victim);
@@ -23,14 +28,35 @@ public sealed class FencingTests
         await world.StopAsync(victim);
         world.Disks[victim] = image;
 
-        await world.StartAsync(victim);
-        await world.UntilAsync(() => world.Nodes[victim]!.Look().Impairment?.Contains("is fenced", StringComparison.Ordinal) ?? false);
+        _ = world.LiveAsync(victim);
         await world.Nodes[world.FindLeader()]!.PutAsync("after", "1");
-        await world.PassAsync(TimeSpan.FromSeconds(30));
-        Assert.Null(await world.Nodes[victim]!.GetAsync("after", serializable: true));
-        await world.StopAsync(victim);
-        await world.StartAsync(victim);
-        Assert.Contains("is fenced", world.Nodes[victim]!.Look().Impairment, StringComparison.Ordinal);
+        await world.UntilAsync(() => world.Nodes[victim] is { } node && node.MemberId != id && node.Ready.IsCompletedSuccessfully && !node.Look().IsLearner);
+
+        Assert.Equal("1", await world.Nodes[victim]!.GetAsync("after"));
+        Assert.Contains("-fenced", Assert.Single(world.Disks[victim].List("quarantine")), StringComparison.Ordinal);
+    });
+
+    [Fact]
+    public void A_fenced_directory_whose_member_is_alive_is_told_that_it_is_a_copy() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        await world.PassAsync(TimeSpan.FromSeconds(5));
+        var request = new RejoinRequest
+        {
+            Speaker = new Handshake
+            {
+                MemberId = world.Nodes[(leader + 1) % 3]!.MemberId,
+                Incarnation = 7,
+                Standing = Standing.Fenced,
+                TokenHash = ByteString.CopyFrom(FoundingRecords.HashToken("etcd-cluster")),
+                PeerUrls = { "http://elsewhere:2380" },
+            },
+        };
+
+        var answer = RejoinAnswer.Parser.ParseFrom((await world.Nodes[leader]!.AnswerPeerAsync(new PeerCall("/cairn/rejoin", request.ToByteArray()), default)).Body.Span);
+
+        Assert.False(answer.HasPlace);
+        Assert.Contains("is a copy", answer.Reason, StringComparison.Ordinal);
     });
 
     [Fact]

@@ -166,7 +166,7 @@ public sealed class LostQuorumTests
             await StopAllAsync(world);
             world.Disks[0].Put("member/recover", new RecoveryWish { ClusterId = cluster }.ToByteArray());
             await world.StartAsync(0);
-            Assert.IsType<EpochEndedException>(await world.Nodes[0]!.Stopped);
+            Assert.IsType<ReopenException>(await world.Nodes[0]!.Stopped);
             await world.StopAsync(0);
             images.Take(world.Disks);
         });

@@ -122,7 +122,7 @@ public sealed class ClusterWorld
     public async Task LiveAsync(int index)
     {
         await StartAsync(index);
-        while (await Nodes[index]!.Stopped is MemberRemovedException { MayReturn: true } or EpochEndedException)
+        while (await Nodes[index]!.Stopped is MemberRemovedException { MayReturn: true } or ReopenException)
         {
             await StopAsync(index);
             await StartAsync(index);
