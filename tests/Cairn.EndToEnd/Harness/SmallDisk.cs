@@ -5,9 +5,16 @@ namespace Cairn.EndToEnd.Harness;
 /// <summary>A file system of a few megabytes, mounted for one test. Needs root; without, the test is skipped.</summary>
 internal sealed class SmallDisk : IAsyncDisposable
 {
+    // The system writes out what nobody syncs after so many seconds: later than any test ends.
+    private const string Options = "loop,commit=600";
+
     private readonly string _mountPoint;
 
     private SmallDisk(string mountPoint) => _mountPoint = mountPoint;
+
+    private string Image => $"{_mountPoint}.image";
+
+    private string Cut => $"{_mountPoint}.cut";
 
     /// <summary>Makes and mounts it.</summary>
     /// <param name="mountPoint">Where; its image lies beside it.</param>
@@ -24,8 +31,21 @@ internal sealed class SmallDisk : IAsyncDisposable
         }
 
         await RunAsync("mkfs.ext4", "-q", "-F", "-m", "0", image);
-        await RunAsync("mount", "-o", "loop", image, mountPoint);
+        await RunAsync("mount", "-o", Options, image, mountPoint);
         return new SmallDisk(mountPoint);
+    }
+
+    /// <summary>Keeps what the disk holds at this moment: what was written and not synced is not in it. Nobody may write meanwhile.</summary>
+    /// <returns>When it is kept.</returns>
+    public Task FreezeAsync() => RunAsync("cp", "--sparse=always", Image, Cut);
+
+    /// <summary>Goes back to what was kept, as if the power had been cut then. Nobody may have a file open.</summary>
+    /// <returns>When it is mounted.</returns>
+    public async Task LosePowerAsync()
+    {
+        await RunAsync("umount", _mountPoint);
+        File.Move(Cut, Image, overwrite: true);
+        await RunAsync("mount", "-o", Options, Image, _mountPoint);
     }
 
     /// <summary>Unmounts it.</summary>
