@@ -70,7 +70,7 @@ internal sealed record SnapshotSummary(uint Hash, long Revision, int LiveKeys, l
             UInt128 key = BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(KeyValue.Parser.ParseFrom(row.Value).Key.Span));
             _ = isTombstone ? live.Remove(key) : live.Add(key);
         }
-        catch (InvalidProtocolBufferException e)
+        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {
             throw new OfflineException($"{path}: offset {row.Offset}: a row of the key space is no key with its value: {e.Message}");
         }

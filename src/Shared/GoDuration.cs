@@ -6,9 +6,6 @@ namespace Cairn;
 /// <remarks>Source: https://pkg.go.dev/time#ParseDuration.</remarks>
 internal static class GoDuration
 {
-    // More nanoseconds than Go's durations hold; times the ticks of an hour it still fits a decimal.
-    private const decimal NumberMax = 10_000_000_000_000_000_000m;
-
     private static readonly System.Buffers.SearchValues<char> NumberCharacters = System.Buffers.SearchValues.Create("0123456789.");
 
     private static readonly (string Unit, decimal Ticks)[] Units =
@@ -76,7 +73,7 @@ internal static class GoDuration
         rest = rest[unit.Length..];
         foreach ((string name, decimal ticksEach) in Units)
         {
-            if (unit.SequenceEqual(name) && number <= NumberMax)
+            if (unit.SequenceEqual(name) && number <= TimeSpan.MaxValue.Ticks / ticksEach)
             {
                 ticks = number * ticksEach;
                 return true;

@@ -90,7 +90,7 @@ internal sealed class MessageReader : IDisposable
         {
             message = parser.ParseFrom(content.FirstSpan);
         }
-        catch (InvalidProtocolBufferException e)
+        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {
             throw new GrpcException(new GrpcStatus(GrpcStatusCode.Internal, "the answer is not the expected message"), inner: e);
         }

@@ -269,7 +269,7 @@ internal sealed class GrpcCall
         {
             return parser.ParseFrom(payload);
         }
-        catch (InvalidProtocolBufferException e)
+        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {
             ReadFailure = new GrpcStatus(GrpcStatusCode.Internal, $"grpc: error unmarshalling request: {e.Message}");
             return null;

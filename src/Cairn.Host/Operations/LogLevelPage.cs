@@ -58,8 +58,9 @@ internal sealed class LogLevelPage(ZapLoggerFactory loggers)
                 ? level.GetString()
                 : null;
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // The second is said of text that is not UTF-8.
             return null;
         }
         finally

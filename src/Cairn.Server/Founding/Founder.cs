@@ -253,7 +253,7 @@ internal sealed class Founder
         {
             return parser.ParseFrom(body.Span);
         }
-        catch (InvalidProtocolBufferException)
+        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {
             return null;
         }

@@ -129,7 +129,7 @@ internal sealed class HealSenses(NodeRuntime node, Applicants applicants)
         {
             return HandshakeAnswer.Parser.ParseFrom(body.Span).Speaker?.Incarnation == applicant.Incarnation;
         }
-        catch (InvalidProtocolBufferException)
+        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {
             return false;
         }

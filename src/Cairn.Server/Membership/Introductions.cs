@@ -84,7 +84,7 @@ internal static class Introductions
             answer.MergeFrom(body.Span);
             return true;
         }
-        catch (InvalidProtocolBufferException)
+        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {
             return false;
         }

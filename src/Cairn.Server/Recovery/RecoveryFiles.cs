@@ -24,7 +24,7 @@ internal static class RecoveryFiles
         {
             return RecoveryWish.Parser.ParseFrom(bytes);
         }
-        catch (InvalidProtocolBufferException)
+        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {
             return null;
         }

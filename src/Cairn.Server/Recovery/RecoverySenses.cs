@@ -121,7 +121,7 @@ internal sealed class RecoverySenses(NodeRuntime node)
             message = parser.ParseFrom(body.Span);
             return true;
         }
-        catch (InvalidProtocolBufferException)
+        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {
             return false;
         }

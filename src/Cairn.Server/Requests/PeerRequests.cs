@@ -91,7 +91,7 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                     return PeerAnswer.None;
             }
         }
-        catch (InvalidProtocolBufferException)
+        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {
             return PeerAnswer.Refuse(400, "error unmarshalling request");
         }

@@ -35,8 +35,9 @@ internal static class EntryDecoder
         {
             return InternalRaftRequest.Parser.ParseFrom(data.Span);
         }
-        catch (InvalidProtocolBufferException)
+        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {
+            // The others are how the library fails at lengths close to the largest.
             return null;
         }
     }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Text;
 using System.IO.Compression;
 using System.Text;
 using Cairn.Grpc;
@@ -66,8 +67,8 @@ internal static class FuzzTargets
         ["configuration files"] = (static bytes => ConfigFile.Read(Encoding.UTF8.GetString(bytes), new FlagValues(), out _) is null, Texts(
             "name: x\nheartbeat-interval: 100\nclient-transport-security:\n  cert-file: c\n  allowed-hostname: [a, b]\n", """{"name": "x", "log-outputs": ["stderr"]}""")),
         ["token options"] = (ReadTokenOptions, Texts("simple", "jwt,pub-key=a,priv-key=b,sign-method=RS256,ttl=5m")),
-        ["durations"] = (static bytes => GoDuration.TryParse(Encoding.UTF8.GetString(bytes), out _), Texts("1m30s", "-5.5h", "100ms", "1h1us")),
-        ["signed tokens"] = (static bytes => Keys.TryVerify(Encoding.Latin1.GetString(bytes), Now, out _), Texts(Keys.Sign("alice", 7, Now))),
+        ["durations"] = (static bytes => GoDuration.TryParse(Encoding.UTF8.GetString(bytes), out _), Texts("1m30s", "-5.5h", "100ms", "1h1us", "-5555555555555555555h")),
+        ["signed tokens"] = (static bytes => Keys.TryVerify(Encoding.Latin1.GetString(bytes), Now, out _), Texts(Keys.Sign("alice", 7, Now), $"{Base64Url.EncodeToString([0x7b, 0x22, 0x61, 0x6c, 0x67, 0x22, 0x3a, 0x22, 0xf5, 0x22, 0x7d])}.e30.e30")),
         ["peer message stream"] = (ReadMessages, [Framed(MessageBytes(Append)), Framed(MessageBytes(new Message { Type = MessageType.Heartbeat, To = 1, From = 2, Term = 3 }))]),
         ["peer append stream"] = (ReadAppends, [[0, 0], [2, .. Framed(MessageBytes(Append))], [2, .. Framed(MessageBytes(Append)), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11]]),
         ["peer messages"] = (static bytes => MessageWire.TryRead(bytes, out _), [MessageBytes(Append)]),
@@ -170,7 +171,7 @@ internal static class FuzzTargets
             type.Parser.ParseFrom(bytes);
             return true;
         }
-        catch (InvalidProtocolBufferException)
+        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {
             // What the server answers "error unmarshalling request" to.
             return false;

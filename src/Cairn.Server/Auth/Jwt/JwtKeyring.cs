@@ -111,7 +111,15 @@ public sealed class JwtKeyring
 
         var key = _key;
         var signed = Encoding.UTF8.GetBytes(token[..last]);
-        return MethodOf(header) == key.Method && (key.Verify(signed, signature) || (_previous?.Verify(signed, signature) ?? false)) ? ReadClaims(claims) : null;
+        try
+        {
+            return MethodOf(header) == key.Method && (key.Verify(signed, signature) || (_previous?.Verify(signed, signature) ?? false)) ? ReadClaims(claims) : null;
+        }
+        catch (InvalidOperationException)
+        {
+            // The reader of JSON says so of text that is not UTF-8, and of halves of characters: no token of ours has either.
+            return null;
+        }
     }
 
     private static string? MethodOf(byte[] header)
