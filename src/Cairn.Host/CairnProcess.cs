@@ -65,7 +65,7 @@ internal sealed class CairnProcess(ProcessOptions options, ZapLoggerFactory logg
 
     /// <summary>Opens the data directory and serves.</summary>
     /// <param name="signalled">Completes with a signal.</param>
-    /// <returns>The exit status; null if the directory is to be opened again, because its member was removed and may come back.</returns>
+    /// <returns>The exit status; null if the directory is to be opened again, because its member was removed and may come back, or is to fetch its store again.</returns>
     private async Task<int?> RunOnceAsync(Task<PosixSignal> signalled)
     {
         var tls = TlsSides.Load(options, time, _logger);
@@ -166,7 +166,7 @@ internal sealed class CairnProcess(ProcessOptions options, ZapLoggerFactory logg
         }
 
         Log.MemberStopped(_logger, failure);
-        return failure is MemberRemovedException { MayReturn: true } or ReopenException ? null : 1;
+        return failure is MemberRemovedException { MayReturn: true } or ReopenException or StoreSetAsideException ? null : 1;
     }
 
     /// <summary>All methods of all services.</summary>

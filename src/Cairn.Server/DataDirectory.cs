@@ -9,6 +9,9 @@ internal static class DataDirectory
     /// <summary>The replicated log.</summary>
     public const string Wal = "member/wal";
 
+    /// <summary>What is sound of a damaged log, until it takes the place of it.</summary>
+    public const string NewLog = "member/wal.new";
+
     /// <summary>Manifests, segments and checkpoints.</summary>
     public const string Store = "member/store";
 

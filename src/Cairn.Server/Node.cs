@@ -132,6 +132,11 @@ public sealed class Node : IAsyncDisposable
         var runtime = new NodeRuntime(await NodeStart.OpenAsync(options, world, cancelled));
         var node = new Node(runtime);
         world.Transport?.Attach(node);
+        if (options.ChecksHashAtStart)
+        {
+            await runtime.Hashes.CheckAtStartAsync();
+        }
+
         world.Reception.Open(node.AnswerPeerAsync);
         runtime.Start();
         return node;

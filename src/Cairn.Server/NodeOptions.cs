@@ -98,6 +98,15 @@ public sealed record NodeOptions
     /// <summary>How long a running member that was removed waits to be stopped before it is evicted: whoever removes it in a stop hook stops it at once.</summary>
     public TimeSpan EvictAfter { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>Whether the hash of the key space is compared with those of other members before anything is served.</summary>
+    public bool ChecksHashAtStart { get; init; }
+
+    /// <summary>Interval at which a leader compares hashes of all that is stored, which reads all of it on every member; 0 for never.</summary>
+    public TimeSpan HashCheckInterval { get; init; }
+
+    /// <summary>Interval at which a leader compares the hashes that are kept of compactions, which costs nothing.</summary>
+    public TimeSpan CompactionHashCheckInterval { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>How much healing may do by itself.</summary>
     public HealMode Heal { get; init; } = HealMode.Auto;
 

@@ -51,7 +51,6 @@ internal sealed class NodeRuntime
     private Task _versionMonitor = Task.CompletedTask;
     private Task _healing = Task.CompletedTask;
     private Task _tokenKeeper = Task.CompletedTask;
-    private Task _recovery = Task.CompletedTask;
     private Exception? _failure;
     private int _stopping;
 
@@ -92,6 +91,7 @@ internal sealed class NodeRuntime
         Healer = new Healer(this);
         Departure = new Departure(this);
         Recovery = new LostQuorum(this);
+        Hashes = new HashCheck(this);
         Transfer = new StateTransfer(this);
         Fence = new PeerFence(this);
         RaftLoop = LoopAssembly.MakeRaftLoop(this, opened);
@@ -193,7 +193,10 @@ internal sealed class NodeRuntime
     /// <summary>What is done while there is no quorum.</summary>
     public LostQuorum Recovery { get; }
 
-    /// <summary>How the node left its cluster; null if it did not. Set before <see cref="StopAsync"/>.</summary>
+    /// <summary>Compares the hash of the key space with those of other members.</summary>
+    public HashCheck Hashes { get; }
+
+    /// <summary>Why the node ends although nothing failed: it left its cluster, or its epoch ended, or it sets its store aside; null if none. Set before <see cref="StopAsync"/>.</summary>
     public Exception? Departed { get; set; }
 
     /// <summary>Mends the membership while this member leads.</summary>
@@ -231,9 +234,8 @@ internal sealed class NodeRuntime
         _publication = Guard(Publication.RunAsync(this));
         _introductions = Guard(Introductions.RunAsync(this, _introductionsWake));
         _versionMonitor = Guard(ClusterVersion.MonitorAsync(this, _versionWake));
-        _healing = Guard(Healer.RunAsync());
+        _healing = Task.WhenAll(Guard(Healer.RunAsync()), Guard(Hashes.RunAsync()), Guard(Recovery.RunAsync(_recoveryWake)));
         _tokenKeeper = Guard(new TokenKeeper(this).RunAsync(_tokenWake));
-        _recovery = Guard(Recovery.RunAsync(_recoveryWake));
         _ticker = Time.CreateTimer(static state => ((NodeRuntime)state!).OnTick(), this, Options.HeartbeatInterval, Options.HeartbeatInterval);
         _progressTicker = Time.CreateTimer(
             static state => ((NodeRuntime)state!).Hub.AnnounceProgress(), this, Options.WatchProgressInterval, Options.WatchProgressInterval);
@@ -249,7 +251,7 @@ internal sealed class NodeRuntime
     /// <returns>What became of it.</returns>
     public ValueTask<ProposalOutcome> ProposeAsync(int field, IMessage request, RequestContext context)
     {
-        var refusal = JudgeRequest(context);
+        var refusal = JudgeRequest(context) is var judged && judged == NodeError.None && Memory.LogLoss.Length > 0 ? NodeError.Corrupt : judged;
         if (refusal != NodeError.None)
         {
             return new(new ProposalOutcome(refusal, null));
@@ -335,7 +337,7 @@ internal sealed class NodeRuntime
     /// <returns>None, or the refusal.</returns>
     public NodeError JudgeRequest(RequestContext context, bool isForLearners = false)
     {
-        if (IsStopping || Departure.IsUnderWay)
+        if (IsLeaving)
         {
             return NodeError.Stopped;
         }
@@ -345,7 +347,7 @@ internal sealed class NodeRuntime
             return NodeError.NotSupportedForLearner;
         }
 
-        return context.RequireLeader && Facts.Leader == 0 ? NodeError.NoLeader : NodeError.None;
+        return Hashes.Distrusted is not null ? NodeError.Corrupt : context.RequireLeader && Facts.Leader == 0 ? NodeError.NoLeader : NodeError.None;
     }
 
     /// <summary>Ends the node because something failed that it cannot go on without.</summary>
@@ -384,6 +386,7 @@ internal sealed class NodeRuntime
         _versionWake.Set();
         _introductionsWake.Set();
         Healer.Stop();
+        Hashes.Stop();
         Transfer.Dispose();
         _tokenWake.Set();
         _recoveryWake.Set();
@@ -392,7 +395,7 @@ internal sealed class NodeRuntime
         Hub.Stop();
         Housekeeping.Stop();
         Disks.Stop();
-        await Task.WhenAll(_publication, _introductions, _versionMonitor, _healing, _tokenKeeper, _recovery, _housekeepingTask, _diskCare, _raftLoopTask);
+        await Task.WhenAll(_publication, _introductions, _versionMonitor, _healing, _tokenKeeper, _housekeepingTask, _diskCare, _raftLoopTask);
         await Guard(FinishAsync());
 
         ApplyLoop.Stop();
@@ -464,9 +467,11 @@ internal sealed class NodeRuntime
         }
     }
 
+    private bool IsLeaving => IsStopping || Departure.IsUnderWay || Hashes.Aside.IsUnderWay;
+
     private NodeError JudgeWrite()
     {
-        if (IsStopping || Departure.IsUnderWay)
+        if (IsLeaving)
         {
             return NodeError.Stopped;
         }
@@ -478,7 +483,8 @@ internal sealed class NodeRuntime
             return failure is DiskException { IsNoSpace: true } && Facts.LeadingTerm != 0 ? NodeError.NoSpace : NodeError.DiskUnusable;
         }
 
-        return Facts.Committed > Facts.Applied + LoopLimits.ApplyLagEntriesMax ? NodeError.TooManyRequests : NodeError.None;
+        return Facts.HaltedBy is not null ? NodeError.DiskUnusable
+            : Facts.Committed > Facts.Applied + LoopLimits.ApplyLagEntriesMax ? NodeError.TooManyRequests : NodeError.None;
     }
 
     private ValueTask<ProposalOutcome> WaitAsync(Proposal proposal, RequestContext context)

@@ -5,6 +5,7 @@ using Cairn.Server.Healing;
 using Cairn.Server.Import;
 using Cairn.Server.Membership;
 using Cairn.Server.Recovery;
+using Cairn.Server.Transfer;
 using Cairn.State;
 using Cairn.State.Members;
 using Cairn.State.Persistence;
@@ -93,32 +94,39 @@ internal static class NodeStart
     /// <returns>Everything that was opened.</returns>
     public static async Task<OpenedNode> OpenAsync(NodeOptions options, NodeWorld world, CancellationToken cancelled)
     {
+        while (true)
+        {
+            if (await TryOpenAsync(options, world, cancelled) is { } opened)
+            {
+                return opened;
+            }
+        }
+    }
+
+    /// <summary>Opens what is there.</summary>
+    /// <returns>Null if what is there was changed, and is to be opened again.</returns>
+    private static async Task<OpenedNode?> TryOpenAsync(NodeOptions options, NodeWorld world, CancellationToken cancelled)
+    {
         var logger = world.LoggerFactory.CreateLogger("cairn.server");
         var etcd = EtcdImport.Find(options, world, logger);
         var held = new DirectoryLocks(etcd);
         try
         {
             held.Add(await LockAsync(world.Disk));
+            await LogSalvage.FinishAsync(world.Disk);
             var manifests = await ReturnAsync(options, world, cancelled);
             await CountStartAsync(manifests, world, options, etcd);
             var identity = await EpochFounding.RunAsync(options, world, manifests, StateOptionsOf(options), logger);
             var memory = MemberMemory.Read(manifests.Newest!.MemberState.Span);
             var process = new ProcessIdentity(identity.Incarnation, identity.StartCounter, new Prng(~world.Seed).NextUInt64() | 1);
             var isKnown = identity.MemberId != 0;
-            FoundCluster? joined = null;
-            if (identity.MemberId == 0)
+            (identity, var joined) = await IdentifyAsync(options, world, manifests, identity, memory, process, cancelled);
+            if (await TryOpenLogAsync(options, world, manifests, identity, memory, process, cancelled) is not var (wal, contents))
             {
-                identity = IdentifyByLog(world.Disk, identity);
+                held.Dispose();
+                return null;
             }
 
-            if (identity.MemberId == 0)
-            {
-                var decision = await new Founder(options, world, manifests, process, memory).RunAsync(cancelled);
-                joined = (decision as FoundingDecision.Join)?.Cluster;
-                identity = IdentityOf(decision, identity, options);
-            }
-
-            var (wal, contents) = await LogStart.OpenAsync(world, manifests.Newest!, identity, (ulong)options.CatchUpEntries);
             if (contents?.Repair is { } repair)
             {
                 logger.LogRepaired(repair.Path, repair.Offset, repair.Bytes, repair.Reason, repair.Copy);
@@ -130,7 +138,7 @@ internal static class NodeStart
                 await manifests.WriteAsync(manifests.Newest with { Identity = identity, MemberState = memory.Encode() });
             }
 
-            var (revisions, state, checkpointRevision) = OpenState(world, manifests.Newest!, options);
+            ((wal, contents), var (revisions, state, checkpointRevision)) = await OpenStateAsync(options, world, manifests, memory, (wal, contents), cancelled);
             var log = LogStart.Fill(manifests.Newest!, contents);
             logger.Started(identity.MemberId, identity.ClusterId, state.Applied.Index, (int)(log.LastIndex - state.Applied.Index));
             ReportContradictions(logger, isKnown ? options : null, identity, state);
@@ -189,6 +197,47 @@ internal static class NodeStart
         return await ManifestStore.OpenAsync(world.Disk, DataDirectory.Store);
     }
 
+    /// <summary>Opens the log. If it lost what this member may have promised, the member becomes a new one; if it is alone, what is sound is kept.</summary>
+    /// <returns>Null if the directory is to be opened again.</returns>
+    private static async Task<(WriteAheadLog Wal, WalContents? Contents)?> TryOpenLogAsync(
+        NodeOptions options,
+        NodeWorld world,
+        ManifestStore manifests,
+        ManifestIdentity identity,
+        MemberMemory memory,
+        ProcessIdentity process,
+        CancellationToken cancelled)
+    {
+        try
+        {
+            return await LogStart.OpenAsync(world, manifests.Newest!, identity, (ulong)options.CatchUpEntries); // A start has written one.
+        }
+        catch (CorruptionException damage)
+        {
+            var known = StoredState.MembersOf(manifests.Newest!).Members;
+            var members = known.IsEmpty ? [.. memory.Founding?.Members.Select(FoundingRecords.Read) ?? []] : known;
+            if (members is [var only] && only.Id == identity.MemberId && LogSalvage.IsPossible(world.Disk))
+            {
+                await LogSalvage.RunAsync(world, manifests, memory, damage);
+                return null;
+            }
+
+            // If nothing that is left says who the others are, the flags do.
+            members = members.IsEmpty ? FoundingRecords.Listed(options) : members;
+            if (world.Calls is null || members.Length < 2)
+            {
+                throw;
+            }
+
+            memory.LastMembers = [.. members.Where(member => !member.PeerUrls.SequenceEqual(options.PeerUrls)).Select(FoundingRecords.Write)];
+            await new Readmission(options, world, identity, process, memory).WaitForLeaderAsync(damage.Message, cancelled);
+            await Quarantine.DecideAsync(world.Disk, manifests, memory, "log", world.Time.GetUtcNow());
+            await Quarantine.FinishAsync(world.Disk, memory, identity.MemberId);
+            world.LoggerFactory.CreateLogger("cairn.server").Quarantined(identity.MemberId, memory.Quarantine);
+            return null;
+        }
+    }
+
     private static async Task<IDisposable> LockAsync(IDisk disk)
     {
         if (!disk.DirectoryExists(DataDirectory.Member))
@@ -217,6 +266,12 @@ internal static class NodeStart
         var identity = newest.Identity with { StartCounter = newest.Identity.StartCounter + step };
         identity = identity.MemberId == 0 ? identity with { Token = options.ClusterToken } : identity;
         await manifests.WriteAsync(newest with { Identity = identity });
+        if (manifests.Damage.Count > 0)
+        {
+            // Should this one be damaged too, the one before it must not know fewer starts again.
+            await manifests.WriteAsync(newest with { Identity = identity });
+        }
+
         Quarantine.ForgetNote(world.Disk);
         if (etcd is not null)
         {
@@ -232,8 +287,21 @@ internal static class NodeStart
             return identity;
         }
 
-        var left = WriteAheadLog.Inspect(disk, DataDirectory.Wal).Metadata;
+        var left = ReadMetadata(disk);
         return identity with { MemberId = left.MemberId, ClusterId = left.ClusterId };
+    }
+
+    /// <summary>Reads whose log it is; the head of one segment is enough to know that of a damaged one.</summary>
+    private static WalMetadata ReadMetadata(IDisk disk)
+    {
+        try
+        {
+            return WriteAheadLog.Inspect(disk, DataDirectory.Wal).Metadata;
+        }
+        catch (CorruptionException) when (WriteAheadLog.ReadSound(disk, DataDirectory.Wal, ulong.MaxValue).Metadata is { } metadata)
+        {
+            return metadata;
+        }
     }
 
     private static ManifestIdentity IdentityOf(FoundingDecision decision, ManifestIdentity identity, NodeOptions options) => decision switch
@@ -248,12 +316,64 @@ internal static class NodeStart
         _ => throw Invariant.Unreachable($"{decision} is no end of founding"),
     };
 
-    private static (RevisionLog Revisions, StateMachine State, long CheckpointRevision) OpenState(
-        NodeWorld world, ManifestContents manifest, NodeOptions options)
+    /// <summary>Finds out who this directory is: its manifest knows, or its log; or it has no cluster yet, and is found one.</summary>
+    private static async Task<(ManifestIdentity Identity, FoundCluster? Joined)> IdentifyAsync(
+        NodeOptions options,
+        NodeWorld world,
+        ManifestStore manifests,
+        ManifestIdentity identity,
+        MemberMemory memory,
+        ProcessIdentity process,
+        CancellationToken cancelled)
     {
-        var stored = StoredState.Open(world.Disk, DataDirectory.Store, manifest, world.RevisionLogOptions, StateOptionsOf(options));
-        return (stored.Log, stored.State, stored.CheckpointRevision);
+        identity = identity.MemberId == 0 ? IdentifyByLog(world.Disk, identity) : identity;
+        if (identity.MemberId != 0)
+        {
+            return (identity, null);
+        }
+
+        var decision = await new Founder(options, world, manifests, process, memory).RunAsync(cancelled);
+        return (IdentityOf(decision, identity, options), (decision as FoundingDecision.Join)?.Cluster);
     }
+
+    /// <summary>Opens the state; if it is of no use, that of another member, and the log anew.</summary>
+    private static async Task<((WriteAheadLog Wal, WalContents? Contents) Log, StoredState Stored)> OpenStateAsync(
+        NodeOptions options, NodeWorld world, ManifestStore manifests, MemberMemory memory, (WriteAheadLog Wal, WalContents? Contents) log, CancellationToken cancelled)
+    {
+        if (TryOpenState(world, manifests.Newest!, options, memory, out var damage) is { } stored) // A start has written one.
+        {
+            return (log, stored);
+        }
+
+        await using (log.Wal)
+        {
+            var refetch = new StoreRefetch(world, manifests, memory, StateOptionsOf(options));
+            await (refetch.IsPossible ? refetch.RunAsync(damage.Message, log.Wal, log.Contents, cancelled) : throw damage);
+        }
+
+        var opened = await LogStart.OpenAsync(world, manifests.Newest!, manifests.Newest!.Identity, (ulong)options.CatchUpEntries);
+        return (opened, OpenState(world, manifests.Newest!, options));
+    }
+
+    /// <summary>Opens the state, unless it is damaged, or was found to differ from those of most others.</summary>
+    /// <returns>Null if it is of no use; then the damage says why.</returns>
+    private static StoredState? TryOpenState(
+        NodeWorld world, ManifestContents manifest, NodeOptions options, MemberMemory memory, out CorruptionException damage)
+    {
+        damage = new CorruptionException(DataDirectory.Store, 0, memory.StoreDamage);
+        try
+        {
+            return memory.StoreDamage.Length == 0 ? OpenState(world, manifest, options) : null;
+        }
+        catch (CorruptionException found)
+        {
+            damage = found;
+            return null;
+        }
+    }
+
+    private static StoredState OpenState(NodeWorld world, ManifestContents manifest, NodeOptions options) =>
+        StoredState.Open(world.Disk, DataDirectory.Store, manifest, world.RevisionLogOptions, StateOptionsOf(options));
 
     private static StateOptions StateOptionsOf(NodeOptions options) => new()
     {

@@ -77,7 +77,8 @@ public sealed class StateMachine
     /// <param name="entry">Its index is the one after <see cref="Applied"/>.</param>
     /// <returns>What came of it.</returns>
     /// <exception cref="CorruptionException">
-    /// The entry is none that this version understands, or a row on disk is not what was written: this member must stop.
+    /// The entry is none that this version understands: this member must stop. Or a row on disk is not what was written: then nothing has changed, and the
+    /// entry may be applied again once the row is healed.
     /// </exception>
     public ApplyResult Apply(in CommittedEntry entry)
     {
@@ -105,8 +106,21 @@ public sealed class StateMachine
     /// <param name="budget">Keys to look at, or rows to hash; what a step may take is for the caller to know.</param>
     /// <returns>True if there is more to do.</returns>
     /// <exception cref="CorruptionException">A row on disk is not what was written.</exception>
-    /// <remarks>Never changes what any request is answered, so members may be at different points.</remarks>
-    public bool Sweep(int budget) => _parts.Sweep.Step(budget);
+    /// <remarks>Never changes what any request is answered, so members may be at different points. A hash that was computed on the way is shown at once.</remarks>
+    public bool Sweep(int budget)
+    {
+        var isMore = _parts.Sweep.Step(budget);
+        if (_parts.Sweep.Hashes != _view.CompactionHashes)
+        {
+            Invariant.Holds(_parts.Events.Count == 0);
+            _view = MakeView();
+        }
+
+        return isMore;
+    }
+
+    /// <summary>Gives up hashing the compaction under way, because a row of it is damaged; members that ask for the hash are told that there is none.</summary>
+    public void ForgoCompactionHash() => _parts.Sweep.ForgoHash();
 
     /// <summary>Says what a manifest must hold for this moment to be durable. Cheap but for many leases.</summary>
     /// <returns>The capture.</returns>

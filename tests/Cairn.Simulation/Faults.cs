@@ -197,12 +197,20 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
             return;
         }
 
-        var path = files[prng.Below(files.Count)];
-        var length = member.Disk.ReadAll(path).Length;
-        if (length > 0)
+        for (var i = 0; i < plan.FlipsAtOnce; i++)
         {
-            member.HasRot = true;
-            member.Disk.FlipBit(path, prng.Between(0, (8L * length) - 1));
+            var path = files[prng.Below(files.Count)];
+            var length = member.Disk.ReadAll(path).Length;
+            if (length > 0)
+            {
+                member.HasRot = true;
+                member.Disk.FlipBit(path, prng.Between(0, (8L * length) - 1));
+                fleet.FlipCount++;
+            }
+        }
+
+        if (member.HasRot)
+        {
             await CutPowerAsync();
         }
     }

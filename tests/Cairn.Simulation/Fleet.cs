@@ -42,6 +42,9 @@ internal sealed class Fleet
     /// <summary>Faults so far.</summary>
     public int FaultCount => _faults.Sum(faults => faults.Count);
 
+    /// <summary>Bits that flipped so far.</summary>
+    public int FlipCount { get; set; }
+
     /// <summary>Whether the last fault is over.</summary>
     public bool IsCalm => _faults.TrueForAll(faults => faults.HasStopped);
 

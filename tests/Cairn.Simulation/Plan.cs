@@ -25,6 +25,14 @@ internal sealed class Plan
         CutsLinks = Chance(2, 3);
         Faults = [.. Enum.GetValues<FaultKind>().Where(_ => Chance(1, 2))];
         ClockSkewPercentMax = Pick(0, 1, ClockSkew.PercentMax);
+        if (options.Rots)
+        {
+            Members = options.Members ?? Pick(3, 3, 5);
+            ChangesMembers = false;
+            Faults = [FaultKind.Rot, FaultKind.Rot, FaultKind.Kill, FaultKind.Restart];
+            FaultPauseMilliseconds = 2000 * Members;
+            FlipsAtOnce = 20;
+        }
     }
 
     /// <summary>A bug to be found.</summary>
@@ -56,6 +64,9 @@ internal sealed class Plan
 
     /// <summary>What happens to members.</summary>
     public IReadOnlyList<FaultKind> Faults { get; }
+
+    /// <summary>Bits that flip at a time, each in a file of its own.</summary>
+    public int FlipsAtOnce { get; } = 1;
 
     /// <summary>How wrong clocks are.</summary>
     public int ClockSkewPercentMax { get; }

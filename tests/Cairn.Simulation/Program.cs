@@ -4,7 +4,8 @@ namespace Cairn.Simulation;
 
 /// <summary>
 /// Runs seeds: "--seed 42" with the members' log lines, "--seeds 1..1000" until one fails, each with "--members 3" or
-/// a size that the seed decides; "--all" goes on after a failure. "--plant StaleRead" tells how many seeds it takes to find a planted bug. Without any, runs the tests.</summary>
+/// a size that the seed decides; "--all" goes on after a failure. "--plant StaleRead" tells how many seeds it takes to find a planted bug. "--flips 10000" runs seeds in which bits
+/// flip, until so many have. Without any, runs the tests.</summary>
 internal static class Program
 {
     // Far more than any planted bug takes.
@@ -17,6 +18,11 @@ internal static class Program
             return Find(Enum.Parse<Plant>(plant, ignoreCase: true), Members(args));
         }
 
+        if (Value(args, "--flips") is { } flips)
+        {
+            return RunFlips((int)Number(flips));
+        }
+
         if (Value(args, "--seeds") is { } range)
         {
             var ends = range.Split("..");
@@ -25,7 +31,7 @@ internal static class Program
 
         if (Value(args, "--seed") is { } seed)
         {
-            return Report(Simulation.Run(new SimulationOptions { Seed = Number(seed), Members = Members(args), Log = args.Contains("--log") ? Console.Out : null })) ? 0 : 1;
+            return Report(Simulation.Run(new SimulationOptions { Seed = Number(seed), Members = Members(args), Rots = args.Contains("--rots"), Log = args.Contains("--log") ? Console.Out : null })) ? 0 : 1;
         }
 
         return args.Contains("--server") || args.Contains("--internal-msbuild-node")
@@ -52,6 +58,21 @@ internal static class Program
         return failed == 0 ? 0 : 1;
     }
 
+    /// <summary>Runs seeds until enough bits have flipped.</summary>
+    private static int RunFlips(int count)
+    {
+        var (done, failed) = (0, 0);
+        for (ulong seed = 1; done < count; seed++)
+        {
+            var result = Simulation.Run(new SimulationOptions { Seed = seed, Rots = true });
+            done += result.Flips;
+            failed += Report(result) ? 0 : 1;
+        }
+
+        Console.WriteLine($"{done} bits flipped, {failed} runs failed");
+        return failed == 0 ? 0 : 1;
+    }
+
     /// <summary>Runs seeds until one finds a planted bug.</summary>
     private static int Find(Plant plant, int? members)
     {
@@ -75,7 +96,7 @@ internal static class Program
         if (result.Failure is not null)
         {
             Console.WriteLine($"  {result.Failure}");
-            Console.WriteLine($"  replay: dotnet run --project tests/Cairn.Simulation -- --seed {result.Seed} --members {result.Members} --log");
+            Console.WriteLine($"  replay: dotnet run --project tests/Cairn.Simulation -- --seed {result.Seed} --members {result.Members} {(result.Flips > 1 ? "--rots " : "")}--log");
         }
 
         return result.Failure is null;

@@ -23,6 +23,17 @@ public sealed class SeedTests
         }
     }
 
+    [Fact]
+    public void Bits_that_flip_in_files_are_never_served_and_are_healed()
+    {
+        for (ulong seed = 1; seed <= 10; seed++)
+        {
+            var result = Simulation.Run(new SimulationOptions { Seed = seed, Rots = true });
+
+            Assert.True(result.Failure is null, $"seed {seed}: {result.Failure}");
+        }
+    }
+
     [Theory]
     [InlineData(nameof(Plant.VoteTwice))]
     [InlineData(nameof(Plant.AckBeforeSync))]

@@ -169,6 +169,13 @@ internal sealed class SimulatedMember
         {
             // Taken in, perhaps again, under an id of its own.
             IsRemoved = HasDeparted = false;
+            if (HasRot)
+            {
+                // Its log was damaged, so that it had to become another one.
+                _record.Wiped(MemberId);
+                _isWiped = true;
+                HasRot = false;
+            }
         }
 
         MemberId = node.MemberId;
@@ -188,7 +195,8 @@ internal sealed class SimulatedMember
     {
         switch (failure)
         {
-            case CorruptionException when HasRot:
+            case CorruptionException damage when HasRot && damage.Path.Contains("MANIFEST", StringComparison.Ordinal):
+                // Nothing is left that says who this is.
                 IsLost = true;
                 return true;
             case IOException:
@@ -218,27 +226,46 @@ internal sealed class SimulatedMember
         }
     }
 
+    /// <summary>Opens the directory and serves.</summary>
+    /// <returns>Why the node ended; null if it was asked to.</returns>
+    private async Task<Exception?> ServeAsync(Machine machine)
+    {
+        Node = await Node.StartAsync(_options, new NodeWorld
+        {
+            Disk = Disk,
+            Time = machine.Time,
+            Seed = _prng.NextUInt64(),
+            LoggerFactory = _logs,
+            Transport = _network.Connect(this, machine),
+            Calls = _network.ConnectCalls(this, machine),
+            Reception = Reception,
+            WalOptions = _walOptions,
+            RevisionLogOptions = _revisionLogOptions,
+            TransferChunkBytes = 2000,
+        });
+        return await Node.Stopped;
+    }
+
     private async Task LiveAsync(Machine machine)
     {
         try
         {
-            var node = await Node.StartAsync(_options, new NodeWorld
+            while (await ServeAsync(machine) is { } failure)
             {
-                Disk = Disk,
-                Time = machine.Time,
-                Seed = _prng.NextUInt64(),
-                LoggerFactory = _logs,
-                Transport = _network.Connect(this, machine),
-                Calls = _network.ConnectCalls(this, machine),
-                Reception = Reception,
-                WalOptions = _walOptions,
-                RevisionLogOptions = _revisionLogOptions,
-                TransferChunkBytes = 2000,
-            });
-            Node = node;
-            if (await node.Stopped is { } failure && !IsExcused(failure))
-            {
-                _world.Fail($"{machine.Name} gave up: {failure}");
+                Node = null;
+                if (failure is not StoreSetAsideException)
+                {
+                    if (!IsExcused(failure))
+                    {
+                        _world.Fail($"{machine.Name} gave up: {failure}");
+                    }
+
+                    break;
+                }
+
+                // The process opens the directory again.
+                Reception = new Reception();
+                _isOpen = false;
             }
 
             Node = null;

@@ -42,7 +42,7 @@ internal sealed class Simulation
         var summary = $"{simulation._world.Steps} steps, {simulation._workload.Answered} answers, "
             + $"{simulation._fleet.FaultCount} faults, {simulation._fleet.All.Sum(member => member.Lives)} lives, "
             + $"revision {simulation._workload.Witness.Next - 1}";
-        return new SimulationResult(options.Seed, simulation._plan.Members, simulation._world.Failure, simulation._world.Trace, summary);
+        return new SimulationResult(options.Seed, simulation._plan.Members, simulation._world.Failure, simulation._world.Trace, simulation._fleet.FlipCount, summary);
     }
 
     private void Run()

@@ -11,6 +11,9 @@ internal sealed record SimulationOptions
     /// <summary>A bug to be found.</summary>
     public Plant Plant { get; init; }
 
+    /// <summary>Whether the run is about rot: many bits flip, and little else goes wrong.</summary>
+    public bool Rots { get; init; }
+
     /// <summary>Where the log lines of the members go; null for nowhere.</summary>
     public TextWriter? Log { get; init; }
 }
@@ -20,5 +23,6 @@ internal sealed record SimulationOptions
 /// <param name="Members">Size of its cluster.</param>
 /// <param name="Failure">What was not as it must be; null if nothing.</param>
 /// <param name="Trace">Digest of everything that happened: equal seeds give equal ones.</param>
+/// <param name="Flips">Bits that flipped.</param>
 /// <param name="Summary">Counts, for people.</param>
-internal sealed record SimulationResult(ulong Seed, int Members, string? Failure, ulong Trace, string Summary);
+internal sealed record SimulationResult(ulong Seed, int Members, string? Failure, ulong Trace, int Flips, string Summary);

@@ -129,6 +129,9 @@ internal static class ProcessOptionsReader
             HealRecover = Enum.Parse<RecoverMode>(values.Text("heal-recover"), ignoreCase: true),
             HealRecoverAfter = values.Duration("heal-recover-after"),
             EvictAfter = values.Duration("evict-after"),
+            ChecksHashAtStart = values.Switch("experimental-initial-corrupt-check") || values.Words("feature-gates").Contains("InitialCorruptCheck=true"),
+            HashCheckInterval = values.Duration("corrupt-check-time"),
+            CompactionHashCheckInterval = values.Duration("compact-hash-check-time"),
             StrictReconfigCheck = values.Switch("strict-reconfig-check"),
             LearnersMax = (int)Math.Min(values.Number("max-learners"), int.MaxValue),
             Auth = new AuthOptions

@@ -105,11 +105,11 @@ internal static class ServerFlags
     public static readonly FlagGroup Features = new("Features:",
     [
         new("corrupt-check-time", FlagKind.Duration, "0s",
-            "Interval of comparing hashes between members.")
-        { Effect = FlagEffect.NotNeeded, WasExperimental = true },
+            "Interval of comparing hashes of all that is stored between members, which reads all of it; 0 is off.")
+        { WasExperimental = true },
         new("compact-hash-check-time", FlagKind.Duration, "1m0s",
-            "Interval of comparing hashes of compactions.")
-        { Effect = FlagEffect.NotNeeded, WasExperimental = true },
+            "Interval of comparing the hashes that members keep of compactions.")
+        { WasExperimental = true },
         new("compaction-batch-limit", FlagKind.Integer, "1000",
             "Most revisions dropped in one step of a compaction.")
         { Effect = FlagEffect.NotNeeded, WasExperimental = true },
@@ -126,7 +126,7 @@ internal static class ServerFlags
         { WasExperimental = true },
         new("experimental-initial-corrupt-check", FlagKind.Switch, "false",
             "Compare hashes with peers before serving.")
-        { Effect = FlagEffect.NotNeeded, Hidden = true },
+        { Hidden = true },
         new("experimental-compact-hash-check-enabled", FlagKind.Switch, "false",
             "Compare hashes of compactions.")
         { Effect = FlagEffect.NotNeeded, Hidden = true },

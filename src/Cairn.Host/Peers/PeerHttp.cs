@@ -62,7 +62,7 @@ internal sealed class PeerHttp : IPeerCalls, IDisposable
 
     private HttpRequestMessage Make(string url, PeerCall call)
     {
-        var request = new HttpRequestMessage(call.Body is null && call.Parts is null ? HttpMethod.Get : HttpMethod.Post, PeerTarget.Of(url, call.Path));
+        var request = new HttpRequestMessage((call.Body is null && call.Parts is null) || call.IsGet ? HttpMethod.Get : HttpMethod.Post, PeerTarget.Of(url, call.Path));
         if (call.Parts is { } parts)
         {
             Introduce?.Invoke(request);
@@ -71,7 +71,7 @@ internal sealed class PeerHttp : IPeerCalls, IDisposable
         else if (call.Body is { } body)
         {
             request.Content = new ReadOnlyMemoryContent(body);
-            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/protobuf");
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue(call.IsGet ? "application/json" : "application/protobuf");
         }
 
         return request;

@@ -91,9 +91,15 @@ internal sealed class PeerPages(Node node, PeerLinks links, TimeProvider time, I
 
     private async ValueTask<PageAnswer> AskNodeAsync(WebExchange exchange)
     {
-        if (exchange.Method != "POST")
+        bool asksForHash = exchange.Path == "/members/hashkv";
+        if (exchange.Method != (asksForHash ? "GET" : "POST"))
         {
-            return PageAnswer.NotFound();
+            return asksForHash ? PageAnswer.OnlyGet() : PageAnswer.NotFound();
+        }
+
+        if (asksForHash && exchange.Header(PeerHeaders.Cluster) is { Length: > 0 } cluster && cluster != $"{node.ClusterId:x}")
+        {
+            return PageAnswer.Error(412, "cluster ID mismatch");
         }
 
         byte[]? body = await ReadBodyAsync(exchange);

@@ -16,7 +16,7 @@ internal sealed class DamageList(NodeRuntime node)
     private readonly Lock _lock = new();
     private readonly SortedDictionary<uint, string> _segments = [];
 
-    /// <summary>Notes damage. A file that is no segment is nothing that could be healed here: the node ends.</summary>
+    /// <summary>Notes damage. What is no record of a segment is not healed one by one: the member fetches its store again, or ends if there is nobody to fetch it from.</summary>
     /// <param name="damage">What a reader met.</param>
     public void Note(Exception damage)
     {
@@ -28,7 +28,7 @@ internal sealed class DamageList(NodeRuntime node)
         };
         if (!RevisionLog.TryIdentify(path, out var segment))
         {
-            node.Fail(damage);
+            GiveUp(damage);
             return;
         }
 
@@ -42,6 +42,18 @@ internal sealed class DamageList(NodeRuntime node)
         {
             node.Logger.DamageFound(damage.Message);
             node.Housekeeping.Wake();
+        }
+    }
+
+    private void GiveUp(Exception damage)
+    {
+        if (damage is CorruptionException && node.World.Calls is not null && node.View.Members.Members.Length > 1)
+        {
+            node.Hashes.Aside.Begin(damage.Message, []);
+        }
+        else
+        {
+            node.Fail(damage);
         }
     }
 

@@ -92,6 +92,23 @@ internal sealed class Readmission
         }
     }
 
+    /// <summary>Waits until the others have a leader, who can give this directory a place once it is empty: before that its data may be the only copy.</summary>
+    /// <param name="reason">Why it is to be emptied.</param>
+    /// <param name="cancelled">Ends the wait.</param>
+    /// <returns>Completes when the data is to be moved aside.</returns>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public async Task WaitForLeaderAsync(string reason, CancellationToken cancelled)
+    {
+        _world.Reception.Open((call, _) => new(Answer(call)));
+        while (await AskAsync(isWished: false, cancelled) is not { HasLeader: true })
+        {
+            Say($"{reason}; what this member promised may be lost, so it comes back as a new one, once the others have a leader");
+            await Task.Delay(Pause, _world.Time, cancelled);
+        }
+
+        _world.Reception.StopWaiting();
+    }
+
     private PeerAnswer Answer(PeerCall call) => call.Path == Founder.HandshakePath
         ? new PeerAnswer(200, new HandshakeAnswer { Speaker = _shown, Verdict = Verdict.Deferred, Reason = "this member has no place in its cluster" }.ToByteArray())
         : PeerAnswer.None;

@@ -9,6 +9,8 @@ using Cairn.Server.Reads;
 using Cairn.Server.Watch;
 using Cairn.State;
 using Cairn.State.Transfer;
+using Cairn.Storage;
+using Cairn.Storage.Revisions;
 
 namespace Cairn.Server.Loops;
 
@@ -19,10 +21,13 @@ internal sealed record ApplyLoopParts
     public required StateMachine State { get; init; }
 
     /// <summary>The segments; says when memory for rows runs out.</summary>
-    public required Storage.Revisions.RevisionLog RevisionLog { get; init; }
+    public required RevisionLog RevisionLog { get; init; }
 
     /// <summary>Called when rows should go to the segments soon.</summary>
     public required Action RoomWanted { get; init; }
+
+    /// <summary>Called when a row is not what was written, so that it is healed.</summary>
+    public required Action<CorruptionException> DamageMet { get; init; }
 
     /// <summary>What the rest of the node may know.</summary>
     public required NodeFacts Facts { get; init; }
@@ -200,7 +205,7 @@ internal sealed class ApplyLoop
                 foreach (var committed in _batch)
                 {
                     await WaitForRoomAsync();
-                    Apply(committed);
+                    await ApplyAsync(committed);
                 }
 
                 _batch.Clear();
@@ -211,7 +216,7 @@ internal sealed class ApplyLoop
                 return;
             }
 
-            if (_parts.State.Sweep(SweepKeysPerStep))
+            if (Sweep())
             {
                 // More to sweep: whatever came in meanwhile goes first.
                 await Task.Yield();
@@ -221,6 +226,20 @@ internal sealed class ApplyLoop
             Interlocked.Exchange(ref _swept, null)?.SetResult();
 
             await _wake.WaitAsync();
+        }
+    }
+
+    private bool Sweep()
+    {
+        try
+        {
+            return _parts.State.Sweep(SweepKeysPerStep);
+        }
+        catch (CorruptionException damage)
+        {
+            _parts.DamageMet(damage);
+            _parts.State.ForgoCompactionHash();
+            return true;
         }
     }
 
@@ -269,15 +288,61 @@ internal sealed class ApplyLoop
         return true;
     }
 
-    private void Apply(in Committed committed)
+    /// <summary>Applies a message. An entry that needs a damaged row waits until the row is healed: nobody else waits for it, and nothing is made up.</summary>
+    private async ValueTask ApplyAsync(Committed committed)
     {
         var message = committed.Message;
-        var entries = message.Entries.Span;
-        foreach (ref readonly var entry in entries)
+        for (var left = message.Entries; ;)
         {
-            ApplyOne(entry);
+            var count = ApplyUntilDamage(left.Span);
+            if (count > 0)
+            {
+                Show(left.Span[..count], committed.At);
+                left = left[count..];
+            }
+
+            if (left.IsEmpty)
+            {
+                break;
+            }
+
+            await _room.WaitAsync();
+            AnswerCalls();
+            if (Volatile.Read(ref _stopping))
+            {
+                return;
+            }
         }
 
+        _parts.Facts.HaltedBy = null;
+        Invariant.Holds(_parts.Raft.TryPost(RaftCompletion.OfApply(message)));
+        Applied?.Invoke(message.Entries.Span[^1].Index);
+    }
+
+    /// <summary>Applies entries up to the first that meets a damaged row, which changes nothing.</summary>
+    /// <returns>How many were applied.</returns>
+    private int ApplyUntilDamage(ReadOnlySpan<Entry> entries)
+    {
+        var count = 0;
+        try
+        {
+            foreach (ref readonly var entry in entries)
+            {
+                ApplyOne(entry);
+                count++;
+            }
+        }
+        catch (CorruptionException damage) when (RevisionLog.TryIdentify(damage.Path, out _))
+        {
+            _parts.Facts.HaltedBy = damage.Message;
+            _parts.DamageMet(damage);
+        }
+
+        return count;
+    }
+
+    private void Show(ReadOnlySpan<Entry> entries, long committedAt)
+    {
         _parts.State.Publish();
         var last = entries[^1];
         TellClock(entries);
@@ -285,10 +350,8 @@ internal sealed class ApplyLoop
         _parts.Gate.Open(last.Index);
         TellWatchers();
         TellOfRules();
-        TellProposers(new Requests.BatchTimes(entries[0].Index, committed.At, _parts.Slow.Now));
+        TellProposers(new Requests.BatchTimes(entries[0].Index, committedAt, _parts.Slow.Now));
         _results.Clear();
-        Invariant.Holds(_parts.Raft.TryPost(RaftCompletion.OfApply(message)));
-        Applied?.Invoke(last.Index);
     }
 
     private void ApplyOne(in Entry entry)

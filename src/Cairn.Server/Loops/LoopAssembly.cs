@@ -50,6 +50,7 @@ internal static class LoopAssembly
         Slow = node.Slow,
         MemberId = opened.MemberId,
         Options = node.Options,
+        DamageMet = damage => node.Disks.Damage.Note(damage),
         RoomWanted = () => node.Housekeeping.Wake(),
     });
 }

@@ -3,6 +3,7 @@ namespace Cairn.Server.Loops;
 /// <summary>What the raft loop and the apply loop let the rest of the node know. Each field has one writer; any thread reads.</summary>
 internal sealed class NodeFacts
 {
+    private string? _haltedBy;
     private long _writingSince;
     private long _unsyncedBytes;
     private ulong _leader;
@@ -101,5 +102,12 @@ internal sealed class NodeFacts
     {
         get => Volatile.Read(ref _writeFailure);
         set => Volatile.Write(ref _writeFailure, value);
+    }
+
+    /// <summary>The damage that keeps an entry from being applied; null while entries are applied. Written by the apply loop.</summary>
+    public string? HaltedBy
+    {
+        get => Volatile.Read(ref _haltedBy);
+        set => Volatile.Write(ref _haltedBy, value);
     }
 }

@@ -11,6 +11,7 @@ internal sealed class MemberMemory
     private volatile EpochPromise? _promise;
     private volatile EpochDecree? _decree;
     private volatile string _fenced = "";
+    private volatile string _logLoss = "";
     private volatile bool _isEvicted;
     private volatile bool _isRemoved;
 
@@ -25,6 +26,9 @@ internal sealed class MemberMemory
         Quarantine = state.Quarantine;
         Replaces = state.Replaces;
         LastMembers = [.. state.LastMembers];
+        StoreDamage = state.StoreDamage;
+        StoreSources = [.. state.StoreSources];
+        _logLoss = state.LogLoss;
         Marks = new MemberMarks(state.Marks.Select(mark => KeyValuePair.Create(mark.MemberId, new PeerMark
         {
             Process = new ProcessIdentity(mark.Incarnation, mark.StartCounter, mark.Nonce),
@@ -91,6 +95,19 @@ internal sealed class MemberMemory
     /// <summary>The other members as they were when this one was removed: whom its directory asks to be taken in again. Replaced as a whole.</summary>
     public ImmutableArray<KnownMember> LastMembers { get; set; }
 
+    /// <summary>Why the store must be fetched again from other members before anything of it is served; empty if it need not be. Set before the node stops.</summary>
+    public string StoreDamage { get; set; }
+
+    /// <summary>Peer URLs of those to fetch it from; empty for all other members.</summary>
+    public ImmutableArray<string> StoreSources { get; set; }
+
+    /// <summary>What the log lost that clients may have been told: nothing is written before the alarm says so. Empty if nothing, or once it does.</summary>
+    public string LogLoss
+    {
+        get => _logLoss;
+        set => _logLoss = value;
+    }
+
     /// <summary>Reads what <see cref="Encode"/> wrote.</summary>
     /// <param name="bytes">From a manifest, which has verified them; empty for a new directory.</param>
     /// <returns>The memory.</returns>
@@ -110,8 +127,11 @@ internal sealed class MemberMemory
             Replaces = Replaces,
             Promise = Promise,
             Decree = Decree,
+            StoreDamage = StoreDamage,
+            LogLoss = LogLoss,
         };
         state.LastMembers.AddRange(LastMembers);
+        state.StoreSources.AddRange(StoreSources);
         state.Marks.AddRange(Marks.All.Select(pair => new Protocol.Peers.PeerMark
         {
             MemberId = pair.Key,

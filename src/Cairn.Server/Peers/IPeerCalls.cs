@@ -18,6 +18,9 @@ public sealed record PeerCall(string Path, ReadOnlyMemory<byte>? Body = null)
 {
     /// <summary>What is sent along piece by piece, to a member that may be none of ours, and is told who asks; null for <see cref="Body"/>.</summary>
     public IAsyncEnumerable<ReadOnlyMemory<byte>>? Parts { get; init; }
+
+    /// <summary>Whether it is asked by GET although something is sent along: JSON, as etcd asks for hashes.</summary>
+    public bool IsGet { get; init; }
 }
 
 /// <summary>An answer of another member.</summary>

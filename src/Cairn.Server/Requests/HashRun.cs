@@ -14,6 +14,7 @@ internal static class HashRun
     /// <param name="revision">Revision of the hash; 0 or less is now.</param>
     /// <param name="cancelled">Ends it.</param>
     /// <returns>The answer.</returns>
+    /// <exception cref="Storage.CorruptionException">A row on disk is not what was written; it was noted.</exception>
     public static async ValueTask<Answer<HashKVResponse>> RunAsync(NodeRuntime node, long revision, CancellationToken cancelled)
     {
         var view = node.View;
@@ -23,14 +24,22 @@ internal static class HashRun
             return error.ToNodeError();
         }
 
-        while (cursor!.Step(RowsPerStep))
+        try
         {
-            if (cancelled.IsCancellationRequested)
+            while (cursor!.Step(RowsPerStep)) // There is one unless there is an error.
             {
-                return NodeError.Canceled;
-            }
+                if (cancelled.IsCancellationRequested)
+                {
+                    return NodeError.Canceled;
+                }
 
-            await Task.Yield();
+                await Task.Yield();
+            }
+        }
+        catch (Storage.CorruptionException damage)
+        {
+            node.Disks.Damage.Note(damage);
+            throw;
         }
 
         var result = cursor.Result;

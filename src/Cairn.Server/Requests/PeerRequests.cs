@@ -5,6 +5,7 @@ using Cairn.Protocol.Healing;
 using Cairn.Protocol.Leases;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Founding;
+using Cairn.Server.Healing;
 using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 using Cairn.Server.Transfer;
@@ -62,6 +63,10 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                     return new PeerAnswer(200, node.Housekeeping.Compaction.Needs.Describe().ToByteArray());
                 case Disks.DamageList.Path:
                     return new PeerAnswer(200, node.Disks.Damage.Answer(RecordRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span)).ToByteArray());
+                case HashQuestions.Path:
+                    return await node.Hashes.Questions.AnswerAsync(call, cancelled);
+                case HashCheck.DiffersPath:
+                    return node.Hashes.HearDifference(call);
                 case LeasePath:
                     var question = LeaseInternalRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span);
                     return await DescribeLeaseAsync(question.LeaseTimeToLiveRequest ?? new LeaseTimeToLiveRequest(), context);
@@ -161,7 +166,16 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
         }
 
         var hash = System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(node.Token));
-        return Rejoined(await node.Healer.HearAsync(request, isOfThisCluster: speaker.TokenHash.Span.SequenceEqual(hash)));
+        var heard = await node.Healer.HearAsync(request, isOfThisCluster: speaker.TokenHash.Span.SequenceEqual(hash));
+        heard.HasLeader = speaker.Standing == Standing.Evicted && await LeadsAsync();
+        return Rejoined(heard);
+    }
+
+    /// <summary>Whether a quorum still follows this member.</summary>
+    private async ValueTask<bool> LeadsAsync()
+    {
+        using var limit = new CancellationTokenSource(node.Options.ElectionTimeout, node.Time);
+        return await node.Confirmation.ReadAsync(new RequestContext(limit.Token)) == NodeError.None;
     }
 
     private async ValueTask<PeerAnswer> EvictAsync(PeerCall call, EvictMember request, RequestContext context)

@@ -58,7 +58,7 @@ internal sealed class BackendDownload(NodeRuntime node, ReadView view)
     }
 
     /// <summary>Drops what was received.</summary>
-    public void Abandon() => ReceivedState.DropRows(node, _begun);
+    public void Abandon() => ReceivedState.DropRows(node.World, _begun);
 
     private static async Task SaveAsync(Stream image, IDiskFile file, CancellationToken cancelled)
     {
@@ -89,7 +89,7 @@ internal sealed class BackendDownload(NodeRuntime node, ReadView view)
         var replay = new MembershipReplay(node.Options.LearnersMax);
         replay.Begin("snapshot", snapshot);
         state = state.Reconciled(replay.Members).At(new AppliedPosition(snapshot.Index, snapshot.Term)).Keeping(view);
-        using var rows = await ReceivedState.BeginRowsAsync(node, state.RowBytes, state.Rows);
+        using var rows = await ReceivedState.BeginRowsAsync(node.World, ReceivedState.NumbersOf(node), state.RowBytes, state.Rows);
         try
         {
             var ends = await BackendRows.WriteAsync(SchemaReader.OpenRows(DataDirectory.ReceivedBackend, backend), rows, cancelled);

@@ -5,10 +5,12 @@ using Google.Protobuf;
 namespace Cairn.Server.Transfer;
 
 /// <summary>Asks a sender for chunks, again and again where none comes. One user.</summary>
-/// <param name="node">The node.</param>
+/// <param name="world">What the member touches.</param>
+/// <param name="clusterId">The cluster.</param>
+/// <param name="memberId">This member.</param>
 /// <param name="urls">Where the sender is.</param>
 /// <param name="stopping">Ends everything.</param>
-internal sealed class PullCaller(NodeRuntime node, IReadOnlyList<string> urls, CancellationToken stopping)
+internal sealed class PullCaller(NodeWorld world, ulong clusterId, ulong memberId, IReadOnlyList<string> urls, CancellationToken stopping)
 {
     private int _at;
 
@@ -32,7 +34,7 @@ internal sealed class PullCaller(NodeRuntime node, IReadOnlyList<string> urls, C
                 throw new TransferException(answer.Status == 0 ? "the sender is not reached" : $"the sender refused: {answer.Status} {answer.Text}");
             }
 
-            await Task.Delay(TransferLimits.RetryPause, node.Time, stopping);
+            await Task.Delay(TransferLimits.RetryPause, world.Time, stopping);
         }
     }
 
@@ -45,15 +47,15 @@ internal sealed class PullCaller(NodeRuntime node, IReadOnlyList<string> urls, C
 
     private async ValueTask<PeerAnswer> AskOnceAsync(StatePull pull)
     {
-        if (urls.Count == 0 || node.World.Calls is not { } calls)
+        if (urls.Count == 0 || world.Calls is not { } calls)
         {
             return PeerAnswer.None;
         }
 
-        pull.ClusterId = node.Headers.ClusterId;
-        pull.MemberId = node.Headers.MemberId;
+        pull.ClusterId = clusterId;
+        pull.MemberId = memberId;
         pull.Format = TransferLimits.Format;
-        using var limit = new CancellationTokenSource(TransferLimits.AnswerWithin, node.Time);
+        using var limit = new CancellationTokenSource(TransferLimits.AnswerWithin, world.Time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping);
         var answer = await calls.AskAsync(urls[_at % urls.Count], new PeerCall(StateTransfer.PullPath, pull.ToByteArray()), both.Token);
         _at += answer.Status == 0 ? 1 : 0;

@@ -11,9 +11,10 @@ namespace Cairn.Server.Transfer;
 
 /// <summary>Puts the chunks of one state together, in their order; its rows go to segments beside those of the node.</summary>
 /// <remarks>One user. Whatever a sender may send: what is not the state that its head describes is refused, and says why.</remarks>
-/// <param name="node">The node.</param>
-/// <param name="view">What the node had when it began.</param>
-internal sealed class StateDownload(NodeRuntime node, ReadView view)
+/// <param name="world">What the member touches.</param>
+/// <param name="view">What the member had when it began; null if it has nothing that counts.</param>
+/// <param name="reserveIds">Sets numbers of segments aside, given how many; returns the first.</param>
+internal sealed class StateDownload(NodeWorld world, ReadView? view, Func<uint, Task<uint>> reserveIds)
 {
     private readonly ArrayBufferWriter<byte> _smallState = new();
     private readonly List<Revision> _kept = [];
@@ -94,7 +95,7 @@ internal sealed class StateDownload(NodeRuntime node, ReadView view)
         var ends = _ends ?? _rows?.Capture() ?? RevisionLogEnds.Empty;
         _rows?.Dispose();
         _rows = null;
-        ReceivedState.DropRows(node, ends);
+        ReceivedState.DropRows(world, ends);
     }
 
     private RevisionLog Rows => _rows ?? throw Invariant.Unreachable("no head was taken");
@@ -133,16 +134,21 @@ internal sealed class StateDownload(NodeRuntime node, ReadView view)
             throw new TransferException($"chunk {Next} has a head that makes no sense there");
         }
 
-        if (head.BaseRevision > view.Revision || head.Revision < view.Revision || head.Index <= view.Applied.Index || (head.IsWhole && head.HasKept))
+        if (!Fits(head))
         {
-            throw new TransferException($"a state of index {head.Index}, revision {head.Revision}, on {head.BaseRevision} does not fit index {view.Applied.Index}, revision {view.Revision}");
+            throw new TransferException(
+                $"a state of index {head.Index}, revision {head.Revision}, on {head.BaseRevision} does not fit index {view?.Applied.Index ?? 0}, revision {view?.Revision ?? 0}");
         }
 
-        _rows = await ReceivedState.BeginRowsAsync(node, head.RowBytes, head.RowCount);
+        _rows = await ReceivedState.BeginRowsAsync(world, reserveIds, head.RowBytes, head.RowCount);
         _last = new Revision(head.BaseRevision, int.MaxValue);
         _metadata = new SnapshotMetadata(configuration, head.Index, head.Term);
         Head = head;
     }
+
+    private bool Fits(StateHead head) => view is null
+        ? head is { BaseRevision: 0, HasKept: false }
+        : head.BaseRevision <= view.Revision && head.Revision >= view.Revision && head.Index > view.Applied.Index && !(head.IsWhole && head.HasKept);
 
     private void TakeKept(Google.Protobuf.Collections.RepeatedField<ulong> numbers)
     {
@@ -188,7 +194,7 @@ internal sealed class StateDownload(NodeRuntime node, ReadView view)
             throw new TransferException("the small state is not that of the head");
         }
 
-        if (Head.HasKept && !StateDelta.IsIn(view, _kept))
+        if (Head.HasKept && !StateDelta.IsIn(view!, _kept)) // Who has nothing takes no head that keeps something.
         {
             throw new OtherHistoryException();
         }

@@ -180,8 +180,8 @@ internal sealed class StateReceiver(NodeRuntime node, CancellationToken stopping
         // After a start what is known to be committed is still being applied: it need not be sent.
         await Loops.Patience.WaitAsync(node.Gate.WaitAsync(node.Facts.Committed), TransferLimits.ApplyWithin, node.Time, stopping);
         var view = node.View;
-        var download = new StateDownload(node, view);
-        var caller = new PullCaller(node, urls, stopping);
+        var download = new StateDownload(node.World, view, ReceivedState.NumbersOf(node));
+        var caller = new PullCaller(node.World, node.Headers.ClusterId, node.Headers.MemberId, urls, stopping);
         string? failure = null;
         try
         {

@@ -38,19 +38,20 @@ internal sealed class StateSender(NodeRuntime node)
 
     /// <summary>Answers a receiver.</summary>
     /// <param name="pull">What it wants.</param>
+    /// <param name="stopping">Ends everything.</param>
     /// <param name="cancelled">It does not wait any longer.</param>
     /// <returns>A chunk, or why there is none.</returns>
-    public async ValueTask<PeerAnswer> AnswerAsync(StatePull pull, CancellationToken cancelled)
+    public async ValueTask<PeerAnswer> AnswerAsync(StatePull pull, CancellationToken stopping, CancellationToken cancelled)
     {
         if (pull.Format != TransferLimits.Format)
         {
             return PeerAnswer.Refuse(412, $"format {pull.Format} of chunks is not known here");
         }
 
-        var feeding = Find(pull.MemberId);
+        var feeding = Find(pull.MemberId) ?? (pull.IsWished ? Admit(pull.MemberId, stopping) : null);
         if (feeding is null)
         {
-            return PeerAnswer.Refuse(404, "no state was offered to this member, or it was given up");
+            return PeerAnswer.Refuse(pull.IsWished ? 503 : 404, "no state was offered to this member, or it was given up");
         }
 
         if (Interlocked.Exchange(ref feeding.IsBusy, 1) != 0)
@@ -86,6 +87,37 @@ internal sealed class StateSender(NodeRuntime node)
         }
     }
 
+    /// <summary>Lets a member begin to which nothing was offered: it lost its store, not its log, so that the leader knows of nothing.</summary>
+    /// <returns>Null if enough others are being fed.</returns>
+    private Feeding? Admit(ulong memberId, CancellationToken stopping)
+    {
+        Feeding? feeding;
+        lock (_lock)
+        {
+            if (!_feedings.TryGetValue(memberId, out feeding) && TryAdd(memberId) is { } added)
+            {
+                feeding = added;
+                added.Work = FeedAsync(memberId, added, static () => new(new PeerAnswer(200, default)), static () => Task.FromResult<string?>(null), stopping);
+                _ = node.Guard(added.Work);
+            }
+        }
+
+        return feeding;
+    }
+
+    private Feeding? TryAdd(ulong memberId)
+    {
+        if (_feedings.Count >= TransferLimits.SessionsMax)
+        {
+            return null;
+        }
+
+        var now = node.Time.GetTimestamp();
+        var feeding = new Feeding { Began = now, LastHeard = now };
+        _feedings.Add(memberId, feeding);
+        return feeding;
+    }
+
     /// <summary>Feeds a member; if it is being fed already, waits for the end of that.</summary>
     /// <returns>Why it has not what it needs; null if it has.</returns>
     private async Task<string?> FeedAsync(Message message, CancellationToken stopping)
@@ -95,36 +127,39 @@ internal sealed class StateSender(NodeRuntime node)
         {
             if (!_feedings.TryGetValue(message.To, out feeding))
             {
-                if (_feedings.Count >= TransferLimits.SessionsMax)
+                if ((feeding = TryAdd(message.To)) is null)
                 {
                     return "enough other members are being fed";
                 }
 
-                var now = node.Time.GetTimestamp();
-                feeding = new Feeding { Began = now, LastHeard = now };
-                _feedings.Add(message.To, feeding);
-                feeding.Work = FeedAsync(message, feeding, stopping);
+                feeding.Work = FeedAsync(
+                    message.To,
+                    feeding,
+                    () => MakeOfferAsync(message, stopping),
+                    () => new BackendUpload(node, _throttle).RunAsync(message, UrlsOf(message.To), stopping),
+                    stopping);
             }
         }
 
         return await feeding.Work;
     }
 
-    private async Task<string?> FeedAsync(Message message, Feeding feeding, CancellationToken stopping)
+    private async Task<string?> FeedAsync(
+        ulong memberId, Feeding feeding, Func<ValueTask<PeerAnswer>> offer, Func<Task<string?>> upload, CancellationToken stopping)
     {
         await Task.Yield();
-        var answer = await MakeOfferAsync(message, stopping);
+        var answer = await offer();
         var failure = answer.Status == 0 ? "it is not reached" : $"{answer.Status} {answer.Text}";
-        if (answer.Status == 200 || IsNoCairn(answer, message.To))
+        if (answer.Status == 200 || IsNoCairn(answer, memberId))
         {
-            node.Metrics.Sent.Begin(message.To);
-            failure = answer.Status == 200 ? await WaitAsync(feeding, stopping) : await new BackendUpload(node, _throttle).RunAsync(message, UrlsOf(message.To), stopping);
-            node.Metrics.Sent.End(message.To, failure is null, node.Time.GetElapsedTime(feeding.Began));
+            node.Metrics.Sent.Begin(memberId);
+            failure = answer.Status == 200 ? await WaitAsync(feeding, stopping) : await upload();
+            node.Metrics.Sent.End(memberId, failure is null, node.Time.GetElapsedTime(feeding.Began));
         }
 
         lock (_lock)
         {
-            _feedings.Remove(message.To);
+            _feedings.Remove(memberId);
         }
 
         return failure;

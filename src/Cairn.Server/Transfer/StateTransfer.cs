@@ -60,7 +60,7 @@ internal sealed class StateTransfer : IDisposable
         }
 
         var pull = StatePull.Parser.ParseFrom(body);
-        return Judge(pull.ClusterId) ?? await _sender.AnswerAsync(pull, cancelled);
+        return Judge(pull.ClusterId) ?? await _sender.AnswerAsync(pull, _stopped, cancelled);
     }
 
     /// <summary>Takes a state that a leader of etcd sends.</summary>

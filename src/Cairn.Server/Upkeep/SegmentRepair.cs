@@ -18,6 +18,7 @@ namespace Cairn.Server.Upkeep;
 internal sealed class SegmentRepair(NodeRuntime node)
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan RetrySoon = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(2);
 
     private readonly Dictionary<uint, long> _tried = [];
@@ -29,7 +30,9 @@ internal sealed class SegmentRepair(NodeRuntime node)
         var isChanged = false;
         foreach (var segment in node.Disks.Damage.List())
         {
-            if (!_tried.TryGetValue(segment, out var tried) || node.Time.GetElapsedTime(tried) >= RetryAfter)
+            // While an entry waits for a record, those who may have it are asked more often.
+            var pause = node.Facts.HaltedBy is null ? RetryAfter : RetrySoon;
+            if (!_tried.TryGetValue(segment, out var tried) || node.Time.GetElapsedTime(tried) >= pause)
             {
                 isChanged |= await HealAsync(segment, isFirst: tried == 0);
                 _tried[segment] = node.Time.GetTimestamp();
@@ -49,12 +52,15 @@ internal sealed class SegmentRepair(NodeRuntime node)
         });
         var rescued = new List<RescuedRecord>();
         var fetched = 0;
+        var isGone = false;
         foreach (var record in view.FindRecords(segment))
         {
             var payload = TryRead(view, record);
-            if (payload is null && (payload = await FetchAsync(record)) is not null)
+            if (payload is null)
             {
-                fetched++;
+                (payload, var isGoneEverywhere) = await FetchAsync(record);
+                fetched += payload is null ? 0 : 1;
+                isGone |= isGoneEverywhere;
             }
 
             if (payload is not null)
@@ -83,6 +89,16 @@ internal sealed class SegmentRepair(NodeRuntime node)
             node.Logger.SegmentHealed(segment, rescued.Count - fetched, fetched);
         }
 
+        if (isGone && node.Facts.HaltedBy is { } damage)
+        {
+            // The others have compacted it already: their state has all that comes of it.
+            node.Hashes.Aside.Begin($"{damage}; an entry needs it, and no other member has it any more", []);
+        }
+        else if (!isWhole && node.Facts.HaltedBy is not null && node.Facts.LeadingTerm != 0)
+        {
+            await new Membership.HandOver(node).ToBestAsync();
+        }
+
         return rescued.Count > 0 || isWhole;
     }
 
@@ -99,22 +115,31 @@ internal sealed class SegmentRepair(NodeRuntime node)
         }
     }
 
-    private async Task<byte[]?> FetchAsync(NeededRecord record)
+    /// <summary>Asks the other members for a record.</summary>
+    /// <returns>Its payload; without it, whether all others were heard and none has it.</returns>
+    private async Task<(byte[]? Payload, bool IsGone)> FetchAsync(NeededRecord record)
     {
         var request = new RecordRequest { Main = record.Revision.Main, Sub = record.Revision.Sub };
         var call = new PeerCall(Disks.DamageList.Path, request.ToByteArray());
-        foreach (var member in node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId))
+        var others = node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId).ToList();
+        var denied = 0;
+        foreach (var member in others)
         {
-            foreach (var url in member.PeerUrls)
+            RecordAnswer? answer = null;
+            for (var i = 0; answer is null && i < member.PeerUrls.Length; i++)
             {
-                if (await AskAsync(url, call) is { Found: true } answer && ReadView.IsPayloadOf(record, answer.Payload.Span))
-                {
-                    return answer.Payload.ToByteArray();
-                }
+                answer = await AskAsync(member.PeerUrls[i], call);
             }
+
+            if (answer is { Found: true } && ReadView.IsPayloadOf(record, answer.Payload.Span))
+            {
+                return (answer.Payload.ToByteArray(), false);
+            }
+
+            denied += answer is null ? 0 : 1;
         }
 
-        return null;
+        return (null, others.Count > 0 && denied == others.Count);
     }
 
     private async Task<RecordAnswer?> AskAsync(string url, PeerCall call)

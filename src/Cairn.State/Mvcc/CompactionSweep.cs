@@ -42,6 +42,9 @@ internal sealed class CompactionSweep(KeySpace keys)
         }
     }
 
+    /// <summary>Sweeps on without the hash.</summary>
+    public void ForgoHash() => _hash = null;
+
     /// <summary>Goes one step further.</summary>
     /// <returns>True if there is more to do.</returns>
     public bool Step(int budget)

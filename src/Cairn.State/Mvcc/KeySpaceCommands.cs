@@ -49,6 +49,8 @@ internal sealed class KeySpaceCommands(KeySpace keys, LeaseTable leases)
             return error;
         }
 
+        var hasChanged = false;
+        Rehearse(request, new Queue<bool>(path), ref hasChanged);
         response = Execute(request, path);
         Invariant.Holds(path.Count == 0);
         response.Header.Revision = keys.Commit();
@@ -72,6 +74,52 @@ internal sealed class KeySpaceCommands(KeySpace keys, LeaseTable leases)
         leases.Remove(lease);
         keys.Commit();
         return StoreError.None;
+    }
+
+    /// <summary>Reads what the transaction is going to read after its first change: a damaged row must be met before anything has changed.</summary>
+    /// <remarks>What the transaction itself writes is in memory. Deletions make a limited range reach further, so the limit does not count.</remarks>
+    private void Rehearse(TxnRequest request, Queue<bool> path, ref bool hasChanged)
+    {
+        foreach (var operation in path.Dequeue() ? request.Success : request.Failure)
+        {
+            switch (operation.RequestCase)
+            {
+                case RequestOp.RequestOneofCase.RequestRange when hasChanged && operation.RequestRange is { CountOnly: false } range:
+                    ReadRows(range.Key, range.RangeEnd, range.Revision);
+                    break;
+                case RequestOp.RequestOneofCase.RequestPut:
+                    if (hasChanged && operation.RequestPut is var put && (put.PrevKv || put.IgnoreLease || put.IgnoreValue))
+                    {
+                        ReadRows(put.Key, ByteString.Empty, 0);
+                    }
+
+                    hasChanged = true;
+                    break;
+                case RequestOp.RequestOneofCase.RequestDeleteRange:
+                    if (hasChanged && operation.RequestDeleteRange is { PrevKv: true } deletion)
+                    {
+                        ReadRows(deletion.Key, deletion.RangeEnd, 0);
+                    }
+
+                    hasChanged = true;
+                    break;
+                case RequestOp.RequestOneofCase.RequestTxn:
+                    Rehearse(operation.RequestTxn, path, ref hasChanged);
+                    break;
+                default:
+                    break;
+            }
+        }
+    }
+
+    private void ReadRows(ByteString key, ByteString end, long revision)
+    {
+        var error = RangeReader.Read(keys.View, new RangeRequest { Key = key, RangeEnd = end, Revision = revision }, out var result);
+        Invariant.Holds(error == StoreError.None, $"a checked range in a transaction failed: {error}");
+        for (var i = 0; i < result.RowCount; i++)
+        {
+            result.RowAt(i);
+        }
     }
 
     private TxnResponse Execute(TxnRequest request, Queue<bool> path)

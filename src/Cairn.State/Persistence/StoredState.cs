@@ -1,3 +1,4 @@
+using Cairn.State.Members;
 using Cairn.Storage;
 using Cairn.Storage.Checkpoints;
 using Cairn.Storage.Manifest;
@@ -28,16 +29,33 @@ public sealed record StoredState(RevisionLog Log, StateMachine State, long Check
             return new StoredState(log, StateMachine.Create(log, options), 0);
         }
 
-        var index = ReadCheckpoint(disk, directory, manifest.Checkpoint);
-        var state = StateMachine.Open(log, manifest.SmallState.Span, index, options);
-        Invariant.Holds(state.Applied == new AppliedPosition(manifest.AppliedIndex, manifest.AppliedTerm));
-        if (index is null && manifest.Checkpoint is { } checkpoint && !IsWhatManifestCounted(manifest, log))
+        try
         {
-            log.Dispose();
-            throw new CorruptionException($"{directory}/{checkpoint.Name}", 0, "without this index the rows do not say which keys are gone");
-        }
+            var index = ReadCheckpoint(disk, directory, manifest.Checkpoint);
+            var state = StateMachine.Open(log, manifest.SmallState.Span, index, options);
+            Invariant.Holds(state.Applied == new AppliedPosition(manifest.AppliedIndex, manifest.AppliedTerm));
+            if (index is null && manifest.Checkpoint is { } checkpoint && !IsWhatManifestCounted(manifest, log))
+            {
+                throw new CorruptionException($"{directory}/{checkpoint.Name}", 0, "without this index the rows do not say which keys are gone");
+            }
 
-        return new StoredState(log, state, index?.Revision ?? 0);
+            return new StoredState(log, state, index?.Revision ?? 0);
+        }
+        catch
+        {
+            // The caller gets no log to dispose.
+            log.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads who the members are, without opening the rest.</summary>
+    /// <param name="manifest">Which state.</param>
+    /// <returns>The members; none if the small state cannot be read.</returns>
+    public static MemberTable MembersOf(ManifestContents manifest)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        return SmallState.TryDecode(manifest.SmallState.Span, out var small) ? small.Members : MemberTable.Empty;
     }
 
     /// <summary>

@@ -107,6 +107,31 @@ public sealed class ManifestStore
         RemoveUnnamed();
     }
 
+    /// <summary>
+    /// Makes a state durable that takes the place of the one before, which is not to be gone back to: the old manifests, and all that only they name, move to
+    /// another directory. The state may be older; the log has the rest.
+    /// </summary>
+    /// <param name="contents">The state, as for <see cref="WriteAsync"/>.</param>
+    /// <param name="aside">Where the old one goes; exists.</param>
+    /// <returns>Completes when durable.</returns>
+    /// <exception cref="IOException">The disk failed; the new state may be durable already.</exception>
+    public async ValueTask ReplaceAsync(ManifestContents contents, string aside)
+    {
+        var old = NamedFiles();
+        Newest = null;
+        Previous = null;
+        _files.Clear();
+        await WriteAsync(contents);
+        old.ExceptWith(NamedFiles());
+        foreach (var name in old.Where(name => _disk.FileExists(PathOf(name))))
+        {
+            _disk.Rename(PathOf(name), $"{aside}/{name}");
+        }
+
+        await _disk.SyncDirectoryAsync(aside);
+        await _disk.SyncDirectoryAsync(_directory);
+    }
+
     private void AssertFollows(ManifestContents contents)
     {
         Invariant.Holds(contents.Identity.Incarnation != 0);

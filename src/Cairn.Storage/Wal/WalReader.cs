@@ -135,6 +135,33 @@ internal sealed class WalReader
         }
     }
 
+    /// <summary>Reads segments from one on, up to the first damage.</summary>
+    /// <param name="start">Place in <see cref="Names"/>.</param>
+    /// <param name="replay">Takes in what is sound.</param>
+    public void ReadSound(int start, WalReplay replay)
+    {
+        var path = "";
+        try
+        {
+            for (var i = start; i < Names.Count; i++)
+            {
+                path = PathOf(Names[i]);
+                Read(path);
+                End = SegmentEnd(path, i + 1 < Names.Count ? ReadSeed(PathOf(Names[i + 1])) : null);
+                replay.Take(path, _buffer.AsMemory(0, End.Offset));
+            }
+        }
+        catch (CorruptionException damage) when (damage.Path == path && replay.LastTaken != path)
+        {
+            // Each record is chained to those before it: up to the damage they are what was written.
+            replay.Take(path, _buffer.AsMemory(0, (int)damage.Offset));
+        }
+        catch (CorruptionException)
+        {
+            // The head of the next segment, or a gap: what was taken in before counts.
+        }
+    }
+
     /// <summary>Path of a segment.</summary>
     /// <param name="name">Its name.</param>
     /// <returns>The path.</returns>

@@ -49,6 +49,9 @@ internal sealed class WalReplay
     /// <summary>The last state.</summary>
     public HardState State { get; private set; }
 
+    /// <summary>The segment that was taken in last, or begun.</summary>
+    public string LastTaken { get; private set; } = "";
+
     /// <summary>Last index of the log: of an entry, or of a snapshot that replaced it.</summary>
     public ulong LastIndex { get; private set; }
 
@@ -58,6 +61,7 @@ internal sealed class WalReplay
     /// <exception cref="CorruptionException">Another log's metadata, or entries are missing.</exception>
     public void Take(string path, ReadOnlyMemory<byte> bytes)
     {
+        LastTaken = path;
         for (var offset = 0; offset < bytes.Length;)
         {
             Invariant.Holds(WalFrame.TryRead(bytes.Span, offset, out var frame));

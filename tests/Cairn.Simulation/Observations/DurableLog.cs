@@ -61,10 +61,7 @@ internal sealed class DurableLog
     public static DurableLog Read(IDisk disk, string directory)
     {
         var reader = new WalReader(disk, directory);
-        var oldest = reader.FindOldest();
-        var replay = new WalReplay(0, reader.Names[oldest].FirstIndex);
-        reader.ReadFrom(oldest, replay);
-        var contents = replay.Finish(null);
+        var contents = ReadFromSound(reader, reader.FindOldest(), out var replay);
         var log = new DurableLog { State = contents.State, _base = replay.LastIndex - (ulong)contents.Entries.Count };
         foreach (var entry in contents.Entries)
         {
@@ -73,6 +70,21 @@ internal sealed class DurableLog
         }
 
         return log;
+    }
+
+    /// <summary>Reads from the oldest segment behind which all are sound: what rotted before it is in the state already, or the member would not have opened it.</summary>
+    private static WalContents ReadFromSound(WalReader reader, int start, out WalReplay replay)
+    {
+        replay = new WalReplay(0, reader.Names[start].FirstIndex);
+        try
+        {
+            reader.ReadFrom(start, replay);
+            return replay.Finish(null);
+        }
+        catch (CorruptionException) when (start + 1 < reader.Names.Count)
+        {
+            return ReadFromSound(reader, start + 1, out replay);
+        }
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,5 @@
 using Cairn.Protocol;
 using Cairn.Server;
-using Cairn.Simulation.Disks;
 using Cairn.Storage;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
@@ -30,7 +29,7 @@ public sealed class DamageTests
         await world.PassAsync(WrittenAfter);
         await ForgetAsync(world);
         var victim = isLeader ? world.FindLeader() : (world.FindLeader() + 1) % 3;
-        Rot(world.Disks[victim], (ulong)seed, flips: 20);
+        Rot.FlipRecords(world.Disks[victim], (ulong)seed, flips: 20);
         await world.PassAsync(ScrubbedAfter);
 
         Assert.Null(world.Nodes[victim]!.Look().Impairment);
@@ -44,8 +43,8 @@ public sealed class DamageTests
         await FillAsync(world.Nodes[world.FindLeader()]!);
         await world.PassAsync(WrittenAfter);
         await ForgetAsync(world);
-        Rot(world.Disks[0], seed: 9, flips: 20);
-        Rot(world.Disks[1], seed: 9, flips: 20);
+        Rot.FlipRecords(world.Disks[0], seed: 9, flips: 20);
+        Rot.FlipRecords(world.Disks[1], seed: 9, flips: 20);
         await world.PassAsync(ScrubbedAfter);
 
         Assert.All(world.Nodes, static node => Assert.Null(node!.Look().Impairment));
@@ -61,7 +60,7 @@ public sealed class DamageTests
         await world.PassAsync(WrittenAfter);
         await ForgetAsync(world);
         var victim = (world.FindLeader() + 1) % 3;
-        Rot(world.Disks[victim], seed: 5, flips: 20);
+        Rot.FlipRecords(world.Disks[victim], seed: 5, flips: 20);
         await world.PassAsync(ScrubbedAfter);
         await world.StopAsync(victim);
         await world.StartAsync(victim);
@@ -80,7 +79,7 @@ public sealed class DamageTests
         }
 
         await using var node = await world.StartAsync();
-        Rot(world.Disk, seed: 3, flips: 3);
+        Rot.FlipRecords(world.Disk, seed: 3, flips: 3);
         await world.PassAsync(ScrubbedAfter);
 
         Assert.Contains(".segment, offset ", node.Look().Impairment, StringComparison.Ordinal);
@@ -148,16 +147,4 @@ public sealed class DamageTests
     }
 
     private static string ValueOf(int i) => $"{i}-{new string((char)('a' + (i % 26)), 100)}";
-
-    private static void Rot(SimulatedDisk disk, ulong seed, int flips)
-    {
-        const int header = 32;
-        var prng = new Prng(seed);
-        var segments = disk.List("member/store").Where(static name => name.EndsWith(".segment", StringComparison.Ordinal)).ToArray();
-        for (var i = 0; i < flips; i++)
-        {
-            var path = $"member/store/{segments[prng.Below(segments.Length)]}";
-            disk.FlipBit(path, 8 * prng.Between(header, disk.ReadAll(path).Length));
-        }
-    }
 }

@@ -44,6 +44,9 @@ public sealed class ClusterWorld
     /// <summary>Whether survivors of a lost majority go on by themselves, two seconds after they lost their leader.</summary>
     public RecoverMode Recover { get; set; } = RecoverMode.Propose;
 
+    /// <summary>Whether members that are started from now on compare their hash with those of others before they serve.</summary>
+    public bool ChecksHashAtStart { get; set; }
+
     /// <summary>The running nodes; null where one is stopped.</summary>
     public Node?[] Nodes { get; }
 
@@ -94,6 +97,7 @@ public sealed class ClusterWorld
             CatchUpEntries = CatchUpEntries,
             SnapshotEntries = 500,
             Auth = _auth,
+            ChecksHashAtStart = ChecksHashAtStart,
             ClusterToken = Tokens.GetValueOrDefault(index, "etcd-cluster"),
             HealRecover = Recover,
             HealRecoverAfter = TimeSpan.FromSeconds(2),

@@ -1,0 +1,127 @@
+using Cairn.Protocol;
+using Cairn.Server;
+using Cairn.Tests.Server.Simulated;
+using Xunit;
+using static Cairn.Tests.Server.Simulated.NodeRequests;
+
+namespace Cairn.Tests.Server.Nodes;
+
+/// <summary>Rot in acknowledged records of the log, above the state: what was promised may be lost, so the member comes back as another one, or says what is lost.</summary>
+public sealed class LogHealingTests
+{
+    private const int Keys = 60;
+
+    // Long enough for every change to be in a manifest.
+    private static readonly TimeSpan WrittenAfter = TimeSpan.FromSeconds(70);
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_member_whose_log_is_damaged_comes_back_as_a_new_one(bool isLeader) => ClusterWorld.Run(3, async world =>
+    {
+        await FillAsync(world);
+        var victim = isLeader ? world.FindLeader() : (world.FindLeader() + 1) % 3;
+        var id = world.Nodes[victim]!.MemberId;
+        await KillAndRotAsync(world, victim);
+
+        var start = world.StartAsync(victim);
+        await world.UntilAsync(() => start.IsCompleted);
+        await start;
+        await world.UntilAsync(() => IsInSync(world) && world.Nodes[victim]!.Look() is { IsLearner: false });
+
+        Assert.NotEqual(id, world.Nodes[victim]!.MemberId);
+        await CheckAsync(world.Nodes[victim]!);
+        Assert.EndsWith("-log", Assert.Single(world.Disks[victim].List("quarantine")), StringComparison.Ordinal);
+    });
+
+    [Fact]
+    public void While_the_others_have_no_leader_nothing_is_moved() => ClusterWorld.Run(3, async world =>
+    {
+        await FillAsync(world);
+        int[] victims = [(world.FindLeader() + 1) % 3, (world.FindLeader() + 2) % 3];
+        foreach (var victim in victims)
+        {
+            await KillAndRotAsync(world, victim);
+        }
+
+        foreach (var victim in victims)
+        {
+            _ = world.StartAsync(victim);
+        }
+
+        await world.PassAsync(TimeSpan.FromSeconds(20));
+
+        foreach (var victim in victims)
+        {
+            Assert.Contains("once the others have a leader", world.WaitingOf(victim), StringComparison.Ordinal);
+            Assert.False(world.Disks[victim].DirectoryExists("quarantine"));
+        }
+    });
+
+    [Fact]
+    public void A_single_member_keeps_what_is_sound_says_what_is_lost_and_writes_once_a_person_accepts_that() => SingleNodeWorld.Run(async world =>
+    {
+        var running = await world.StartAsync();
+        for (var i = 0; i < Keys; i++)
+        {
+            await running.PutAsync($"key-{i:d3}", ValueOf(i));
+        }
+
+        world.Disk.Kill();
+        Assert.True(Rot.FlipText(world.Disk, "member/wal", ValueOf(40)));
+
+        await using (var node = await world.StartAsync())
+        {
+            await world.PassAsync(TimeSpan.FromSeconds(5));
+            Assert.Equal(ValueOf(39), await node.GetAsync("key-039"));
+            Assert.Null(await node.GetAsync("key-040"));
+            Assert.Null(await node.GetAsync("key-059"));
+            Assert.Equal($"memberID:{node.MemberId} alarm:CORRUPT ", Assert.Single(node.Look().Alarms));
+            Assert.Equal(NodeError.Corrupt, (await node.PutAsync(new PutRequest { Key = Bytes("a") }, Anyone)).Error);
+            Assert.EndsWith("-log", Assert.Single(world.Disk.List("quarantine")), StringComparison.Ordinal);
+        }
+
+        await using var again = await world.StartAsync();
+        Assert.Equal(NodeError.Corrupt, (await again.PutAsync(new PutRequest { Key = Bytes("a") }, Anyone)).Error);
+        var disarm = new AlarmRequest { Action = AlarmRequest.Types.AlarmAction.Deactivate, Alarm = AlarmType.Corrupt, MemberID = again.MemberId };
+        Assert.Equal(NodeError.None, (await again.AlarmAsync(disarm, Anyone)).Error);
+        await again.PutAsync("a", "1");
+        Assert.Equal(ValueOf(39), await again.GetAsync("key-039"));
+    });
+
+    private static async Task FillAsync(ClusterWorld world)
+    {
+        for (var i = 0; i < Keys; i++)
+        {
+            await world.Nodes[world.FindLeader()]!.PutAsync($"key-{i:d3}", ValueOf(i));
+            if (i == Keys / 2)
+            {
+                await world.PassAsync(WrittenAfter);
+            }
+        }
+
+        await world.UntilAsync(() => IsInSync(world));
+    }
+
+    /// <summary>Ends a member as kill -9 does, and flips a bit of an entry that is in its log only.</summary>
+    private static async Task KillAndRotAsync(ClusterWorld world, int victim)
+    {
+        var image = world.Disks[victim].Copy();
+        await world.StopAsync(victim);
+        world.Disks[victim] = image;
+        Assert.True(Rot.FlipText(image, "member/wal", ValueOf(Keys - 10)));
+    }
+
+    private static bool IsInSync(ClusterWorld world) =>
+        world.Nodes.All(static node => node is not null && node.Ready.IsCompleted) && world.Nodes.Select(node => node!.Look().AppliedIndex).Distinct().Count() == 1;
+
+    private static async Task CheckAsync(Node node)
+    {
+        for (var i = 0; i < Keys; i++)
+        {
+            Assert.Equal(ValueOf(i), await node.GetAsync($"key-{i:d3}", serializable: true));
+        }
+    }
+
+    private static string ValueOf(int i) => $"{i}-{new string((char)('a' + (i % 26)), 100)}";
+}

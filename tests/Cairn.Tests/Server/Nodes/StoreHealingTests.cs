@@ -1,0 +1,273 @@
+using Cairn.Protocol;
+using Cairn.Server;
+using Cairn.Tests.Server.Simulated;
+using Xunit;
+using static Cairn.Tests.Server.Simulated.NodeRequests;
+
+namespace Cairn.Tests.Server.Nodes;
+
+/// <summary>Stores that are damaged, or differ from those of the others: fetched again as a whole, under the same id, and never served meanwhile.</summary>
+public sealed class StoreHealingTests
+{
+    private const int Keys = 60;
+
+    // Long enough for every change to be in a manifest.
+    private static readonly TimeSpan WrittenAfter = TimeSpan.FromSeconds(70);
+
+    // Longer than the interval of comparing.
+    private static readonly TimeSpan ComparedAfter = TimeSpan.FromSeconds(70);
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_store_that_cannot_be_opened_is_fetched_again_and_the_member_stays_itself(bool isLeader) => ClusterWorld.Run(3, async world =>
+    {
+        await FillAsync(world);
+        var victim = isLeader ? world.FindLeader() : (world.FindLeader() + 1) % 3;
+        var id = world.Nodes[victim]!.MemberId;
+        await world.StopAsync(victim);
+        Rot.FlipRecords(world.Disks[victim], seed: 7, flips: 20);
+        await world.UntilAsync(() => world.FindLeader() >= 0);
+        await world.Nodes[world.FindLeader()]!.PutAsync("meanwhile", "1");
+
+        await world.StartAsync(victim);
+        await world.UntilAsync(() => IsInSync(world));
+
+        Assert.Equal(id, world.Nodes[victim]!.MemberId);
+        await CheckAsync(world.Nodes[victim]!);
+        Assert.Equal("1", await world.Nodes[victim]!.GetAsync("meanwhile", serializable: true));
+        await AssertSameHashAsync(world);
+        var aside = Assert.Single(world.Disks[victim].List("quarantine"));
+        Assert.EndsWith("-store", aside, StringComparison.Ordinal);
+        Assert.Contains(world.Disks[victim].List($"quarantine/{aside}"), static name => name.EndsWith(".segment", StringComparison.Ordinal));
+        await world.StopAsync(victim);
+        await world.StartAsync(victim);
+        await world.UntilAsync(() => IsInSync(world));
+        await CheckAsync(world.Nodes[victim]!);
+    });
+
+    [Fact]
+    public void Two_of_three_stores_that_cannot_be_opened_come_from_the_third() => ClusterWorld.Run(3, async world =>
+    {
+        await FillAsync(world);
+        var third = world.FindLeader();
+        int[] victims = [(third + 1) % 3, (third + 2) % 3];
+        foreach (var victim in victims)
+        {
+            await world.StopAsync(victim);
+            Rot.FlipRecords(world.Disks[victim], seed: 7, flips: 20);
+        }
+
+        var starts = victims.Select(world.StartAsync).ToList();
+        foreach (var start in starts)
+        {
+            await start;
+        }
+
+        await world.UntilAsync(() => IsInSync(world) && world.FindLeader() >= 0);
+        await CheckAsync(world.Nodes[victims[0]]!);
+        await CheckAsync(world.Nodes[victims[1]]!);
+        await AssertSameHashAsync(world);
+    });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Who_has_another_hash_than_most_steps_aside_and_fetches_its_store_again(bool isLeader) => ClusterWorld.Run(3, async world =>
+    {
+        await FillAsync(world);
+        var victim = (world.FindLeader() + 1) % 3;
+        await FalsifyAsync(world, victim);
+        if (isLeader)
+        {
+            var old = world.Nodes[world.FindLeader()]!;
+            var moved = await old.MoveLeaderAsync(new MoveLeaderRequest { TargetID = world.Nodes[victim]!.MemberId }, Anyone);
+            Assert.Equal(NodeError.None, moved.Error);
+            await world.UntilAsync(() => world.FindLeader() == victim);
+        }
+
+        var node = world.Nodes[victim]!;
+        var id = node.MemberId;
+        await CompactAsync(world);
+        await world.PassAsync(ComparedAfter);
+
+        Assert.True(node.Stopped.IsCompleted);
+        Assert.IsType<StoreSetAsideException>(await node.Stopped);
+        Assert.Equal(NodeError.Stopped, (await node.RangeAsync(new RangeRequest { Key = Bytes("key-005"), Serializable = true }, Anyone)).Error);
+        Assert.NotEqual(victim, world.FindLeader());
+        await world.StopAsync(victim);
+        await world.StartAsync(victim);
+        await world.UntilAsync(() => IsInSync(world));
+        Assert.Equal(id, world.Nodes[victim]!.MemberId);
+        await CheckAsync(world.Nodes[victim]!);
+        await AssertSameHashAsync(world);
+        Assert.Empty(world.Nodes[victim]!.Look().Alarms);
+    });
+
+    [Fact]
+    public void Without_a_majority_nobody_is_rebuilt_the_alarm_is_raised_and_only_the_leader_is_read() => ClusterWorld.Run(2, async world =>
+    {
+        await FillAsync(world);
+        var victim = 1 - world.FindLeader();
+        await FalsifyAsync(world, victim);
+        await CompactAsync(world);
+        await world.PassAsync(ComparedAfter);
+
+        var leader = world.Nodes[world.FindLeader()]!;
+        var other = world.Nodes[1 - world.FindLeader()]!;
+        Assert.Equal("memberID:0 alarm:CORRUPT ", Assert.Single(leader.Look().Alarms));
+        Assert.False(other.Stopped.IsCompleted);
+        Assert.NotNull(await leader.GetAsync("key-005"));
+        Assert.Equal(NodeError.Corrupt, (await other.RangeAsync(new RangeRequest { Key = Bytes("key-005"), Serializable = true }, Anyone)).Error);
+        Assert.Equal(NodeError.Corrupt, (await leader.PutAsync(new PutRequest { Key = Bytes("a") }, Anyone)).Error);
+    });
+
+    [Fact]
+    public void The_alarm_is_cleared_once_all_members_have_the_same_hash() => ClusterWorld.Run(3, async world =>
+    {
+        await FillAsync(world);
+        var leader = world.Nodes[world.FindLeader()]!;
+        var alarm = new AlarmRequest { Action = AlarmRequest.Types.AlarmAction.Activate, Alarm = AlarmType.Corrupt, MemberID = leader.MemberId };
+        Assert.Equal(NodeError.None, (await leader.AlarmAsync(alarm, Anyone)).Error);
+        Assert.Equal(NodeError.Corrupt, (await leader.PutAsync(new PutRequest { Key = Bytes("a") }, Anyone)).Error);
+        await world.PassAsync(ComparedAfter);
+
+        Assert.Empty(leader.Look().Alarms);
+        await leader.PutAsync("a", "1");
+    });
+
+    [Fact]
+    public void A_member_that_compares_at_start_serves_nothing_if_most_differ() => ClusterWorld.Run(3, async world =>
+    {
+        await FillAsync(world);
+        var victim = (world.FindLeader() + 1) % 3;
+        world.ChecksHashAtStart = true;
+        await FalsifyAsync(world, victim);
+
+        var node = world.Nodes[victim]!;
+        Assert.Equal(NodeError.Stopped, (await node.RangeAsync(new RangeRequest { Key = Bytes("key-005"), Serializable = true }, Anyone)).Error);
+        Assert.IsType<StoreSetAsideException>(await node.Stopped);
+        await world.StopAsync(victim);
+        await world.StartAsync(victim);
+        await world.UntilAsync(() => IsInSync(world));
+        await CheckAsync(world.Nodes[victim]!);
+    });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_entry_that_needs_a_damaged_row_is_applied_once_the_row_is_healed(bool readsAfterChange) => ClusterWorld.Run(3, async world =>
+    {
+        await FillAsync(world);
+        await ForgetAsync(world);
+        await world.PassAsync(TimeSpan.FromSeconds(5));
+        var victim = (world.FindLeader() + 1) % 3;
+        Assert.True(Rot.FlipText(world.Disks[victim], "member/store", ValueOf(5)));
+        var leader = world.Nodes[world.FindLeader()]!;
+        if (readsAfterChange)
+        {
+            var txn = new TxnRequest();
+            txn.Success.Add(new RequestOp { RequestPut = new PutRequest { Key = Bytes("a"), Value = Bytes("1") } });
+            txn.Success.Add(new RequestOp { RequestPut = new PutRequest { Key = Bytes("key-005"), IgnoreValue = true } });
+            txn.Success.Add(new RequestOp { RequestDeleteRange = new DeleteRangeRequest { Key = Bytes("key-006"), PrevKv = true } });
+            Assert.Equal(NodeError.None, (await leader.TxnAsync(txn, Anyone)).Error);
+            await leader.PutAsync("key-006", ValueOf(6));
+        }
+        else
+        {
+            Assert.Equal(NodeError.None, (await leader.PutAsync(new PutRequest { Key = Bytes("key-005"), IgnoreValue = true }, Anyone)).Error);
+        }
+
+        await world.UntilAsync(() => IsInSync(world));
+
+        Assert.False(world.Nodes[victim]!.Stopped.IsCompleted);
+        Assert.Null(world.Nodes[victim]!.Look().Impairment);
+        await CheckAsync(world.Nodes[victim]!);
+        await AssertSameHashAsync(world);
+    });
+
+    [Fact]
+    public void A_single_member_whose_entry_needs_a_lost_row_serves_the_rest_and_applies_nothing_behind_it() => SingleNodeWorld.Run(async world =>
+    {
+        await using (var filled = await world.StartAsync())
+        {
+            await FillAsync(filled);
+        }
+
+        await using var node = await world.StartAsync();
+        await world.PassAsync(TimeSpan.FromSeconds(5));
+        Assert.True(Rot.FlipText(world.Disk, "member/store", ValueOf(5)));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(3), world.Time);
+        var put = await node.PutAsync(new PutRequest { Key = Bytes("key-005"), IgnoreValue = true }, new RequestContext(patience.Token));
+
+        Assert.NotEqual(NodeError.None, put.Error);
+        Assert.Contains(".segment, offset ", node.Look().Impairment, StringComparison.Ordinal);
+        Assert.Equal(ValueOf(6), await node.GetAsync("key-006"));
+        Assert.Equal(NodeError.DiskUnusable, (await node.PutAsync(new PutRequest { Key = Bytes("b") }, Anyone)).Error);
+    });
+
+    private static async Task FalsifyAsync(ClusterWorld world, int victim)
+    {
+        await world.StopAsync(victim);
+        Assert.True(Rot.Falsify(world.Disks[victim], "key-005") > 0);
+        await world.StartAsync(victim);
+        await world.UntilAsync(() => world.FindLeader() >= 0);
+    }
+
+    private static async Task CompactAsync(ClusterWorld world)
+    {
+        await world.UntilAsync(() => IsInSync(world));
+        var leader = world.Nodes[world.FindLeader()]!;
+        var compaction = new CompactionRequest { Revision = leader.Look().Revision };
+        Assert.Equal(NodeError.None, (await leader.CompactAsync(compaction, Anyone)).Error);
+    }
+
+    private static bool IsInSync(ClusterWorld world) =>
+        world.Nodes.All(static node => node is not null && node.Ready.IsCompleted) && world.Nodes.Select(node => node!.Look().AppliedIndex).Distinct().Count() == 1;
+
+    private static async Task FillAsync(ClusterWorld world)
+    {
+        await FillAsync(world.Nodes[world.FindLeader()]!);
+        await world.PassAsync(WrittenAfter);
+    }
+
+    private static async Task FillAsync(Node node)
+    {
+        for (var i = 0; i < Keys; i++)
+        {
+            await node.PutAsync($"key-{i:d3}", ValueOf(i));
+        }
+    }
+
+    /// <summary>Starts all members anew, so that nobody has rows in memory any more.</summary>
+    private static async Task ForgetAsync(ClusterWorld world)
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            await world.StopAsync(i);
+            await world.StartAsync(i);
+            await world.UntilAsync(() => world.Nodes[i]!.Ready.IsCompleted && world.FindLeader() >= 0);
+        }
+    }
+
+    private static async Task CheckAsync(Node node)
+    {
+        for (var i = 0; i < Keys; i++)
+        {
+            Assert.Equal(ValueOf(i), await node.GetAsync($"key-{i:d3}", serializable: true));
+        }
+    }
+
+    private static async Task AssertSameHashAsync(ClusterWorld world)
+    {
+        var hashes = new HashSet<uint>();
+        foreach (var node in world.Nodes)
+        {
+            hashes.Add((await node!.HashKvAsync(new HashKVRequest(), Anyone)).Value!.Hash);
+        }
+
+        Assert.Single(hashes);
+    }
+
+    private static string ValueOf(int i) => $"{i}-{new string((char)('a' + (i % 26)), 100)}";
+}
