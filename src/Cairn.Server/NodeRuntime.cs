@@ -483,8 +483,7 @@ internal sealed class NodeRuntime
             return failure is DiskException { IsNoSpace: true } && Facts.LeadingTerm != 0 ? NodeError.NoSpace : NodeError.DiskUnusable;
         }
 
-        return Facts.HaltedBy is not null ? NodeError.DiskUnusable
-            : Facts.Committed > Facts.Applied + LoopLimits.ApplyLagEntriesMax ? NodeError.TooManyRequests : NodeError.None;
+        return Facts.HaltedBy is not null ? NodeError.DiskUnusable : Facts.Committed > Facts.Applied + LoopLimits.ApplyLagEntriesMax ? NodeError.TooManyRequests : NodeError.None;
     }
 
     private ValueTask<ProposalOutcome> WaitAsync(Proposal proposal, RequestContext context)
