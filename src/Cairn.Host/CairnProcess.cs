@@ -166,7 +166,7 @@ internal sealed class CairnProcess(ProcessOptions options, ZapLoggerFactory logg
         }
 
         Log.MemberStopped(_logger, failure);
-        return failure is MemberRemovedException { MayReturn: true } or ReopenException or StoreSetAsideException ? null : 1;
+        return failure is MemberRemovedException { MayReturn: true } or ReopenException ? null : 1;
     }
 
     /// <summary>All methods of all services.</summary>

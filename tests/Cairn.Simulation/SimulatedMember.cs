@@ -253,7 +253,7 @@ internal sealed class SimulatedMember
             while (await ServeAsync(machine) is { } failure)
             {
                 Node = null;
-                if (failure is not StoreSetAsideException)
+                if (failure is not ReopenException)
                 {
                     if (!IsExcused(failure))
                     {

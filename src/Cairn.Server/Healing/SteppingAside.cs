@@ -35,7 +35,7 @@ internal sealed class SteppingAside(NodeRuntime node)
         node.Memory.StoreSources = [.. sources];
         node.Memory.StoreDamage = reason;
         node.Housekeeping.WriteSoon();
-        node.Departed = new StoreSetAsideException(reason);
+        node.Departed = new ReopenException($"the store of this member is set aside: {reason}");
         await node.StopAsync();
     }
 }

@@ -92,7 +92,7 @@ public sealed class StoreHealingTests
         await world.PassAsync(ComparedAfter);
 
         Assert.True(node.Stopped.IsCompleted);
-        Assert.IsType<StoreSetAsideException>(await node.Stopped);
+        Assert.IsType<ReopenException>(await node.Stopped);
         Assert.Equal(NodeError.Stopped, (await node.RangeAsync(new RangeRequest { Key = Bytes("key-005"), Serializable = true }, Anyone)).Error);
         Assert.NotEqual(victim, world.FindLeader());
         await world.StopAsync(victim);
@@ -146,7 +146,7 @@ public sealed class StoreHealingTests
 
         var node = world.Nodes[victim]!;
         Assert.Equal(NodeError.Stopped, (await node.RangeAsync(new RangeRequest { Key = Bytes("key-005"), Serializable = true }, Anyone)).Error);
-        Assert.IsType<StoreSetAsideException>(await node.Stopped);
+        Assert.IsType<ReopenException>(await node.Stopped);
         await world.StopAsync(victim);
         await world.StartAsync(victim);
         await world.UntilAsync(() => IsInSync(world));
