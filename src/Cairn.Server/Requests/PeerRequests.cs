@@ -167,7 +167,7 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
 
         var hash = System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(node.Token));
         var heard = await node.Healer.HearAsync(request, isOfThisCluster: speaker.TokenHash.Span.SequenceEqual(hash));
-        heard.HasLeader = speaker.Standing == Standing.Evicted && await LeadsAsync();
+        heard.HasLeader = heard.HasPlace && await LeadsAsync();
         return Rejoined(heard);
     }
 
