@@ -148,10 +148,8 @@ public sealed class LostQuorumTests
         Assert.False(world.Disks[0].FileExists("member/recover"));
     });
 
-    [Theory]
-    [InlineData(CrashMode.Lose)]
-    [InlineData(CrashMode.Sectors)]
-    public void A_power_cut_at_any_moment_of_the_founding_leaves_the_old_directory_or_the_new_one(CrashMode mode)
+    [Fact]
+    public void A_power_cut_at_any_moment_of_the_founding_leaves_the_old_directory_or_the_new_one()
     {
         var images = new DiskImages();
         ulong cluster = 0;
@@ -173,9 +171,12 @@ public sealed class LostQuorumTests
         var crashes = 0;
         for (var hasCrashed = true; hasCrashed; crashes += hasCrashed ? 1 : 0)
         {
+            // What survives of what was not synced: nothing, all, and some, in turns.
+            var mode = (CrashMode)(crashes % 3);
             ClusterWorld.Run(images, async world => hasCrashed = await CrashAsync(world, crashes + 1, mode, cluster));
         }
 
+        TestContext.Current.SendDiagnosticMessage($"{crashes} power cuts");
         Assert.InRange(crashes, 20, 500);
     }
 
