@@ -367,7 +367,7 @@ internal static partial class Log
     /// <param name="revision">Revision of the state.</param>
     /// <param name="rows">Rows that it lacks.</param>
     /// <param name="bytes">Their size.</param>
-    [LoggerMessage(2060, LogLevel.Information, "sending database snapshot to remote peer {MemberId:x}: index {Index}, revisions {From} to {Revision}, {Rows} rows, {Bytes} bytes")]
+    [LoggerMessage(2093, LogLevel.Information, "sending database snapshot to remote peer {MemberId:x}: index {Index}, revisions {From} to {Revision}, {Rows} rows, {Bytes} bytes")]
     public static partial void SendingState(this ILogger logger, ulong memberId, ulong index, long from, long revision, long rows, long bytes);
 
     /// <summary>A member has the state.</summary>
