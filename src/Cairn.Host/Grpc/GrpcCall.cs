@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using Cairn.Grpc;
 using Cairn.Host.Security;
+using Cairn.Protocol;
 using Google.Protobuf;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -267,7 +268,7 @@ internal sealed class GrpcCall
 
         try
         {
-            return parser.ParseFrom(payload);
+            return parser.ParseGuarded(payload);
         }
         catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {

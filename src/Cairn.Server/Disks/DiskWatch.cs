@@ -1,3 +1,4 @@
+using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Loops;
 using Cairn.Server.Peers;
@@ -114,7 +115,7 @@ internal sealed class DiskWatch(NodeRuntime node)
         {
             using var limit = new CancellationTokenSource(FreshFor, node.Time);
             var answer = await calls.AskAsync(url, new PeerCall(Path), limit.Token);
-            report = answer.Status == 200 ? DiskReport.Parser.ParseFrom(answer.Body.Span) : null;
+            report = answer.Status == 200 ? DiskReport.Parser.ParseGuarded(answer.Body.Span) : null;
         }
         catch (Exception failure) when (failure is OperationCanceledException or InvalidProtocolBufferException)
         {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Membership;
 using Cairn.Server.Peers;
@@ -251,7 +252,7 @@ internal sealed class Founder
     {
         try
         {
-            return parser.ParseFrom(body.Span);
+            return parser.ParseGuarded(body.Span);
         }
         catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {

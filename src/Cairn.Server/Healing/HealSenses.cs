@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Raft;
 using Cairn.Raft.Progress;
@@ -127,7 +128,7 @@ internal sealed class HealSenses(NodeRuntime node, Applicants applicants)
     {
         try
         {
-            return HandshakeAnswer.Parser.ParseFrom(body.Span).Speaker?.Incarnation == applicant.Incarnation;
+            return HandshakeAnswer.Parser.ParseGuarded(body.Span).Speaker?.Incarnation == applicant.Incarnation;
         }
         catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {

@@ -1,3 +1,4 @@
+using Cairn.Protocol;
 using Cairn.Protocol.Healing;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Founding;
@@ -129,7 +130,7 @@ internal sealed class Readmission
             var answer = await CallAsync(url, new PeerCall(PeerRequests.RejoinPath, request.ToByteArray()), cancelled);
             if (answer.Status == 200)
             {
-                return RejoinAnswer.Parser.ParseFrom(answer.Body.Span);
+                return RejoinAnswer.Parser.ParseGuarded(answer.Body.Span);
             }
         }
 

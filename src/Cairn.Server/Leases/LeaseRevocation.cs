@@ -22,7 +22,7 @@ internal static class LeaseRevocation
 
         try
         {
-            lease = InternalRaftRequest.Parser.ParseFrom(payload).LeaseRevoke?.ID ?? 0;
+            lease = InternalRaftRequest.Parser.ParseGuarded(payload).LeaseRevoke?.ID ?? 0;
             return lease != 0;
         }
         catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)

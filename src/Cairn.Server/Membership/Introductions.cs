@@ -1,3 +1,4 @@
+using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Founding;
 using Cairn.Server.Loops;
@@ -81,7 +82,7 @@ internal static class Introductions
         answer = new HandshakeAnswer();
         try
         {
-            answer.MergeFrom(body.Span);
+            answer = HandshakeAnswer.Parser.ParseGuarded(body.Span);
             return true;
         }
         catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)

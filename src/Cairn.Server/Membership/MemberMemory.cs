@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Google.Protobuf;
 
@@ -111,7 +112,7 @@ internal sealed class MemberMemory
     /// <summary>Reads what <see cref="Encode"/> wrote.</summary>
     /// <param name="bytes">From a manifest, which has verified them; empty for a new directory.</param>
     /// <returns>The memory.</returns>
-    public static MemberMemory Read(ReadOnlySpan<byte> bytes) => new(RememberedState.Parser.ParseFrom(bytes));
+    public static MemberMemory Read(ReadOnlySpan<byte> bytes) => new(RememberedState.Parser.ParseGuarded(bytes));
 
     /// <summary>Writes all of it.</summary>
     /// <returns>Bytes for a manifest.</returns>

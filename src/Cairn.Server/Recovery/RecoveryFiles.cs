@@ -1,3 +1,4 @@
+using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Storage;
 using Google.Protobuf;
@@ -22,7 +23,7 @@ internal static class RecoveryFiles
         file.Read(0, bytes);
         try
         {
-            return RecoveryWish.Parser.ParseFrom(bytes);
+            return RecoveryWish.Parser.ParseGuarded(bytes);
         }
         catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Founding;
 using Cairn.Server.Membership;
@@ -118,7 +119,7 @@ internal sealed class RecoverySenses(NodeRuntime node)
         message = new T();
         try
         {
-            message = parser.ParseFrom(body.Span);
+            message = parser.ParseGuarded(body.Span);
             return true;
         }
         catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)

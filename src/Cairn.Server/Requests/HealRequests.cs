@@ -28,7 +28,7 @@ internal sealed class HealRequests(NodeRuntime node)
             var answer = await _leader.AskAsync(new PeerCall(PeerRequests.HealStatusPath, request.ToByteArray()), context);
             if (answer.Status == 200)
             {
-                return HealStatusResponse.Parser.ParseFrom(answer.Body.Span);
+                return HealStatusResponse.Parser.ParseGuarded(answer.Body.Span);
             }
         }
 

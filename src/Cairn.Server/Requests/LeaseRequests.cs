@@ -208,7 +208,7 @@ internal sealed class LeaseRequests(NodeRuntime node)
         {
             case 200:
                 // The leader's header may be empty, as etcd's is; clients are told of this member.
-                var response = LeaseKeepAliveResponse.Parser.ParseFrom(answer.Body.Span);
+                var response = LeaseKeepAliveResponse.Parser.ParseGuarded(answer.Body.Span);
                 response.Header = node.Headers.Make(Math.Max(response.Header?.Revision ?? 0, node.View.Revision));
                 return response;
             case 404:
@@ -225,7 +225,7 @@ internal sealed class LeaseRequests(NodeRuntime node)
         switch (answer.Status)
         {
             case 200:
-                var response = LeaseInternalResponse.Parser.ParseFrom(answer.Body.Span).LeaseTimeToLiveResponse;
+                var response = LeaseInternalResponse.Parser.ParseGuarded(answer.Body.Span).LeaseTimeToLiveResponse;
                 response.Header = node.Headers.Make(Math.Max(response.Header?.Revision ?? 0, node.View.Revision));
                 return response;
             case 404:

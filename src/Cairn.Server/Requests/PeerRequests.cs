@@ -56,35 +56,35 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
             switch (call.Path)
             {
                 case KeepAlivePath:
-                    return await KeepAliveAsync(LeaseKeepAliveRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span), context);
+                    return await KeepAliveAsync(LeaseKeepAliveRequest.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span), context);
                 case Disks.DiskWatch.Path:
                     return new PeerAnswer(200, node.Disks.Watch.Describe().ToByteArray());
                 case Upkeep.HistoryNeeds.Path:
                     return new PeerAnswer(200, node.Housekeeping.Compaction.Needs.Describe().ToByteArray());
                 case Disks.DamageList.Path:
-                    return new PeerAnswer(200, node.Disks.Damage.Answer(RecordRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span)).ToByteArray());
+                    return new PeerAnswer(200, node.Disks.Damage.Answer(RecordRequest.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span)).ToByteArray());
                 case HashQuestions.Path:
                     return await node.Hashes.Questions.AnswerAsync(call, cancelled);
                 case HashCheck.DiffersPath:
                     return node.Hashes.HearDifference(call);
                 case LeasePath:
-                    var question = LeaseInternalRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span);
+                    var question = LeaseInternalRequest.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span);
                     return await DescribeLeaseAsync(question.LeaseTimeToLiveRequest ?? new LeaseTimeToLiveRequest(), context);
                 case Founder.HandshakePath:
-                    return _desk.Greet(Handshake.Parser.ParseFrom(call.Body.GetValueOrDefault().Span));
+                    return _desk.Greet(Handshake.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span));
                 case RejoinPath:
-                    return await RejoinAsync(call, RejoinRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span), context);
+                    return await RejoinAsync(call, RejoinRequest.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span), context);
                 case Recovery.RecoveryPaths.Promise:
-                    return new PeerAnswer(200, (await node.Recovery.PromiseAsync(PromiseRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span))).ToByteArray());
+                    return new PeerAnswer(200, (await node.Recovery.PromiseAsync(PromiseRequest.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span))).ToByteArray());
                 case Recovery.RecoveryPaths.Wish:
-                    node.Recovery.Take(RecoveryWish.Parser.ParseFrom(call.Body.GetValueOrDefault().Span));
+                    node.Recovery.Take(RecoveryWish.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span));
                     return new PeerAnswer(200, default);
                 case EvictPath:
-                    return await EvictAsync(call, EvictMember.Parser.ParseFrom(call.Body.GetValueOrDefault().Span), context);
+                    return await EvictAsync(call, EvictMember.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span), context);
                 case HealStatusPath:
                     return new PeerAnswer(200, heals.Describe().ToByteArray());
                 case HealApprovePath:
-                    var approval = heals.ApproveHere(HealApproveRequest.Parser.ParseFrom(call.Body.GetValueOrDefault().Span));
+                    var approval = heals.ApproveHere(HealApproveRequest.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span));
                     return approval.Succeeded ? new PeerAnswer(200, default) : PeerAnswer.Refuse(404, "healing proposes nothing of that key");
                 case StateTransfer.OfferPath or StateTransfer.PullPath:
                     return await node.Transfer.AnswerAsync(call, cancelled);

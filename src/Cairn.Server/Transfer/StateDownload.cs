@@ -1,4 +1,5 @@
 using System.Buffers;
+using Cairn.Protocol;
 using Cairn.Protocol.Transfer;
 using Cairn.Raft;
 using Cairn.Raft.Wire;
@@ -104,7 +105,7 @@ internal sealed class StateDownload(NodeWorld world, ReadView? view, Func<uint, 
     {
         try
         {
-            var chunk = StateChunk.Parser.ParseFrom(bytes.Span);
+            var chunk = StateChunk.Parser.ParseGuarded(bytes.Span);
             if (chunk.Sequence != Next || chunk.Session == 0 || (Session != 0 && chunk.Session != Session))
             {
                 throw new TransferException($"chunk {chunk.Sequence} of session {chunk.Session:x} came where chunk {Next} of session {Session:x} was due");
@@ -116,7 +117,7 @@ internal sealed class StateDownload(NodeWorld world, ReadView? view, Func<uint, 
                 throw new TransferException($"chunk {Next} has checksum {checksum:x8}, expected {chunk.Checksum:x8}");
             }
 
-            var content = StateContent.Parser.ParseFrom(chunk.Content);
+            var content = StateContent.Parser.ParseGuarded(chunk.Content.Span);
             (_checksum, Session) = (checksum, chunk.Session);
             return content;
         }

@@ -1,3 +1,4 @@
+using Cairn.Protocol;
 using Cairn.Protocol.Transfer;
 using Cairn.Raft;
 using Cairn.Server.Peers;
@@ -55,11 +56,11 @@ internal sealed class StateTransfer : IDisposable
         var body = call.Body.GetValueOrDefault().Span;
         if (call.Path == OfferPath)
         {
-            var offer = StateOffer.Parser.ParseFrom(body);
+            var offer = StateOffer.Parser.ParseGuarded(body);
             return Judge(offer.ClusterId) ?? await _receiver.AnswerAsync(offer);
         }
 
-        var pull = StatePull.Parser.ParseFrom(body);
+        var pull = StatePull.Parser.ParseGuarded(body);
         return Judge(pull.ClusterId) ?? await _sender.AnswerAsync(pull, _stopped, cancelled);
     }
 

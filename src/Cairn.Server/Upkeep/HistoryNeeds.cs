@@ -1,3 +1,4 @@
+using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Peers;
 using Google.Protobuf;
@@ -77,7 +78,7 @@ internal sealed class HistoryNeeds(NodeRuntime node)
         {
             using var limit = new CancellationTokenSource(Patience, node.Time);
             var answer = await calls.AskAsync(url, new PeerCall(Path), limit.Token);
-            report = answer.Status == 200 ? HistoryReport.Parser.ParseFrom(answer.Body.Span) : null;
+            report = answer.Status == 200 ? HistoryReport.Parser.ParseGuarded(answer.Body.Span) : null;
         }
         catch (Exception failure) when (failure is OperationCanceledException or InvalidProtocolBufferException)
         {

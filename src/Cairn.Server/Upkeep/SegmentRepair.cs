@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Peers;
 using Cairn.State;
@@ -153,7 +154,7 @@ internal sealed class SegmentRepair(NodeRuntime node)
         {
             using var limit = new CancellationTokenSource(AnswerWithin, node.Time);
             var answer = await calls.AskAsync(url, call, limit.Token);
-            return answer.Status == 200 ? RecordAnswer.Parser.ParseFrom(answer.Body.Span) : null;
+            return answer.Status == 200 ? RecordAnswer.Parser.ParseGuarded(answer.Body.Span) : null;
         }
         catch (Exception failure) when (failure is OperationCanceledException or InvalidProtocolBufferException)
         {

@@ -33,7 +33,7 @@ internal static class EntryDecoder
 
         try
         {
-            return InternalRaftRequest.Parser.ParseFrom(data.Span);
+            return InternalRaftRequest.Parser.ParseGuarded(data.Span);
         }
         catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {

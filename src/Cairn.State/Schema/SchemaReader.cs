@@ -152,7 +152,7 @@ public sealed class SchemaReader
 
     private void TakeAlarm(BboltCursor row)
     {
-        var alarm = AlarmMember.Parser.ParseFrom(row.Key);
+        var alarm = AlarmMember.Parser.ParseGuarded(row.Key);
         Require(row, alarm.Alarm is AlarmType.Nospace or AlarmType.Corrupt, "an alarm");
         _small.Alarms = _small.Alarms.With(new Alarm(alarm.MemberID, alarm.Alarm));
     }
@@ -173,14 +173,14 @@ public sealed class SchemaReader
 
     private void TakeRole(BboltCursor row)
     {
-        var role = AuthRows.Read(Role.Parser.ParseFrom(row.Value));
+        var role = AuthRows.Read(Role.Parser.ParseGuarded(row.Value));
         Require(row, Encoding.UTF8.GetBytes(role.Name).AsSpan().SequenceEqual(row.Key), "the role of its key");
         _small.Auth = _small.Auth.With(role);
     }
 
     private void TakeUser(BboltCursor row)
     {
-        var user = AuthRows.Read(User.Parser.ParseFrom(row.Value));
+        var user = AuthRows.Read(User.Parser.ParseGuarded(row.Value));
         Require(row, Encoding.UTF8.GetBytes(user.Name).AsSpan().SequenceEqual(row.Key), "the user of its key");
         _small.Auth = _small.Auth.With(user);
     }
@@ -216,7 +216,7 @@ public sealed class SchemaReader
 
     private void TakeLease(BboltCursor row)
     {
-        var lease = Protocol.Leases.Lease.Parser.ParseFrom(row.Value);
+        var lease = Protocol.Leases.Lease.Parser.ParseGuarded(row.Value);
         Require(row, row.Key.Length == sizeof(long) && BinaryPrimitives.ReadInt64BigEndian(row.Key) == lease.ID && lease.ID != 0, "the lease of its key");
         Require(row, lease.TTL is >= 0 and <= LeaseTable.TtlMax && lease.RemainingTTL >= 0 && lease.RemainingTTL <= LeaseTable.TtlMax, "a lease with a time to live");
         _small.Leases.Add(new LeaseInfo(lease.ID, lease.TTL, lease.RemainingTTL));

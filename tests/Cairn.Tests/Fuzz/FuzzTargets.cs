@@ -57,8 +57,8 @@ internal static class FuzzTargets
         ["gzip"] = (static bytes => Gzip.TryInflate(new ReadOnlySequence<byte>(bytes), MessageBytesMax, out _) == InflateOutcome.Complete, [Deflated(Txn.ToByteArray()), Deflated(new byte[300_000])]),
         ["grpc timeouts"] = (static bytes => GrpcTimeout.TryParse(Encoding.Latin1.GetString(bytes), out _), Texts("1S", "99999999H", "5m", "0n")),
         ["percent text"] = (static bytes => PercentText.Decode(Encoding.Latin1.GetString(bytes)).Length > 0, Texts("a%20b", "%E4%BD%A0", "plain")),
-        ["protobuf Txn"] = (static bytes => IsMessage(TxnRequest.Descriptor, bytes), [Txn.ToByteArray()]),
-        ["protobuf Watch"] = (static bytes => IsMessage(WatchRequest.Descriptor, bytes), [new WatchRequest { CreateRequest = new WatchCreateRequest { Key = ByteString.CopyFromUtf8("a") } }.ToByteArray()]),
+        ["protobuf Txn"] = (static bytes => IsMessage(TxnRequest.Parser, bytes), [Txn.ToByteArray(), Overflowing(0x0A, 0x1A)]),
+        ["protobuf Watch"] = (static bytes => IsMessage(WatchRequest.Parser, bytes), [new WatchRequest { CreateRequest = new WatchCreateRequest { Key = ByteString.CopyFromUtf8("a") } }.ToByteArray(), Overflowing(0x0A, 0x0A)]),
         ["json Txn"] = (static bytes => IsJson(TxnRequest.Descriptor, bytes), Texts(JsonFormatter.Default.Format(Txn), """{"compare":[{"TargetUnion":{"create_revision":7}}]}""")),
         ["json Range"] = (static bytes => IsJson(RangeRequest.Descriptor, bytes), Texts("""{"key":"YQ==","limit":"5","sort_order":"DESCEND","keys_only":true}""", "{}", "null")),
         ["json MemberAdd"] = (static bytes => IsJson(MemberAddRequest.Descriptor, bytes), Texts("""{"peerURLs":["http://a:1","\u00e4\ud83d\ude00"],"isLearner":true}""")),
@@ -75,7 +75,7 @@ internal static class FuzzTargets
         ["membership changes"] = (static bytes => ConfChangeWire.TryRead(bytes, out _) | ConfChangeV2Wire.TryRead(bytes, out _), [
             ConfChangeWire.ToBytes(new ConfChange { Type = ConfChangeType.AddNode, MemberId = 5, Context = new byte[] { 1, 2 } })]),
         ["snapshots"] = (static bytes => SnapshotWire.TryRead(bytes, out _) | HardStateWire.TryRead(bytes, out _) | ConfStateWire.TryRead(bytes, out _), [[8, 1, 16, 2, 24, 3]]),
-        ["entries"] = (DecodeEntry, [new InternalRaftRequest { Header = new RequestHeader { ID = 7 }, Txn = Txn }.ToByteArray()]),
+        ["entries"] = (DecodeEntry, [new InternalRaftRequest { Header = new RequestHeader { ID = 7 }, Txn = Txn }.ToByteArray(), Overflowing(0x22, 0x0A)]),
         ["member lists"] = (static bytes => MemberPages.TryRead(bytes, out _), Texts("""[{"id":1,"peerURLs":["http://a:1"],"name":"m","clientURLs":["http://a:2"]},{"id":2,"peerURLs":[],"isLearner":true}]""")),
         ["process sights"] = (static bytes => PeerSight.Parse(Encoding.Latin1.GetString(bytes)) is not null, Texts(new PeerSight(1, new ProcessIdentity(2, 3, 4), new LogEnd(5, 6, 7)).ToString())),
     };
@@ -90,6 +90,9 @@ internal static class FuzzTargets
     }
 
     private static byte[] Framed(byte[] body) => [0, 0, 0, 0, 0, 0, 0, (byte)body.Length, .. body];
+
+    // A message whose end lies beyond 2^31, and in it bytes as long as that lets them be.
+    private static byte[] Overflowing(byte messageTag, byte bytesTag) => [messageTag, 0xFF, 0xFF, 0xFF, 0xFF, 0x07, bytesTag, 0x80, 0x80, 0x80, 0x80, 0x04];
 
     private static byte[] Deflated(byte[] bytes)
     {
@@ -164,11 +167,12 @@ internal static class FuzzTargets
         return EntryDecoder.Decode(bytes) is not null;
     }
 
-    private static bool IsMessage(MessageDescriptor type, byte[] bytes)
+    private static bool IsMessage<T>(MessageParser<T> parser, byte[] bytes)
+        where T : IMessage<T>
     {
         try
         {
-            type.Parser.ParseFrom(bytes);
+            parser.ParseGuarded(Pieces.Of(bytes, PieceBytes));
             return true;
         }
         catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)

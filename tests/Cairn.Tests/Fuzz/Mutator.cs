@@ -13,7 +13,7 @@ internal sealed class Mutator(Prng prng, IReadOnlyList<byte[]> corpus)
 
     private static readonly byte[][] Tokens =
     [
-        [0], [0xff], [0x80], [0x7f, 0xff, 0xff, 0xff], [0xff, 0xff, 0xff, 0xff], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], [0, 0, 0, 0, 0, 0, 0, 0],
+        [0], [0xff], [0x80], [0x7f, 0xff, 0xff, 0xff], [0xff, 0xff, 0xff, 0xff], [0xff, 0xff, 0xff, 0xff, 7], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], [0, 0, 0, 0, 0, 0, 0, 0],
         "{"u8.ToArray(), "}"u8.ToArray(), "["u8.ToArray(), "]"u8.ToArray(), "\""u8.ToArray(), "\\u"u8.ToArray(), "\\"u8.ToArray(), ":"u8.ToArray(), ","u8.ToArray(), "\n"u8.ToArray(),
         "null"u8.ToArray(), "1e999"u8.ToArray(), "-9223372036854775809"u8.ToArray(), "%"u8.ToArray(), "%00"u8.ToArray(), "."u8.ToArray(), "="u8.ToArray(), "&a"u8.ToArray(), "*a"u8.ToArray(),
         "- "u8.ToArray(), "--"u8.ToArray(), "\xC3\x28"u8.ToArray(), [0xED, 0xA0, 0x80], "http://[::"u8.ToArray(), "999999999999h"u8.ToArray(),

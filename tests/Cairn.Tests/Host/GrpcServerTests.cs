@@ -82,6 +82,24 @@ public sealed class GrpcServerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_nested_message_longer_than_all_is_an_internal_error_and_takes_no_memory()
+    {
+        var binder = new ServiceBinder("etcdserverpb.KV").Unary("Txn", TxnRequest.Parser, static (_, _) => ValueTask.FromResult<Outcome<TxnResponse>>(new TxnResponse())).Absent("Put");
+        var server = new GrpcServer(binder.Methods, _limits, NullLogger.Instance);
+        using var exchange = new GrpcExchange();
+        await exchange.SendBytesAsync([0, 0, 0, 0, 12, 0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0x07, 0x1A, 0x80, 0x80, 0x80, 0x80, 0x04]);
+
+        // All of it is there, so that no other thread has a part in it.
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Task served = Serve(exchange, "/etcdserverpb.KV/Txn", server);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 16 * 1024 * 1024);
+        Assert.True(served.IsCompletedSuccessfully);
+
+        Assert.Equal("13", exchange.StatusCode);
+        Assert.StartsWith("grpc: error unmarshalling request:", exchange.StatusMessage, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Two_messages_in_a_unary_call_are_refused_without_being_handled()
     {
         bool handled = false;
