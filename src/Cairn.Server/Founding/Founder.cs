@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Membership;
 using Cairn.Server.Peers;
@@ -137,7 +136,7 @@ internal sealed class Founder
     {
         HandshakePath => new PeerAnswer(
             200, new HandshakeAnswer { Speaker = _shown, Verdict = Verdict.Deferred, Reason = "this member has no cluster yet" }.ToByteArray()),
-        RecoveryPaths.Promise when TryParse(PromiseRequest.Parser, call.Body.GetValueOrDefault()) is { Promise: { } asked } => Answer(asked),
+        RecoveryPaths.Promise when PeerBody.TryParse(PromiseRequest.Parser, call.Body.GetValueOrDefault()) is { Promise: { } asked } => Answer(asked),
         _ => PeerAnswer.None,
     };
 
@@ -197,7 +196,7 @@ internal sealed class Founder
     private async Task<Finding> AskAsync(Finding asked, CancellationToken cancelled)
     {
         var answer = await CallAsync(asked.Url, new PeerCall(HandshakePath, _shown.ToByteArray()), cancelled);
-        if (answer.Status == 200 && TryParse(HandshakeAnswer.Parser, answer.Body) is { Speaker: { } shown })
+        if (answer.Status == 200 && PeerBody.TryParse(HandshakeAnswer.Parser, answer.Body) is { Speaker: { } shown })
         {
             return asked with { Shown = shown };
         }
@@ -218,7 +217,7 @@ internal sealed class Founder
     {
         var request = new RejoinRequest { Speaker = _shown, ReplacedId = ask.ReplacedId != 0 ? ask.ReplacedId : _memory.Replaces };
         var answer = await CallAsync(ask.Url, new PeerCall(PeerRequests.RejoinPath, request.ToByteArray()), cancelled);
-        return answer.Status == 200 && TryParse(RejoinAnswer.Parser, answer.Body) is { } said ? said.Reason : "no answer";
+        return answer.Status == 200 && PeerBody.TryParse(RejoinAnswer.Parser, answer.Body) is { } said ? said.Reason : "no answer";
     }
 
     private async ValueTask<PeerAnswer> CallAsync(string url, PeerCall call, CancellationToken cancelled)
@@ -245,18 +244,5 @@ internal sealed class Founder
         }
 
         await Task.Delay(Pause, _world.Time, cancelled);
-    }
-
-    private static T? TryParse<T>(MessageParser<T> parser, ReadOnlyMemory<byte> body)
-        where T : class, IMessage<T>
-    {
-        try
-        {
-            return parser.ParseGuarded(body.Span);
-        }
-        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
-        {
-            return null;
-        }
     }
 }

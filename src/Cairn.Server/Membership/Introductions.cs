@@ -1,4 +1,3 @@
-using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Founding;
 using Cairn.Server.Loops;
@@ -50,7 +49,7 @@ internal static class Introductions
                 return true;
             }
 
-            if (answer.Status != 200 || !TryParse(answer.Body, out var said) || said.Speaker is null)
+            if (answer.Status != 200 || PeerBody.TryParse(HandshakeAnswer.Parser, answer.Body) is not { Speaker: not null } said)
             {
                 continue;
             }
@@ -75,19 +74,5 @@ internal static class Introductions
         }
 
         return false;
-    }
-
-    private static bool TryParse(ReadOnlyMemory<byte> body, out HandshakeAnswer answer)
-    {
-        answer = new HandshakeAnswer();
-        try
-        {
-            answer = HandshakeAnswer.Parser.ParseGuarded(body.Span);
-            return true;
-        }
-        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
-        {
-            return false;
-        }
     }
 }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Founding;
 using Cairn.Server.Membership;
@@ -54,7 +53,7 @@ internal sealed class RecoverySenses(NodeRuntime node)
     public async Task<string?> AskAsync(PromiseRequest request, Voice voice)
     {
         var answer = await CallAsync(voice.Url, new PeerCall(RecoveryPaths.Promise, request.ToByteArray()));
-        return answer.Status != 200 || !TryParse(PromiseAnswer.Parser, answer.Body, out var said) ? "no answer" : said.IsPromised ? null : said.Reason;
+        return answer.Status != 200 || PeerBody.TryParse(PromiseAnswer.Parser, answer.Body) is not { } said ? "no answer" : said.IsPromised ? null : said.Reason;
     }
 
     /// <summary>Hands on what a person decided.</summary>
@@ -92,7 +91,7 @@ internal sealed class RecoverySenses(NodeRuntime node)
         foreach (var url in voice.Urls)
         {
             var answer = await CallAsync(url, new PeerCall(Founder.HandshakePath, question));
-            if (answer.Status == 200 && TryParse(HandshakeAnswer.Parser, answer.Body, out var said) && said.Speaker is { } shown
+            if (answer.Status == 200 && PeerBody.TryParse(HandshakeAnswer.Parser, answer.Body) is { Speaker: { } shown }
                 && shown.Incarnation != node.Process.Incarnation)
             {
                 return voice with { Url = url, Shown = shown };
@@ -111,20 +110,5 @@ internal sealed class RecoverySenses(NodeRuntime node)
 
         using var limit = new CancellationTokenSource(AnswerWithin, node.Time);
         return await calls.AskAsync(url, call, limit.Token);
-    }
-
-    private static bool TryParse<T>(MessageParser<T> parser, ReadOnlyMemory<byte> body, out T message)
-        where T : IMessage<T>, new()
-    {
-        message = new T();
-        try
-        {
-            message = parser.ParseGuarded(body.Span);
-            return true;
-        }
-        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
-        {
-            return false;
-        }
     }
 }

@@ -96,8 +96,9 @@ internal sealed class Contestant : IAsyncDisposable
         {
             try
             {
-                using var health = await _client.GetAsync("/health");
-                if (health.StatusCode == HttpStatusCode.OK)
+                // Once it has told itself where clients find it, it has also elected itself.
+                using var members = await _client.PostAsync("/v3/cluster/member/list", new StringContent("{}"));
+                if (members.StatusCode == HttpStatusCode.OK && (await members.Content.ReadAsStringAsync()).Contains("clientURLs", StringComparison.Ordinal))
                 {
                     return;
                 }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Cairn.Protocol;
 using Cairn.State.Entries;
 using Cairn.Tests.Grpc;
