@@ -78,6 +78,13 @@ internal sealed class WalBatch(HardState state)
         MustSync = true;
     }
 
+    /// <summary>Forgets what a new leader's entries replace: no sync has seen it, and none will, so the old one is not told that it is durable.</summary>
+    private void Forget(ulong from)
+    {
+        _count = from > _entries[0].Index ? (int)(from - _entries[0].Index) : 0;
+        Responses.RemoveAll(response => response is { Type: MessageType.AppResp, Reject: false } && response.Index >= from);
+    }
+
     private void AddEntries(ReadOnlySpan<Entry> entries)
     {
         if (entries.IsEmpty)
@@ -88,9 +95,11 @@ internal sealed class WalBatch(HardState state)
         MustSync = true;
         if (_count > 0)
         {
-            // A new leader's entries replace what an old one sent and no sync has seen.
             Invariant.Holds(entries[0].Index <= _entries[_count - 1].Index + 1);
-            _count = entries[0].Index > _entries[0].Index ? (int)(entries[0].Index - _entries[0].Index) : 0;
+            if (entries[0].Index <= _entries[_count - 1].Index)
+            {
+                Forget(entries[0].Index);
+            }
         }
 
         if (_count + entries.Length > _entries.Length)
