@@ -15,7 +15,9 @@ internal sealed class Plan
     {
         _prng = new Prng(options.Seed ^ 0x91A7);
         Plant = options.Plant;
-        Members = options.Members ?? Pick(1, 3, 3, 3, 3, 4, 5, 7);
+        // Drawn in any case, so that a run which is told what it would have drawn is the same run.
+        var members = Pick(1, 3, 3, 3, 3, 4, 5, 7);
+        Members = options.Members ?? members;
         Duration = TimeSpan.FromSeconds(Members > 3 ? Pick(10, 20) : Pick(10, 20, 40));
         FaultPauseMilliseconds = Pick(2000, 5000, 15_000) * Members;
         LossPerThousand = Pick(0, 5, 20, 60);
@@ -27,7 +29,8 @@ internal sealed class Plan
         ClockSkewPercentMax = Pick(0, 1, ClockSkew.PercentMax);
         if (options.Rots)
         {
-            Members = options.Members ?? Pick(3, 3, 5);
+            members = Pick(3, 3, 5);
+            Members = options.Members ?? members;
             ChangesMembers = false;
             Faults = [FaultKind.Rot, FaultKind.Rot, FaultKind.Kill, FaultKind.Restart];
             FaultPauseMilliseconds = 2000 * Members;
