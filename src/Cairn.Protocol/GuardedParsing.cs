@@ -28,7 +28,15 @@ public static class GuardedParsing
     public static T ParseGuarded<T>(this MessageParser<T> parser, ReadOnlySpan<byte> bytes)
         where T : IMessage<T>
     {
-        return parser.ParseFrom(!IsSuspicious(bytes) || LengthWalk.Fits(bytes, DescriptorOf(parser)) ? bytes : LengthWalk.EndsTooEarly);
+        try
+        {
+            return parser.ParseFrom(!IsSuspicious(bytes) || LengthWalk.Fits(bytes, DescriptorOf(parser)) ? bytes : LengthWalk.EndsTooEarly);
+        }
+        catch (Exception e) when (e is IndexOutOfRangeException or ArgumentOutOfRangeException)
+        {
+            // The library's own way to fail at some lengths; here all that is broken fails alike.
+            return parser.ParseFrom(LengthWalk.EndsTooEarly);
+        }
     }
 
     /// <summary>Parses a message that may be in pieces.</summary>
@@ -40,7 +48,15 @@ public static class GuardedParsing
     public static T ParseGuarded<T>(this MessageParser<T> parser, ReadOnlySequence<byte> bytes)
         where T : IMessage<T>
     {
-        return !IsSuspicious(bytes) || Fits(bytes, DescriptorOf(parser)) ? parser.ParseFrom(bytes) : parser.ParseFrom(LengthWalk.EndsTooEarly);
+        try
+        {
+            return !IsSuspicious(bytes) || Fits(bytes, DescriptorOf(parser)) ? parser.ParseFrom(bytes) : parser.ParseFrom(LengthWalk.EndsTooEarly);
+        }
+        catch (Exception e) when (e is IndexOutOfRangeException or ArgumentOutOfRangeException)
+        {
+            // As above.
+            return parser.ParseFrom(LengthWalk.EndsTooEarly);
+        }
     }
 
     /// <summary>Whether the bytes may hold a length that is too large: two bytes are looked for, and hardly ever found.</summary>
