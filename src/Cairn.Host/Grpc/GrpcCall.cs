@@ -270,7 +270,7 @@ internal sealed class GrpcCall
         {
             return parser.ParseGuarded(payload);
         }
-        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
+        catch (InvalidProtocolBufferException e)
         {
             ReadFailure = new GrpcStatus(GrpcStatusCode.Internal, $"grpc: error unmarshalling request: {e.Message}");
             return null;

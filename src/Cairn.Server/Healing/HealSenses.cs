@@ -130,7 +130,7 @@ internal sealed class HealSenses(NodeRuntime node, Applicants applicants)
         {
             return HandshakeAnswer.Parser.ParseGuarded(body.Span).Speaker?.Incarnation == applicant.Incarnation;
         }
-        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
+        catch (InvalidProtocolBufferException)
         {
             return false;
         }

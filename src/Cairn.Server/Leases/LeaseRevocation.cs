@@ -25,7 +25,7 @@ internal static class LeaseRevocation
             lease = InternalRaftRequest.Parser.ParseGuarded(payload).LeaseRevoke?.ID ?? 0;
             return lease != 0;
         }
-        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
+        catch (InvalidProtocolBufferException)
         {
             // The state machine will have nothing to do with it either.
             return false;

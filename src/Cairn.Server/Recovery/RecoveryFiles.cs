@@ -25,7 +25,7 @@ internal static class RecoveryFiles
         {
             return RecoveryWish.Parser.ParseGuarded(bytes);
         }
-        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
+        catch (InvalidProtocolBufferException)
         {
             return null;
         }

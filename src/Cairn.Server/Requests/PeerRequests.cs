@@ -96,7 +96,7 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                     return PeerAnswer.None;
             }
         }
-        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
+        catch (InvalidProtocolBufferException)
         {
             return PeerAnswer.Refuse(400, "error unmarshalling request");
         }

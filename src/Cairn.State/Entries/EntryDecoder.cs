@@ -35,9 +35,8 @@ internal static class EntryDecoder
         {
             return InternalRaftRequest.Parser.ParseGuarded(data.Span);
         }
-        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
+        catch (InvalidProtocolBufferException)
         {
-            // The others are how the library fails at lengths close to the largest.
             return null;
         }
     }

@@ -242,7 +242,7 @@ internal sealed record SmallState
                 _ => true,
             };
         }
-        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
+        catch (InvalidProtocolBufferException)
         {
             return false;
         }

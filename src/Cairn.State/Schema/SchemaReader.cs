@@ -118,7 +118,7 @@ public sealed class SchemaReader
             {
                 take(row);
             }
-            catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
+            catch (InvalidProtocolBufferException e)
             {
                 throw new CorruptionException(_path, row.Offset, $"a row of the bucket {Encoding.ASCII.GetString(name)} is no message: {e.Message}");
             }
