@@ -251,7 +251,7 @@ internal sealed class NodeRuntime
     /// <returns>What became of it.</returns>
     public ValueTask<ProposalOutcome> ProposeAsync(int field, IMessage request, RequestContext context)
     {
-        var refusal = JudgeRequest(context) is var judged && judged == NodeError.None && Memory.LogLoss.Length > 0 ? NodeError.Corrupt : judged;
+        var refusal = JudgeRequest(context) is var judged && judged == NodeError.None && Memory.Loss.Length > 0 ? NodeError.Corrupt : judged;
         if (refusal != NodeError.None)
         {
             return new(new ProposalOutcome(refusal, null));

@@ -218,7 +218,7 @@ internal static class NodeStart
             var members = known.IsEmpty ? [.. memory.Founding?.Members.Select(FoundingRecords.Read) ?? []] : known;
             if (members is [var only] && only.Id == identity.MemberId && LogSalvage.IsPossible(world.Disk))
             {
-                await LogSalvage.RunAsync(world, manifests, memory, damage);
+                await LogSalvage.RunAsync(world, manifests, memory, StateOptionsOf(options), damage);
                 return null;
             }
 
@@ -336,7 +336,7 @@ internal static class NodeStart
         return (IdentityOf(decision, identity, options), (decision as FoundingDecision.Join)?.Cluster);
     }
 
-    /// <summary>Opens the state; if it is of no use, that of another member, and the log anew.</summary>
+    /// <summary>Opens the state; if it is of no use, that of another member, or what verifies of it if there is no other, and the log anew.</summary>
     private static async Task<((WriteAheadLog Wal, WalContents? Contents) Log, StoredState Stored)> OpenStateAsync(
         NodeOptions options, NodeWorld world, ManifestStore manifests, MemberMemory memory, (WriteAheadLog Wal, WalContents? Contents) log, CancellationToken cancelled)
     {
@@ -348,7 +348,10 @@ internal static class NodeStart
         await using (log.Wal)
         {
             var refetch = new StoreRefetch(world, manifests, memory, StateOptionsOf(options));
-            await (refetch.IsPossible ? refetch.RunAsync(damage.Message, log.Wal, log.Contents, cancelled) : throw damage);
+            var salvage = new StoreSalvage(world, manifests, memory, StateOptionsOf(options));
+            await (refetch.IsPossible ? refetch.RunAsync(damage.Message, log.Wal, log.Contents, cancelled)
+                : salvage.IsPossible(log.Contents) ? salvage.RunAsync(log.Contents)
+                : throw damage);
         }
 
         var opened = await LogStart.OpenAsync(world, manifests.Newest!, manifests.Newest!.Identity, (ulong)options.CatchUpEntries);

@@ -73,6 +73,24 @@ public sealed class StateMachine
         return new StateMachine(StateLoader.Load(log, smallState, checkpoint, options), options);
     }
 
+    /// <summary>Goes on from what verifies of a capture whose rows are damaged: an earlier state, if acknowledged changes stand behind the damage.</summary>
+    /// <param name="log">The log, opened at the ends of the capture.</param>
+    /// <param name="smallState">Of the capture.</param>
+    /// <param name="checkpoint">As for <see cref="Open"/>.</param>
+    /// <param name="options">What the members agree on.</param>
+    /// <param name="givenUp">The last entry that is given up, if something is lost: it could not be applied to an earlier state as it was to the one that is gone.</param>
+    /// <param name="loss">What is lost; null if nothing is.</param>
+    /// <returns>The state. If something is lost, its revision is raised, and all below is compacted.</returns>
+    /// <exception cref="CorruptionException">There is no state that could be gone back to.</exception>
+    public static StateMachine Salvage(
+        RevisionLog log, ReadOnlySpan<byte> smallState, IndexCheckpointReader? checkpoint, StateOptions options, AppliedPosition givenUp, out StateLoss? loss)
+    {
+        ArgumentNullException.ThrowIfNull(log);
+        ArgumentNullException.ThrowIfNull(options);
+        (var parts, loss) = StateLoader.Salvage(log, smallState, checkpoint, options, givenUp);
+        return new StateMachine(parts, options);
+    }
+
     /// <summary>Applies the next committed entry.</summary>
     /// <param name="entry">Its index is the one after <see cref="Applied"/>.</param>
     /// <returns>What came of it.</returns>

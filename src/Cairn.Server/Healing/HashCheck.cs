@@ -124,11 +124,11 @@ internal sealed class HashCheck(NodeRuntime node)
     /// <summary>Raises the alarm for what this member lost when it was alone (<see cref="LogSalvage"/>): until it stands nothing is written.</summary>
     private async Task SayLossAsync()
     {
-        while (node.Memory.LogLoss.Length > 0 && !Volatile.Read(ref _stopping))
+        while (node.Memory.Loss.Length > 0 && !Volatile.Read(ref _stopping))
         {
             if (await ProposeAsync(AlarmRequest.Types.AlarmAction.Activate, Self))
             {
-                node.Memory.LogLoss = "";
+                node.Memory.Loss = "";
                 node.Housekeeping.WriteSoon();
                 return;
             }

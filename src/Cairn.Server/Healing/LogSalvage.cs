@@ -1,5 +1,7 @@
 using Cairn.Raft;
 using Cairn.Server.Membership;
+using Cairn.State;
+using Cairn.State.Persistence;
 using Cairn.Storage;
 using Cairn.Storage.Manifest;
 using Cairn.Storage.Wal;
@@ -8,9 +10,9 @@ namespace Cairn.Server.Healing;
 
 /// <summary>What a member that is alone does if its log is damaged above its state: there is no other copy, so it goes on with what is sound, and says what is lost.</summary>
 /// <remarks>
-/// The damaged log goes to quarantine, as it was found. The new one begins at the state and has the entries up to the damage. That clients may have been told of
-/// more is noted before; from then on nothing is written until the alarm CORRUPT stands, under which reads are served and writes are not, as in etcd. A person
-/// who disarms it accepts the loss.
+/// The entries up to the damage become part of the state, whose revision is raised above all that clients may have been told of, so that none is ever used twice, and
+/// all below is compacted. The damaged log goes to quarantine, as it was found; the new one begins behind the state. The loss is noted with the state; from then on
+/// nothing is written until the alarm CORRUPT stands, under which reads are served and writes are not, as in etcd. A person who disarms it accepts the loss.
 /// </remarks>
 internal static class LogSalvage
 {
@@ -48,36 +50,67 @@ internal static class LogSalvage
     /// <param name="world">What the member touches.</param>
     /// <param name="manifests">The manifests; the newest is the state.</param>
     /// <param name="memory">What the member remembers.</param>
+    /// <param name="stateOptions">What the members agree on.</param>
     /// <param name="damage">What was found.</param>
     /// <returns>Completes when durable; the log is to be opened anew.</returns>
-    public static async Task RunAsync(NodeWorld world, ManifestStore manifests, MemberMemory memory, CorruptionException damage)
+    /// <exception cref="CorruptionException">The state is damaged too.</exception>
+    public static async Task RunAsync(NodeWorld world, ManifestStore manifests, MemberMemory memory, StateOptions stateOptions, CorruptionException damage)
     {
-        var newest = manifests.Newest!; // A start has written one.
-        var applied = newest.AppliedIndex;
-        var (_, entries, state) = WriteAheadLog.ReadSound(world.Disk, DataDirectory.Wal, applied);
-        var last = applied + (ulong)entries.Count;
-        memory.LogLoss = $"{damage.Message}: what was written behind index {last} is lost";
-        await manifests.WriteAsync(newest with { MemberState = memory.Encode() });
+        var before = manifests.Newest!; // A start has written one.
+        var (_, entries, state) = WriteAheadLog.ReadSound(world.Disk, DataDirectory.Wal, before.AppliedIndex);
+        var after = await ApplyAsync(world, before, entries, stateOptions);
+        if (StoredState.MembersOf(after).Members.Length > 1)
+        {
+            // Who was added last may have what is lost.
+            throw damage;
+        }
 
-        var metadata = new WalMetadata(newest.Identity.MemberId, newest.Identity.ClusterId);
-        var log = await WriteAheadLog.CreateAsync(world.Disk, DataDirectory.NewLog, metadata, world.WalOptions);
+        memory.Loss = $"{damage.Message}: what was written behind index {after.AppliedIndex} is lost";
+        await manifests.WriteAsync(after with { MemberState = memory.Encode() });
+
+        var newest = manifests.Newest!; // It was just written.
+        var log = await WriteAheadLog.CreateAsync(
+            world.Disk, DataDirectory.NewLog, new WalMetadata(newest.Identity.MemberId, newest.Identity.ClusterId), world.WalOptions);
         await using (log)
         {
-            var term = Math.Max(Math.Max(state.Term, newest.AppliedTerm), entries is [.., var end] ? end.Term : 0);
-            var hard = new HardState(term, term == state.Term ? state.Vote : LocalTarget.None, Math.Max(Math.Min(state.Commit, last), applied));
-            if (applied > 0)
+            var term = Math.Max(state.Term, newest.AppliedTerm);
+            var hard = new HardState(term, term == state.Term ? state.Vote : LocalTarget.None, newest.AppliedIndex);
+            if (newest.AppliedIndex > 0)
             {
-                await log.MarkSnapshotAsync(new WalSnapshotMark(applied, newest.AppliedTerm, newest.ConfState), hard);
-            }
-
-            if (entries.Count > 0)
-            {
-                await log.AppendAsync(entries.ToArray(), hard, mustSync: true);
+                await log.MarkSnapshotAsync(new WalSnapshotMark(newest.AppliedIndex, newest.AppliedTerm, newest.ConfState), hard);
             }
         }
 
         await SwapAsync(world);
-        world.LoggerFactory.CreateLogger("cairn.server").LogSalvaged(newest.Identity.MemberId, memory.LogLoss);
+        world.LoggerFactory.CreateLogger("cairn.server").LogSalvaged(newest.Identity.MemberId, memory.Loss);
+    }
+
+    /// <summary>Makes the sound entries part of the state. All of them were committed: the member is alone.</summary>
+    private static async Task<ManifestContents> ApplyAsync(NodeWorld world, ManifestContents before, IReadOnlyList<Entry> entries, StateOptions stateOptions)
+    {
+        try
+        {
+            var stored = StoredState.Open(world.Disk, DataDirectory.Store, before, world.RevisionLogOptions, stateOptions);
+            using (stored.Log)
+            {
+                var state = (await LogReplay.RunAsync(stored, entries, committed: ulong.MaxValue)).Raise();
+                return state.Applied.Index == 0 ? before : before with
+                {
+                    AppliedIndex = state.Applied.Index,
+                    AppliedTerm = state.Applied.Term,
+                    ConfState = new ConfState { Voters = [.. state.Members.Voters.Order()], Learners = [.. state.Members.Learners.Order()] },
+                    CurrentRevision = state.Revision,
+                    Compaction = new CompactionFloor(state.CompactedRevision, Math.Max(before.Compaction.Finished, 0)),
+                    Segments = state.Log,
+                    SmallState = state.SmallState,
+                };
+            }
+        }
+        catch (CorruptionException)
+        {
+            // The store is damaged too. What verifies of it is an earlier state, to which these entries do not fit (StoreSalvage).
+            return before;
+        }
     }
 
     private static async Task SwapAsync(NodeWorld world)

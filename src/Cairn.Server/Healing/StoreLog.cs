@@ -130,4 +130,11 @@ internal static partial class StoreLog
     /// <param name="loss">What.</param>
     [LoggerMessage(2115, LogLevel.Error, "the log of {LocalMemberId:x} is damaged and there is no other copy: {Loss}; what is left is served, writes wait until the alarm CORRUPT is disarmed")]
     public static partial void LogSalvaged(this ILogger logger, ulong localMemberId, string loss);
+
+    /// <summary>A store without another copy is damaged.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="localMemberId">This member.</param>
+    /// <param name="loss">What is lost.</param>
+    [LoggerMessage(2116, LogLevel.Error, "the store of {LocalMemberId:x} is damaged and there is no other copy: {Loss}; what is left is served, writes wait as long as the alarm CORRUPT stands")]
+    public static partial void StoreSalvaged(this ILogger logger, ulong localMemberId, string loss);
 }

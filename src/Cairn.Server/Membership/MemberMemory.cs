@@ -12,7 +12,7 @@ internal sealed class MemberMemory
     private volatile EpochPromise? _promise;
     private volatile EpochDecree? _decree;
     private volatile string _fenced = "";
-    private volatile string _logLoss = "";
+    private volatile string _loss = "";
     private volatile bool _isEvicted;
     private volatile bool _isRemoved;
 
@@ -29,7 +29,7 @@ internal sealed class MemberMemory
         LastMembers = [.. state.LastMembers];
         StoreDamage = state.StoreDamage;
         StoreSources = [.. state.StoreSources];
-        _logLoss = state.LogLoss;
+        _loss = state.Loss;
         Marks = new MemberMarks(state.Marks.Select(mark => KeyValuePair.Create(mark.MemberId, new PeerMark
         {
             Process = new ProcessIdentity(mark.Incarnation, mark.StartCounter, mark.Nonce),
@@ -102,11 +102,11 @@ internal sealed class MemberMemory
     /// <summary>Peer URLs of those to fetch it from; empty for all other members.</summary>
     public ImmutableArray<string> StoreSources { get; set; }
 
-    /// <summary>What the log lost that clients may have been told: nothing is written before the alarm says so. Empty if nothing, or once it does.</summary>
-    public string LogLoss
+    /// <summary>What log or store lost that clients may have been told: nothing is written before the alarm says so. Empty if nothing, or once it does.</summary>
+    public string Loss
     {
-        get => _logLoss;
-        set => _logLoss = value;
+        get => _loss;
+        set => _loss = value;
     }
 
     /// <summary>Reads what <see cref="Encode"/> wrote.</summary>
@@ -129,7 +129,7 @@ internal sealed class MemberMemory
             Promise = Promise,
             Decree = Decree,
             StoreDamage = StoreDamage,
-            LogLoss = LogLoss,
+            Loss = Loss,
         };
         state.LastMembers.AddRange(LastMembers);
         state.StoreSources.AddRange(StoreSources);

@@ -70,18 +70,7 @@ internal static class EpochFounding
 
         var stored = StoredState.Open(world.Disk, DataDirectory.Store, newest, world.RevisionLogOptions, stateOptions);
         using var rows = stored.Log;
-        foreach (var entry in log.Entries)
-        {
-            stored.State.Apply(AsCommitted(entry, log.State.Commit));
-            stored.State.Publish();
-            if (rows.TailRoomBytes <= 0)
-            {
-                await rows.FlushAsync();
-            }
-        }
-
-        var capture = stored.State.Capture();
-        await rows.SyncAsync(capture.Log);
+        var capture = await LogReplay.RunAsync(stored, log.Entries, log.State.Commit);
         var identity = newest.Identity with
         {
             ClusterId = decree.Promise.Epoch,
@@ -98,14 +87,6 @@ internal static class EpochFounding
         };
         return Describe(newest, identity, epoch.Begin(capture), decree);
     }
-
-    /// <summary>An entry as it is to be applied. What was never known to be committed may have been, except for a change of members: those are not members here.</summary>
-    private static CommittedEntry AsCommitted(in Entry entry, ulong committed) => (entry.Type, entry.Index <= committed) switch
-    {
-        (EntryType.ConfChange, true) => new CommittedEntry(entry.Term, entry.Index, EntryKind.ConfChange, entry.Data),
-        (EntryType.Normal, _) => new CommittedEntry(entry.Term, entry.Index, EntryKind.Normal, entry.Data),
-        _ => new CommittedEntry(entry.Term, entry.Index, EntryKind.Normal, default),
-    };
 
     private static HealRecord Describe(EpochDecree decree, StateCapture capture, MemberRecord founder) => new()
     {

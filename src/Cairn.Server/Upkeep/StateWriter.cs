@@ -2,6 +2,7 @@ using System.Buffers;
 using Cairn.Raft;
 using Cairn.State;
 using Cairn.State.Persistence;
+using Cairn.Storage;
 using Cairn.Storage.Checkpoints;
 using Cairn.Storage.Manifest;
 
@@ -17,10 +18,14 @@ internal sealed class StateWriter
     // The rows after the checkpoint are read at start: so many take well under a second.
     private const long RevisionsPerCheckpoint = 250_000;
 
+    // Small stores that are compacted every few minutes write their index as often; large ones not more often than this.
+    private static readonly TimeSpan CompactionInIndexWithin = TimeSpan.FromMinutes(1);
+
     private readonly NodeRuntime _node;
     private readonly ManifestStore _manifests;
     private readonly ManifestIdentity _identity;
     private CheckpointFile? _checkpoint;
+    private long _checkpointAt;
 
     /// <summary>Continues from the newest manifest.</summary>
     /// <param name="node">The node.</param>
@@ -37,6 +42,7 @@ internal sealed class StateWriter
         WrittenIndex = manifests.Newest?.AppliedIndex ?? 0;
         WrittenBytes = node.RevisionLog.TotalBytes;
         WrittenAt = node.Time.GetTimestamp();
+        _checkpointAt = WrittenAt;
     }
 
     /// <summary>Applied index of the newest manifest.</summary>
@@ -82,8 +88,9 @@ internal sealed class StateWriter
         await _node.RevisionLog.SyncAsync(capture.Log);
         if (IsCheckpointDue(view))
         {
-            _checkpoint = await WriteCheckpointAsync(view);
+            _checkpoint = await WriteCheckpointAsync(_node.World.Disk, _manifests, view);
             CheckpointRevision = view.Revision;
+            _checkpointAt = _node.Time.GetTimestamp();
             IsCheckpointStale = false;
         }
 
@@ -102,14 +109,16 @@ internal sealed class StateWriter
         return true;
     }
 
-    /// <summary>However few the keys are: only tombstones older than the checkpoint can be dropped by the cleaner.</summary>
-    private bool IsCheckpointDue(ReadView view) =>
-        IsCheckpointStale || view.Revision - CheckpointRevision >= Math.Max(RevisionsPerCheckpoint, view.LiveKeys / 4);
-
-    private async Task<CheckpointFile> WriteCheckpointAsync(ReadView view)
+    /// <summary>Writes the index of a state.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="manifests">The manifests, of which the next is to name it.</param>
+    /// <param name="view">The state.</param>
+    /// <returns>The file, durable.</returns>
+    /// <exception cref="IOException">The disk failed.</exception>
+    public static async Task<CheckpointFile> WriteCheckpointAsync(IDisk disk, ManifestStore manifests, ReadView view)
     {
         var source = new IndexCheckpointWriter(view);
-        using var file = CheckpointWriter.Begin(_node.World.Disk, DataDirectory.Store, _manifests.TakeCheckpointNumber());
+        using var file = CheckpointWriter.Begin(disk, DataDirectory.Store, manifests.TakeCheckpointNumber());
         var chunk = new ArrayBufferWriter<byte>(ChunkBytes + 4096);
         while (source.TryWriteChunk(chunk, ChunkBytes))
         {
@@ -122,6 +131,15 @@ internal sealed class StateWriter
 
         return await file.FinishAsync();
     }
+
+    /// <summary>
+    /// However few the keys are: only tombstones older than the checkpoint can be dropped by the cleaner. And where history was compacted, rows alone would not tell
+    /// which key lost one to rot; the index does.
+    /// </summary>
+    private bool IsCheckpointDue(ReadView view) =>
+        IsCheckpointStale
+        || view.Revision - CheckpointRevision >= Math.Max(RevisionsPerCheckpoint, view.LiveKeys / 4)
+        || (view.CompactedRevision > CheckpointRevision && _node.Time.GetElapsedTime(_checkpointAt) >= CompactionInIndexWithin);
 
     private ManifestContents Describe(StateCapture capture, long finished) => new()
     {

@@ -12,9 +12,6 @@ namespace Cairn.State.Healing;
 /// </remarks>
 public sealed record NewEpoch
 {
-    // Nobody writes so many revisions between the last that anybody here saw and the loss of those who saw more.
-    private const long SkippedRevisions = 1_000_000_000;
-
     // Above what somebody is known to have seen, this is room enough.
     private const long SkippedAboveSeen = 1_000_000;
 
@@ -37,7 +34,7 @@ public sealed record NewEpoch
     {
         ArgumentNullException.ThrowIfNull(survivor);
         Invariant.Holds(SmallState.TryDecode(survivor.SmallState.Span, out var small) && !Founder.IsLearner);
-        var revision = Math.Max(checked(survivor.Revision + SkippedRevisions), checked(HighestRevision + SkippedAboveSeen));
+        var revision = Math.Max(checked(survivor.Revision + StateLoss.SkippedRevisions), checked(HighestRevision + SkippedAboveSeen));
         var others = small.Members.Members.RemoveAll(member => member.Id == Founder.Id);
         var members = small.Members with
         {

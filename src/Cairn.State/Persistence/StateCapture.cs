@@ -27,4 +27,14 @@ public sealed record StateCapture
 
     /// <summary>The configuration, for the snapshot's metadata.</summary>
     public required MemberTable Members { get; init; }
+
+    /// <summary>Raises the revision above all that may have been acknowledged and is lost, and compacts all below, so that watchers and caches read anew.</summary>
+    /// <returns>The same state, further on.</returns>
+    public StateCapture Raise()
+    {
+        Invariant.Holds(Persistence.SmallState.TryDecode(SmallState.Span, out var small));
+        var revision = checked(Revision + StateLoss.SkippedRevisions);
+        var after = small with { Revision = revision, CompactedRevision = revision };
+        return this with { Revision = revision, CompactedRevision = revision, SmallState = after.Encode() };
+    }
 }

@@ -24,11 +24,14 @@ internal sealed class StateLoader
     private readonly KeyIndex _index;
     private readonly LeaseTable _leases;
     private readonly long _indexedRevision;
+    private readonly long _throughRevision;
+    private readonly bool _isSalvage;
 
     private StateLoader(RevisionLog log, SmallState small, IndexCheckpointReader? checkpoint, StateOptions options)
     {
         _log = log;
         _small = small;
+        _throughRevision = small.Revision;
         _leases = new LeaseTable(options.LeaseTtlMinimum);
         _index = checkpoint?.Build() ?? new KeyIndex();
         _indexedRevision = checkpoint?.Revision ?? 0;
@@ -41,6 +44,13 @@ internal sealed class StateLoader
         {
             _leases.Attach(key, lease);
         }
+    }
+
+    private StateLoader(RevisionLog log, SmallState small, IndexCheckpointReader? checkpoint, StateOptions options, long soundRevision)
+        : this(log, small, checkpoint, options)
+    {
+        _throughRevision = soundRevision;
+        _isSalvage = true;
     }
 
     private StateLoader(RevisionLog log, SmallState small, StateParts current, StateOptions options)
@@ -56,6 +66,38 @@ internal sealed class StateLoader
 
     public static StateParts Load(RevisionLog log, ReadOnlySpan<byte> smallState, IndexCheckpointReader? checkpoint, StateOptions options)
     {
+        return new StateLoader(log, Decode(smallState, checkpoint), checkpoint, options).Load();
+    }
+
+    /// <summary>Loads what verifies of a damaged log: the state of the last transaction before the first damage that matters.</summary>
+    /// <remarks>
+    /// Its revision is raised above all that was ever seen, and all below is compacted: the history behind it will be another one. A key that was attached to a
+    /// lease which is gone was deleted with it; that it was is not lost.
+    /// </remarks>
+    /// <exception cref="CorruptionException">History before the damage was compacted, so that there is no such state; or the index names a row that is nowhere.</exception>
+    public static (StateParts Parts, StateLoss? Loss) Salvage(
+        RevisionLog log, ReadOnlySpan<byte> smallState, IndexCheckpointReader? checkpoint, StateOptions options, AppliedPosition givenUp)
+    {
+        var small = Decode(smallState, checkpoint);
+        var (sound, damage) = log.View.FindSound((checkpoint?.Revision ?? 0) + 1, small.Revision);
+        if (damage is null)
+        {
+            return (new StateLoader(log, small, checkpoint, options, sound).Load(), null);
+        }
+
+        if (sound < small.CompactedRevision)
+        {
+            throw new CorruptionException(damage.Path, damage.Offset, $"{damage.Message}; history before revision {small.CompactedRevision} is compacted, so that there is no earlier state to go back to");
+        }
+
+        var revision = checked(small.Revision + StateLoss.SkippedRevisions);
+        var after = small with { Revision = revision, CompactedRevision = revision, Applied = givenUp };
+        var parts = new StateLoader(log, after, checkpoint, options, sound).Load();
+        return (parts, new StateLoss(sound, small.Revision, damage));
+    }
+
+    private static SmallState Decode(ReadOnlySpan<byte> smallState, IndexCheckpointReader? checkpoint)
+    {
         if (!SmallState.TryDecode(smallState, out var small))
         {
             throw new CorruptionException("MANIFEST", 0, "the small state is none that this version understands");
@@ -66,7 +108,7 @@ internal sealed class StateLoader
             throw new CorruptionException("MANIFEST", 0, $"the index is of revision {checkpoint.Revision}, the state of {small.Revision}");
         }
 
-        return new StateLoader(log, small, checkpoint, options).Load();
+        return small;
     }
 
     /// <summary>Makes the newer state of the parts of an older one. The index of the older one is changed in place; readers keep what they had.</summary>
@@ -91,6 +133,11 @@ internal sealed class StateLoader
     private StateParts Load()
     {
         Replay();
+        if (_isSalvage)
+        {
+            DropUnleased();
+        }
+
         DropCompacted();
         FindMoved();
         var parts = new StateParts(_log, _index, _leases)
@@ -110,7 +157,7 @@ internal sealed class StateLoader
     /// <summary>Takes the rows that are newer than the checkpoint.</summary>
     private void Replay()
     {
-        var rows = _log.View.ReadFrom(new Revision(_indexedRevision + 1, 0), _small.Revision);
+        var rows = Read(_indexedRevision + 1, _throughRevision);
         while (rows.MoveNext())
         {
             if (!RowCodec.TryDecode(rows.Payload, out var fields, out var key, out _))
@@ -123,6 +170,25 @@ internal sealed class StateLoader
             var history = Take(key, version, new RecordNumbers(fields.CreateRevision, fields.Version));
             _leases.Attach(history.Key, isTombstone ? 0 : fields.Lease);
         }
+    }
+
+    private RevisionLogReader Read(long from, long through) =>
+        _isSalvage ? _log.View.ReadSound(new Revision(from, 0), through) : _log.View.ReadFrom(new Revision(from, 0), through);
+
+    /// <summary>Drops the keys whose lease ended behind the rows that are there.</summary>
+    private void DropUnleased()
+    {
+        var gone = new List<byte[]>();
+        var cursor = new IndexCursor(_index.Root, default, default);
+        while (cursor.MoveNext())
+        {
+            if (cursor.Current is { IsAlive: true, Newest.HasLease: true } history && _leases.LeaseOf(history.Key) == 0)
+            {
+                gone.Add(history.Key);
+            }
+        }
+
+        gone.ForEach(key => _index.Remove(key));
     }
 
     private KeyHistory Take(ReadOnlySpan<byte> key, RecordVersion version, RecordNumbers numbers)
@@ -257,7 +323,7 @@ internal sealed class StateLoader
     private void TakeOver(Dictionary<Revision, (KeyHistory History, RecordVersion Version)> lost)
     {
         var moves = new Dictionary<KeyHistory, List<RecordMove>>(ReferenceEqualityComparer.Instance);
-        var rows = _log.View.ReadFrom(new Revision(0, 0), _indexedRevision);
+        var rows = Read(0, _indexedRevision);
         while (rows.MoveNext())
         {
             if (lost.Remove(rows.Revision, out var found))

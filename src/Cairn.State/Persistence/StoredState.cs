@@ -36,10 +36,43 @@ public sealed record StoredState(RevisionLog Log, StateMachine State, long Check
             Invariant.Holds(state.Applied == new AppliedPosition(manifest.AppliedIndex, manifest.AppliedTerm));
             if (index is null && manifest.Checkpoint is { } checkpoint && !IsWhatManifestCounted(manifest, log))
             {
-                throw new CorruptionException($"{directory}/{checkpoint.Name}", 0, "without this index the rows do not say which keys are gone");
+                throw WithoutIndex(directory, checkpoint);
             }
 
             return new StoredState(log, state, index?.Revision ?? 0);
+        }
+        catch
+        {
+            // The caller gets no log to dispose.
+            log.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens what verifies of a damaged store. Its files must be there, with their headers and as long as the manifest says, whatever is in them.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="directory">Directory of the store.</param>
+    /// <param name="manifest">What to open.</param>
+    /// <param name="logOptions">Sizes.</param>
+    /// <param name="options">What the members agree on.</param>
+    /// <param name="givenUp">The last entry that is given up, if something is lost.</param>
+    /// <param name="loss">What is lost; null if nothing is.</param>
+    /// <returns>The state, whose rows are not all in the order that a start relies upon: it needs an index of its own in the next manifest.</returns>
+    /// <exception cref="CorruptionException">There is no state that could be gone back to.</exception>
+    public static StoredState Salvage(
+        IDisk disk, string directory, ManifestContents manifest, RevisionLogOptions logOptions, StateOptions options, AppliedPosition givenUp, out StateLoss? loss)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        var index = ReadCheckpoint(disk, directory, manifest.Checkpoint);
+        if (index is null && manifest.Checkpoint is { } checkpoint)
+        {
+            throw WithoutIndex(directory, checkpoint);
+        }
+
+        var log = RevisionLog.Open(disk, directory, manifest.Segments, logOptions);
+        try
+        {
+            return new StoredState(log, StateMachine.Salvage(log, manifest.SmallState.Span, index, options, givenUp, out loss), index?.Revision ?? 0);
         }
         catch
         {
@@ -66,9 +99,12 @@ public sealed record StoredState(RevisionLog Log, StateMachine State, long Check
         manifest.Compaction.Finished == manifest.Compaction.Scheduled
         && manifest.Segments.Segments.Select(segment => segment.LiveBytes).SequenceEqual(log.Capture().Segments.Select(segment => segment.LiveBytes));
 
+    private static CorruptionException WithoutIndex(string directory, CheckpointFile checkpoint) =>
+        new($"{directory}/{checkpoint.Name}", 0, "without this index the rows do not say which keys are gone");
+
     private static IndexCheckpointReader? ReadCheckpoint(IDisk disk, string directory, CheckpointFile? file)
     {
-        if (file is null)
+        if (file is null || !disk.FileExists($"{directory}/{file.Name}"))
         {
             return null;
         }

@@ -45,7 +45,7 @@ public sealed class ManifestStore
     /// <summary>The log must be kept after this index, and everything if it is 0: the newest manifest may turn out to be unreadable.</summary>
     public ulong ReplayFrom => Previous?.AppliedIndex ?? 0;
 
-    /// <summary>Opens the store: finds the newest manifest that verifies and whose files are all there, and removes what crashes left behind.</summary>
+    /// <summary>Opens the store: finds the newest manifest that verifies and whose files are all there, or at least verifies, and removes what crashes left behind.</summary>
     /// <param name="disk">The disk.</param>
     /// <param name="directory">Directory of the store; made if need be.</param>
     /// <returns>The store.</returns>
@@ -159,12 +159,14 @@ public sealed class ManifestStore
 
     private void FindNewest(IReadOnlyList<string> names)
     {
+        ManifestContents? sound = null;
         var numbers = names.Select(name => ManifestFormat.TryParse(name, out var number) ? number : 0).Where(number => number > 0);
         foreach (var number in numbers.OrderDescending().TakeWhile(_ => Previous is null))
         {
+            ManifestContents? contents = null;
             try
             {
-                var contents = Read(ManifestFormat.NameOf(number), number);
+                contents = Read(ManifestFormat.NameOf(number), number);
                 VerifyFiles(contents);
                 (Newest, Previous) = Newest is null ? (contents, null) : (Newest, contents);
             }
@@ -172,7 +174,15 @@ public sealed class ManifestStore
             {
                 _damage.Add(damage);
                 _damagedNames.Add(ManifestFormat.NameOf(number));
+                sound ??= contents;
             }
+        }
+
+        if (Newest is null && sound is not null)
+        {
+            // It says whose store this is; who opens the segments meets what is wrong with them, and gets another state or says what is lost.
+            Newest = sound;
+            _damagedNames.Remove(ManifestFormat.NameOf(sound.Number));
         }
 
         if (Newest is null && _damage.Count > 0)

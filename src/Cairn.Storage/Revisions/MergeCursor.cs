@@ -10,6 +10,7 @@ internal sealed class MergeCursor
     private readonly List<Segment> _waiting;
     private readonly Revision _from;
     private readonly long _throughMain;
+    private readonly bool _isLenient;
     private readonly PriorityQueue<SegmentCursor, Revision> _open = new();
     private SegmentCursor? _current;
     private int _opened;
@@ -18,10 +19,12 @@ internal sealed class MergeCursor
     /// <param name="segments">Any order.</param>
     /// <param name="from">First revision to visit.</param>
     /// <param name="throughMain">Last transaction to visit.</param>
-    public MergeCursor(IEnumerable<Segment> segments, Revision from, long throughMain)
+    /// <param name="isLenient">Whether damage before the first revision does not matter.</param>
+    public MergeCursor(IEnumerable<Segment> segments, Revision from, long throughMain, bool isLenient = false)
     {
         _from = from;
         _throughMain = throughMain;
+        _isLenient = isLenient;
         _waiting = [.. segments.Where(segment => segment.Revisions is var range && range.LastMain >= from.Main && range.FirstMain <= throughMain)];
         _waiting.Sort((left, right) => left.Revisions.FirstMain.CompareTo(right.Revisions.FirstMain));
     }
@@ -71,7 +74,7 @@ internal sealed class MergeCursor
         {
             var segment = _waiting[_opened++];
             var cursor = new SegmentCursor(segment, segment.End);
-            if (cursor.MoveTo(_from))
+            if (_isLenient ? cursor.MoveToSound(_from) : cursor.MoveTo(_from))
             {
                 _open.Enqueue(cursor, cursor.Revision);
             }

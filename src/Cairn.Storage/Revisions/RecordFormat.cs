@@ -86,6 +86,16 @@ internal static class RecordFormat
         }
     }
 
+    /// <summary>Whether the bytes are a record that was written at this place.</summary>
+    /// <param name="place">Where they were read.</param>
+    /// <param name="header">What would be its header.</param>
+    /// <param name="payload">What would be its payload.</param>
+    /// <returns>True if they verify.</returns>
+    public static bool IsSound(RecordPlace place, ReadOnlySpan<byte> header, ReadOnlySpan<byte> payload) =>
+        LengthOf(header) == payload.Length
+        && KindOf(header) is RecordKind.Put or RecordKind.Tombstone
+        && BinaryPrimitives.ReadUInt32LittleEndian(header) == Checksum(place.Segment, place.Offset, header, payload);
+
     private static uint Checksum(uint segment, uint offset, ReadOnlySpan<byte> header, ReadOnlySpan<byte> payload)
     {
         Span<byte> place = stackalloc byte[8];

@@ -68,6 +68,50 @@ public sealed class RevisionLogView
     /// <returns>A reader before the first record.</returns>
     public RevisionLogReader ReadFrom(Revision from, long throughMain) => new(new MergeCursor(_segments, from, throughMain));
 
+    /// <summary>As <see cref="ReadFrom"/>, where damage of what lies before the first revision does not matter.</summary>
+    /// <param name="from">First revision to visit.</param>
+    /// <param name="throughMain">Last transaction to visit; <see cref="FindSound"/> says up to where there is no damage.</param>
+    /// <returns>A reader before the first record.</returns>
+    public RevisionLogReader ReadSound(Revision from, long throughMain) => new(new MergeCursor(_segments, from, throughMain, isLenient: true));
+
+    /// <summary>Finds out up to where all records verify. Reads every segment that may hold some of them.</summary>
+    /// <param name="fromMain">First transaction that matters.</param>
+    /// <param name="throughMain">Last transaction that matters.</param>
+    /// <returns>The last transaction that is whole, with all before it; and the damage behind it, null if there is none.</returns>
+    public (long ThroughMain, CorruptionException? Damage) FindSound(long fromMain, long throughMain)
+    {
+        (long ThroughMain, CorruptionException? Damage) sound = (throughMain, null);
+        foreach (var segment in _segments.Where(segment => segment.Revisions.LastMain >= fromMain))
+        {
+            if (FindDamage(segment, fromMain) is var (through, damage) && through < sound.ThroughMain)
+            {
+                sound = (through, damage);
+            }
+        }
+
+        return sound;
+    }
+
+    /// <summary>Finds the first damage of a segment that may be of a transaction that matters: what is lost lies between the records around it.</summary>
+    private static (long ThroughMain, CorruptionException Damage)? FindDamage(Segment segment, long fromMain)
+    {
+        var cursor = new SegmentCursor(segment, segment.End);
+        for (var last = fromMain; ; last = Math.Max(cursor.Revision.Main, fromMain))
+        {
+            var isMore = cursor.MoveNextSound(out var damage);
+            if (damage is not null && !(isMore && cursor.Revision.Main < fromMain))
+            {
+                // The record before may be of the same transaction.
+                return (last - 1, damage);
+            }
+
+            if (!isMore)
+            {
+                return null;
+            }
+        }
+    }
+
     /// <summary>Finds the next segment.</summary>
     /// <param name="id">A number; 0 for the beginning.</param>
     /// <returns>The first segment with a higher one; null if there is none.</returns>

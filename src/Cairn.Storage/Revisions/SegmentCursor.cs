@@ -101,6 +101,64 @@ internal sealed class SegmentCursor
         return MoveNext();
     }
 
+    /// <summary>Moves to the next record that verifies, over what does not.</summary>
+    /// <param name="damage">What lies between, as it was met; null if nothing does.</param>
+    /// <returns>False if there is none up to the end.</returns>
+    public bool MoveNextSound(out CorruptionException? damage)
+    {
+        damage = null;
+        try
+        {
+            return MoveNext();
+        }
+        catch (CorruptionException met)
+        {
+            damage = met;
+            return TryFindSound() && MoveNext();
+        }
+    }
+
+    /// <summary>Moves to the first record that verifies and is not before a revision, over what does not verify.</summary>
+    /// <param name="revision">The revision.</param>
+    /// <returns>False if there is none.</returns>
+    public bool MoveToSound(Revision revision)
+    {
+        while (MoveNextSound(out _))
+        {
+            if (Revision >= revision)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Looks for a record behind damage: where it ends is unknown, since a length is damaged as easily as a value.</summary>
+    private bool TryFindSound()
+    {
+        while (++_next + RecordFormat.HeaderBytes <= _end)
+        {
+            var header = Peek(RecordFormat.HeaderBytes);
+            var length = RecordFormat.LengthOf(header);
+            if (length < 0 || length > _end - _next - RecordFormat.HeaderBytes || !IsPlausible(RecordFormat.RevisionOf(header).Main))
+            {
+                continue;
+            }
+
+            var record = Peek(RecordFormat.HeaderBytes + length);
+            if (RecordFormat.IsSound(new RecordPlace(_segment.Id, (uint)_next, length), record[..RecordFormat.HeaderBytes], record[RecordFormat.HeaderBytes..]))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Spares the checksum of most places that are no record.</summary>
+    private bool IsPlausible(long main) => main >= _segment.Revisions.FirstMain && main <= _segment.Revisions.LastMain;
+
     // Bytes from the position on, in the buffer.
     private ReadOnlySpan<byte> Peek(int length)
     {

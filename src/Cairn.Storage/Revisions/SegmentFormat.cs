@@ -76,10 +76,16 @@ internal static class SegmentFormat
     /// <param name="directory">Directory of the store.</param>
     /// <param name="state">What the manifest names.</param>
     /// <returns>The file; the caller disposes it.</returns>
-    /// <exception cref="CorruptionException">It is not the header of that segment, or too short.</exception>
+    /// <exception cref="CorruptionException">It is missing, too short, or has not the header of that segment.</exception>
     public static IDiskFile OpenCut(IDisk disk, string directory, SegmentState state)
     {
-        var file = disk.Open(PathOf(directory, state.Id), OpenIntent.Write);
+        var path = PathOf(directory, state.Id);
+        if (!disk.FileExists(path))
+        {
+            throw new CorruptionException(path, 0, "the file that the manifest names is missing");
+        }
+
+        var file = disk.Open(path, OpenIntent.Write);
         Verify(file, state.Id);
         var length = file.Length;
         if (length < state.End)

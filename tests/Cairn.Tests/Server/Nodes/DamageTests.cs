@@ -4,6 +4,7 @@ using Cairn.Storage;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
 using static Cairn.Tests.Server.Simulated.NodeRequests;
+using static Cairn.Tests.Server.Simulated.SampleKeys;
 
 namespace Cairn.Tests.Server.Nodes;
 
@@ -15,9 +16,6 @@ public sealed class DamageTests
     // Longer than a round of the scrubber and the pause behind it.
     private static readonly TimeSpan ScrubbedAfter = TimeSpan.FromMinutes(11);
 
-    // Long enough for every change to be in a manifest.
-    private static readonly TimeSpan WrittenAfter = TimeSpan.FromSeconds(70);
-
     [Theory]
     [InlineData(false, 1)]
     [InlineData(true, 2)]
@@ -25,39 +23,36 @@ public sealed class DamageTests
     [InlineData(true, 4)]
     public void Rot_in_a_member_is_found_and_the_records_come_from_the_others(bool isLeader, int seed) => ClusterWorld.Run(3, async world =>
     {
-        await FillAsync(world.Nodes[world.FindLeader()]!);
-        await world.PassAsync(WrittenAfter);
+        await FillAsync(world, Keys);
         await ForgetAsync(world);
         var victim = isLeader ? world.FindLeader() : (world.FindLeader() + 1) % 3;
         Rot.FlipRecords(world.Disks[victim], (ulong)seed, flips: 20);
         await world.PassAsync(ScrubbedAfter);
 
         Assert.Null(world.Nodes[victim]!.Look().Impairment);
-        await CheckAsync(world.Nodes[victim]!);
+        await CheckAsync(world.Nodes[victim]!, Keys);
         await AssertSameHashAsync(world);
     });
 
     [Fact]
     public void The_copy_of_the_third_wins_where_two_of_three_rot_at_the_same_place() => ClusterWorld.Run(3, async world =>
     {
-        await FillAsync(world.Nodes[world.FindLeader()]!);
-        await world.PassAsync(WrittenAfter);
+        await FillAsync(world, Keys);
         await ForgetAsync(world);
         Rot.FlipRecords(world.Disks[0], seed: 9, flips: 20);
         Rot.FlipRecords(world.Disks[1], seed: 9, flips: 20);
         await world.PassAsync(ScrubbedAfter);
 
         Assert.All(world.Nodes, static node => Assert.Null(node!.Look().Impairment));
-        await CheckAsync(world.Nodes[0]!);
-        await CheckAsync(world.Nodes[1]!);
+        await CheckAsync(world.Nodes[0]!, Keys);
+        await CheckAsync(world.Nodes[1]!, Keys);
         await AssertSameHashAsync(world);
     });
 
     [Fact]
     public void A_healed_member_starts_again_with_all_of_its_data() => ClusterWorld.Run(3, async world =>
     {
-        await FillAsync(world.Nodes[world.FindLeader()]!);
-        await world.PassAsync(WrittenAfter);
+        await FillAsync(world, Keys);
         await ForgetAsync(world);
         var victim = (world.FindLeader() + 1) % 3;
         Rot.FlipRecords(world.Disks[victim], seed: 5, flips: 20);
@@ -66,7 +61,7 @@ public sealed class DamageTests
         await world.StartAsync(victim);
         await world.UntilAsync(() => world.Nodes[victim]!.Ready.IsCompleted);
 
-        await CheckAsync(world.Nodes[victim]!);
+        await CheckAsync(world.Nodes[victim]!, Keys);
         await AssertSameHashAsync(world);
     });
 
@@ -75,7 +70,7 @@ public sealed class DamageTests
     {
         await using (var filled = await world.StartAsync())
         {
-            await FillAsync(filled);
+            await FillAsync(filled, 0, Keys);
         }
 
         await using var node = await world.StartAsync();
@@ -89,33 +84,6 @@ public sealed class DamageTests
         Assert.Equal("1", await node.GetAsync("after"));
         Assert.Equal(lost, await CountLostAsync(node));
     });
-
-    private static async Task FillAsync(Node node)
-    {
-        for (var i = 0; i < Keys; i++)
-        {
-            await node.PutAsync($"key-{i:d3}", ValueOf(i));
-        }
-    }
-
-    /// <summary>Starts all members anew, so that nobody has rows in memory any more.</summary>
-    private static async Task ForgetAsync(ClusterWorld world)
-    {
-        for (var i = 0; i < 3; i++)
-        {
-            await world.StopAsync(i);
-            await world.StartAsync(i);
-            await world.UntilAsync(() => world.Nodes[i]!.Ready.IsCompleted && world.FindLeader() >= 0);
-        }
-    }
-
-    private static async Task CheckAsync(Node node)
-    {
-        for (var i = 0; i < Keys; i++)
-        {
-            Assert.Equal(ValueOf(i), await node.GetAsync($"key-{i:d3}", serializable: true));
-        }
-    }
 
     private static async Task<int> CountLostAsync(Node node)
     {
@@ -134,17 +102,4 @@ public sealed class DamageTests
 
         return lost;
     }
-
-    private static async Task AssertSameHashAsync(ClusterWorld world)
-    {
-        var hashes = new HashSet<uint>();
-        foreach (var node in world.Nodes)
-        {
-            hashes.Add((await node!.HashKvAsync(new HashKVRequest(), Anyone)).Value!.Hash);
-        }
-
-        Assert.Single(hashes);
-    }
-
-    private static string ValueOf(int i) => $"{i}-{new string((char)('a' + (i % 26)), 100)}";
 }

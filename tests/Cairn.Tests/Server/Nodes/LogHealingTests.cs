@@ -3,6 +3,7 @@ using Cairn.Server;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
 using static Cairn.Tests.Server.Simulated.NodeRequests;
+using static Cairn.Tests.Server.Simulated.SampleKeys;
 
 namespace Cairn.Tests.Server.Nodes;
 
@@ -10,9 +11,6 @@ namespace Cairn.Tests.Server.Nodes;
 public sealed class LogHealingTests
 {
     private const int Keys = 60;
-
-    // Long enough for every change to be in a manifest.
-    private static readonly TimeSpan WrittenAfter = TimeSpan.FromSeconds(70);
 
     [Theory]
     [InlineData(false)]
@@ -27,10 +25,10 @@ public sealed class LogHealingTests
         var start = world.StartAsync(victim);
         await world.UntilAsync(() => start.IsCompleted);
         await start;
-        await world.UntilAsync(() => IsInSync(world) && world.Nodes[victim]!.Look() is { IsLearner: false });
+        await world.UntilAsync(() => AreInSync(world) && world.Nodes[victim]!.Look() is { IsLearner: false });
 
         Assert.NotEqual(id, world.Nodes[victim]!.MemberId);
-        await CheckAsync(world.Nodes[victim]!);
+        await CheckAsync(world.Nodes[victim]!, Keys);
         Assert.EndsWith("-log", Assert.Single(world.Disks[victim].List("quarantine")), StringComparison.Ordinal);
     });
 
@@ -62,11 +60,7 @@ public sealed class LogHealingTests
     public void A_single_member_keeps_what_is_sound_says_what_is_lost_and_writes_once_a_person_accepts_that() => SingleNodeWorld.Run(async world =>
     {
         var running = await world.StartAsync();
-        for (var i = 0; i < Keys; i++)
-        {
-            await running.PutAsync($"key-{i:d3}", ValueOf(i));
-        }
-
+        await SampleKeys.FillAsync(running, 0, Keys);
         world.Disk.Kill();
         Assert.True(Rot.FlipText(world.Disk, "member/wal", ValueOf(40)));
 
@@ -79,6 +73,10 @@ public sealed class LogHealingTests
             Assert.Equal($"memberID:{node.MemberId} alarm:CORRUPT ", Assert.Single(node.Look().Alarms));
             Assert.Equal(NodeError.Corrupt, (await node.PutAsync(new PutRequest { Key = Bytes("a") }, Anyone)).Error);
             Assert.EndsWith("-log", Assert.Single(world.Disk.List("quarantine")), StringComparison.Ordinal);
+
+            // None of the revisions that clients were told of is ever used again, and who watches from one of them reads anew.
+            Assert.True(node.Look().Revision > 1_000_000_000);
+            Assert.Equal(NodeError.Compacted, (await node.RangeAsync(new RangeRequest { Key = Bytes("key-039"), Revision = 60 }, Anyone)).Error);
         }
 
         await using var again = await world.StartAsync();
@@ -91,16 +89,10 @@ public sealed class LogHealingTests
 
     private static async Task FillAsync(ClusterWorld world)
     {
-        for (var i = 0; i < Keys; i++)
-        {
-            await world.Nodes[world.FindLeader()]!.PutAsync($"key-{i:d3}", ValueOf(i));
-            if (i == Keys / 2)
-            {
-                await world.PassAsync(WrittenAfter);
-            }
-        }
-
-        await world.UntilAsync(() => IsInSync(world));
+        await SampleKeys.FillAsync(world.Nodes[world.FindLeader()]!, 0, Keys / 2);
+        await world.PassAsync(WrittenAfter);
+        await SampleKeys.FillAsync(world.Nodes[world.FindLeader()]!, Keys / 2, Keys);
+        await world.UntilAsync(() => AreInSync(world));
     }
 
     /// <summary>Ends a member as kill -9 does, and flips a bit of an entry that is in its log only.</summary>
@@ -111,17 +103,4 @@ public sealed class LogHealingTests
         world.Disks[victim] = image;
         Assert.True(Rot.FlipText(image, "member/wal", ValueOf(Keys - 10)));
     }
-
-    private static bool IsInSync(ClusterWorld world) =>
-        world.Nodes.All(static node => node is not null && node.Ready.IsCompleted) && world.Nodes.Select(node => node!.Look().AppliedIndex).Distinct().Count() == 1;
-
-    private static async Task CheckAsync(Node node)
-    {
-        for (var i = 0; i < Keys; i++)
-        {
-            Assert.Equal(ValueOf(i), await node.GetAsync($"key-{i:d3}", serializable: true));
-        }
-    }
-
-    private static string ValueOf(int i) => $"{i}-{new string((char)('a' + (i % 26)), 100)}";
 }

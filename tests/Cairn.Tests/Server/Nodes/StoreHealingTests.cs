@@ -3,6 +3,7 @@ using Cairn.Server;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
 using static Cairn.Tests.Server.Simulated.NodeRequests;
+using static Cairn.Tests.Server.Simulated.SampleKeys;
 
 namespace Cairn.Tests.Server.Nodes;
 
@@ -10,9 +11,6 @@ namespace Cairn.Tests.Server.Nodes;
 public sealed class StoreHealingTests
 {
     private const int Keys = 60;
-
-    // Long enough for every change to be in a manifest.
-    private static readonly TimeSpan WrittenAfter = TimeSpan.FromSeconds(70);
 
     // Longer than the interval of comparing.
     private static readonly TimeSpan ComparedAfter = TimeSpan.FromSeconds(70);
@@ -22,7 +20,7 @@ public sealed class StoreHealingTests
     [InlineData(true)]
     public void A_store_that_cannot_be_opened_is_fetched_again_and_the_member_stays_itself(bool isLeader) => ClusterWorld.Run(3, async world =>
     {
-        await FillAsync(world);
+        await FillAsync(world, Keys);
         var victim = isLeader ? world.FindLeader() : (world.FindLeader() + 1) % 3;
         var id = world.Nodes[victim]!.MemberId;
         await world.StopAsync(victim);
@@ -31,10 +29,10 @@ public sealed class StoreHealingTests
         await world.Nodes[world.FindLeader()]!.PutAsync("meanwhile", "1");
 
         await world.StartAsync(victim);
-        await world.UntilAsync(() => IsInSync(world));
+        await world.UntilAsync(() => AreInSync(world));
 
         Assert.Equal(id, world.Nodes[victim]!.MemberId);
-        await CheckAsync(world.Nodes[victim]!);
+        await CheckAsync(world.Nodes[victim]!, Keys);
         Assert.Equal("1", await world.Nodes[victim]!.GetAsync("meanwhile", serializable: true));
         await AssertSameHashAsync(world);
         var aside = Assert.Single(world.Disks[victim].List("quarantine"));
@@ -42,14 +40,14 @@ public sealed class StoreHealingTests
         Assert.Contains(world.Disks[victim].List($"quarantine/{aside}"), static name => name.EndsWith(".segment", StringComparison.Ordinal));
         await world.StopAsync(victim);
         await world.StartAsync(victim);
-        await world.UntilAsync(() => IsInSync(world));
-        await CheckAsync(world.Nodes[victim]!);
+        await world.UntilAsync(() => AreInSync(world));
+        await CheckAsync(world.Nodes[victim]!, Keys);
     });
 
     [Fact]
     public void Two_of_three_stores_that_cannot_be_opened_come_from_the_third() => ClusterWorld.Run(3, async world =>
     {
-        await FillAsync(world);
+        await FillAsync(world, Keys);
         var third = world.FindLeader();
         int[] victims = [(third + 1) % 3, (third + 2) % 3];
         foreach (var victim in victims)
@@ -64,9 +62,9 @@ public sealed class StoreHealingTests
             await start;
         }
 
-        await world.UntilAsync(() => IsInSync(world) && world.FindLeader() >= 0);
-        await CheckAsync(world.Nodes[victims[0]]!);
-        await CheckAsync(world.Nodes[victims[1]]!);
+        await world.UntilAsync(() => AreInSync(world) && world.FindLeader() >= 0);
+        await CheckAsync(world.Nodes[victims[0]]!, Keys);
+        await CheckAsync(world.Nodes[victims[1]]!, Keys);
         await AssertSameHashAsync(world);
     });
 
@@ -75,7 +73,7 @@ public sealed class StoreHealingTests
     [InlineData(true)]
     public void Who_has_another_hash_than_most_steps_aside_and_fetches_its_store_again(bool isLeader) => ClusterWorld.Run(3, async world =>
     {
-        await FillAsync(world);
+        await FillAsync(world, Keys);
         var victim = (world.FindLeader() + 1) % 3;
         await FalsifyAsync(world, victim);
         if (isLeader)
@@ -97,9 +95,9 @@ public sealed class StoreHealingTests
         Assert.NotEqual(victim, world.FindLeader());
         await world.StopAsync(victim);
         await world.StartAsync(victim);
-        await world.UntilAsync(() => IsInSync(world));
+        await world.UntilAsync(() => AreInSync(world));
         Assert.Equal(id, world.Nodes[victim]!.MemberId);
-        await CheckAsync(world.Nodes[victim]!);
+        await CheckAsync(world.Nodes[victim]!, Keys);
         await AssertSameHashAsync(world);
         Assert.Empty(world.Nodes[victim]!.Look().Alarms);
     });
@@ -107,7 +105,7 @@ public sealed class StoreHealingTests
     [Fact]
     public void Without_a_majority_nobody_is_rebuilt_the_alarm_is_raised_and_only_the_leader_is_read() => ClusterWorld.Run(2, async world =>
     {
-        await FillAsync(world);
+        await FillAsync(world, Keys);
         var victim = 1 - world.FindLeader();
         await FalsifyAsync(world, victim);
         await CompactAsync(world);
@@ -125,7 +123,7 @@ public sealed class StoreHealingTests
     [Fact]
     public void The_alarm_is_cleared_once_all_members_have_the_same_hash() => ClusterWorld.Run(3, async world =>
     {
-        await FillAsync(world);
+        await FillAsync(world, Keys);
         var leader = world.Nodes[world.FindLeader()]!;
         var alarm = new AlarmRequest { Action = AlarmRequest.Types.AlarmAction.Activate, Alarm = AlarmType.Corrupt, MemberID = leader.MemberId };
         Assert.Equal(NodeError.None, (await leader.AlarmAsync(alarm, Anyone)).Error);
@@ -139,7 +137,7 @@ public sealed class StoreHealingTests
     [Fact]
     public void A_member_that_compares_at_start_serves_nothing_if_most_differ() => ClusterWorld.Run(3, async world =>
     {
-        await FillAsync(world);
+        await FillAsync(world, Keys);
         var victim = (world.FindLeader() + 1) % 3;
         world.ChecksHashAtStart = true;
         await FalsifyAsync(world, victim);
@@ -149,8 +147,8 @@ public sealed class StoreHealingTests
         Assert.IsType<ReopenException>(await node.Stopped);
         await world.StopAsync(victim);
         await world.StartAsync(victim);
-        await world.UntilAsync(() => IsInSync(world));
-        await CheckAsync(world.Nodes[victim]!);
+        await world.UntilAsync(() => AreInSync(world));
+        await CheckAsync(world.Nodes[victim]!, Keys);
     });
 
     [Theory]
@@ -158,7 +156,7 @@ public sealed class StoreHealingTests
     [InlineData(true)]
     public void An_entry_that_needs_a_damaged_row_is_applied_once_the_row_is_healed(bool readsAfterChange) => ClusterWorld.Run(3, async world =>
     {
-        await FillAsync(world);
+        await FillAsync(world, Keys);
         await ForgetAsync(world);
         await world.PassAsync(TimeSpan.FromSeconds(5));
         var victim = (world.FindLeader() + 1) % 3;
@@ -178,11 +176,11 @@ public sealed class StoreHealingTests
             Assert.Equal(NodeError.None, (await leader.PutAsync(new PutRequest { Key = Bytes("key-005"), IgnoreValue = true }, Anyone)).Error);
         }
 
-        await world.UntilAsync(() => IsInSync(world));
+        await world.UntilAsync(() => AreInSync(world));
 
         Assert.False(world.Nodes[victim]!.Stopped.IsCompleted);
         Assert.Null(world.Nodes[victim]!.Look().Impairment);
-        await CheckAsync(world.Nodes[victim]!);
+        await CheckAsync(world.Nodes[victim]!, Keys);
         await AssertSameHashAsync(world);
     });
 
@@ -191,7 +189,7 @@ public sealed class StoreHealingTests
     {
         await using (var filled = await world.StartAsync())
         {
-            await FillAsync(filled);
+            await FillAsync(filled, 0, Keys);
         }
 
         await using var node = await world.StartAsync();
@@ -216,58 +214,9 @@ public sealed class StoreHealingTests
 
     private static async Task CompactAsync(ClusterWorld world)
     {
-        await world.UntilAsync(() => IsInSync(world));
+        await world.UntilAsync(() => AreInSync(world));
         var leader = world.Nodes[world.FindLeader()]!;
         var compaction = new CompactionRequest { Revision = leader.Look().Revision };
         Assert.Equal(NodeError.None, (await leader.CompactAsync(compaction, Anyone)).Error);
     }
-
-    private static bool IsInSync(ClusterWorld world) =>
-        world.Nodes.All(static node => node is not null && node.Ready.IsCompleted) && world.Nodes.Select(node => node!.Look().AppliedIndex).Distinct().Count() == 1;
-
-    private static async Task FillAsync(ClusterWorld world)
-    {
-        await FillAsync(world.Nodes[world.FindLeader()]!);
-        await world.PassAsync(WrittenAfter);
-    }
-
-    private static async Task FillAsync(Node node)
-    {
-        for (var i = 0; i < Keys; i++)
-        {
-            await node.PutAsync($"key-{i:d3}", ValueOf(i));
-        }
-    }
-
-    /// <summary>Starts all members anew, so that nobody has rows in memory any more.</summary>
-    private static async Task ForgetAsync(ClusterWorld world)
-    {
-        for (var i = 0; i < 3; i++)
-        {
-            await world.StopAsync(i);
-            await world.StartAsync(i);
-            await world.UntilAsync(() => world.Nodes[i]!.Ready.IsCompleted && world.FindLeader() >= 0);
-        }
-    }
-
-    private static async Task CheckAsync(Node node)
-    {
-        for (var i = 0; i < Keys; i++)
-        {
-            Assert.Equal(ValueOf(i), await node.GetAsync($"key-{i:d3}", serializable: true));
-        }
-    }
-
-    private static async Task AssertSameHashAsync(ClusterWorld world)
-    {
-        var hashes = new HashSet<uint>();
-        foreach (var node in world.Nodes)
-        {
-            hashes.Add((await node!.HashKvAsync(new HashKVRequest(), Anyone)).Value!.Hash);
-        }
-
-        Assert.Single(hashes);
-    }
-
-    private static string ValueOf(int i) => $"{i}-{new string((char)('a' + (i % 26)), 100)}";
 }
