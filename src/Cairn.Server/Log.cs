@@ -97,6 +97,13 @@ internal static partial class Log
     [LoggerMessage(2012, LogLevel.Warning, "raised alarm NOSPACE: {Used} bytes in use, quota {Quota}")]
     public static partial void SpaceExceeded(this ILogger logger, long used, long quota);
 
+    /// <summary>Somebody set another limit.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="before">The limit before, in bytes; 0 is none.</param>
+    /// <param name="quota">The limit from now on.</param>
+    [LoggerMessage(2098, LogLevel.Information, "changed the quota of this member from {Before} to {Quota} bytes, until the process ends")]
+    public static partial void QuotaChanged(this ILogger logger, long before, long quota);
+
     /// <summary>Space runs short.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="percent">Part of the limit.</param>

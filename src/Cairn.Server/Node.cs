@@ -146,6 +146,13 @@ public sealed class Node : IAsyncDisposable
     /// <returns>A new snapshot of the facts.</returns>
     public NodeStatus Look() => _maintenance.Look();
 
+    /// <summary>Sets another limit of the key space on this member, until its process ends. Any thread.</summary>
+    /// <param name="bytes">As <see cref="NodeOptions.QuotaBytes"/>.</param>
+    public void ChangeQuota(long bytes) => _runtime.Housekeeping.Quota.Change(bytes);
+
+    /// <summary>What is counted of the other members.</summary>
+    internal Metrics.PeerMetrics PeerMetrics => _runtime.Metrics.Peers;
+
     /// <summary>Reads all metrics.</summary>
     /// <returns>One sample a series.</returns>
     public IReadOnlyList<MetricSample> CollectMetrics() => Metrics.MetricsReport.Collect(_runtime, Look());

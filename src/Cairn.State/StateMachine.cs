@@ -43,6 +43,9 @@ public sealed class StateMachine
     /// <summary>Revision of the store; what readers see may be older.</summary>
     public long Revision => _parts.Keys.Revision;
 
+    /// <summary>Versions that compactions have dropped since the process began.</summary>
+    public long DroppedVersions => _parts.Sweep.Dropped;
+
     /// <summary>Whether a compaction still has keys to sweep.</summary>
     public bool IsSweeping => _parts.Sweep.IsUnderWay;
 

@@ -37,15 +37,18 @@ public sealed class GatewayTests(SharedServer shared) : IClassFixture<SharedServ
     }
 
     [Theory]
-    [InlineData("""{"Level":"WARN"}""", HttpStatusCode.NoContent)]
-    [InlineData("""{"Level":"info"}""", HttpStatusCode.NoContent)]
-    [InlineData("""{"Level":"loud"}""", HttpStatusCode.BadRequest)]
-    [InlineData("loud", HttpStatusCode.BadRequest)]
-    public async Task The_log_level_is_changed_while_the_server_runs(string body, HttpStatusCode status)
+    [InlineData("log", """{"Level":"WARN"}""", HttpStatusCode.NoContent)]
+    [InlineData("log", """{"Level":"info"}""", HttpStatusCode.NoContent)]
+    [InlineData("log", """{"Level":"loud"}""", HttpStatusCode.BadRequest)]
+    [InlineData("log", "loud", HttpStatusCode.BadRequest)]
+    [InlineData("quota", """{"QuotaBackendBytes":4294967296}""", HttpStatusCode.NoContent)]
+    [InlineData("quota", """{"QuotaBackendBytes":"4G"}""", HttpStatusCode.BadRequest)]
+    [InlineData("quota", """{"Level":"info"}""", HttpStatusCode.BadRequest)]
+    public async Task Settings_are_changed_while_the_server_runs(string setting, string body, HttpStatusCode status)
     {
         using var client = new HttpClient();
         using var content = new StringContent(body);
-        using var response = await client.PutAsync(new Uri($"http://{shared.Server.Endpoint}/config/local/log"), content);
+        using var response = await client.PutAsync(new Uri($"http://{shared.Server.Endpoint}/config/local/{setting}"), content);
 
         Assert.Equal(status, response.StatusCode);
     }

@@ -6,7 +6,7 @@ namespace Cairn.Host.Operations;
 
 /// <summary>The pages of HTTP: version, health, metrics; on the client port also the gateway, debug variables, CORS and the check of host names.</summary>
 /// <remarks>Thread-safe. Source: etcd server/embed/serve.go and server/etcdserver/api/etcdhttp.</remarks>
-internal sealed class WebPages(Node node, HealthPages health, MetricsPage metrics, AccessRules access, JsonGateway? gateway, LogLevelPage logLevel)
+internal sealed class WebPages(Node node, HealthPages health, MetricsPage metrics, AccessRules access, JsonGateway? gateway, LocalSettings settings)
 {
     /// <summary>Answers on a client port.</summary>
     public async Task ServeClientAsync(IFeatureCollection features)
@@ -55,7 +55,7 @@ internal sealed class WebPages(Node node, HealthPages health, MetricsPage metric
     {
         "/version" => Version(exchange.Method),
         "/debug/vars" => exchange.Method == "GET" ? DebugVariables() : PageAnswer.OnlyGet(),
-        LogLevelPage.Path => await logLevel.AnswerAsync(exchange, onlyLocal: node.Auth.IsEnabled),
+        LocalSettings.LogPath or LocalSettings.QuotaPath => await settings.AnswerAsync(exchange),
         _ => await CommonPageAsync(exchange) ?? PageAnswer.NotFound(),
     };
 

@@ -21,6 +21,9 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
     // The other side sends something every five thirds of a second.
     private static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(5);
 
+    // As in etcd: shorter than the silence that ends a connection, so that probes find one that is open.
+    private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(4);
+
     private readonly CancellationTokenSource _stopping = new();
     private Task _work = Task.CompletedTask;
     private int _streams;
@@ -33,6 +36,7 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
         {
             work.Add(Task.Run(() => ReceiveAsync(PeerTraffic.Messages)));
             work.Add(Task.Run(() => ReceiveAsync(PeerTraffic.Appends)));
+            work.Add(Task.Run(ProbeAsync));
         }
 
         _work = Task.WhenAll(work);
@@ -115,6 +119,7 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
             Log.StreamUp(logger, TitleOf(traffic), $"{node.MemberId:x}", $"{link.MemberId:x}");
             if (Interlocked.Increment(ref _streams) == 1)
             {
+                link.ReportActive();
                 Log.PeerActive(logger, $"{link.MemberId:x}");
             }
 
@@ -130,6 +135,7 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
         {
             if (wasUp && Interlocked.Decrement(ref _streams) == 0 && !_stopping.IsCancellationRequested)
             {
+                link.ReportInactive();
                 node.ReportLost(link.MemberId);
                 Log.PeerInactive(logger, $"{link.MemberId:x}");
             }
@@ -169,6 +175,50 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
         finally
         {
             await reader.CompleteAsync();
+        }
+    }
+
+    /// <summary>Measures how long the other takes to answer, on a connection that nothing else waits for.</summary>
+    private async Task ProbeAsync()
+    {
+        using var ticks = new PeriodicTimer(ProbeInterval, time);
+        try
+        {
+            do
+            {
+                await ProbeOnceAsync();
+            }
+            while (await ticks.WaitForNextTickAsync(_stopping.Token));
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopped.
+        }
+    }
+
+    private async Task ProbeOnceAsync()
+    {
+        if (link.PeerUrls is not [var url, ..])
+        {
+            return;
+        }
+
+        try
+        {
+            using HttpRequestMessage request = Make(HttpMethod.Get, url, "/raft/probing");
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+            limit.CancelAfter(SilenceMax);
+            long began = time.GetTimestamp();
+            using HttpResponseMessage response = await http.SendAsync(request, limit.Token);
+            await response.Content.LoadIntoBufferAsync(limit.Token);
+            if (response.StatusCode == HttpStatusCode.OK)
+            {
+                link.ReportRoundTrip(time.GetElapsedTime(began));
+            }
+        }
+        catch (Exception e) when (PeerHttp.IsNetwork(e))
+        {
+            // It is not reached: the streams say so.
         }
     }
 

@@ -53,6 +53,9 @@ internal sealed record ApplyLoopParts
     /// <summary>Counts.</summary>
     public required ServerMetrics Metrics { get; init; }
 
+    /// <summary>The clock of what is counted.</summary>
+    public required TimeProvider Time { get; init; }
+
     /// <summary>Says which requests took long.</summary>
     public required Requests.SlowRequests Slow { get; init; }
 
@@ -231,9 +234,17 @@ internal sealed class ApplyLoop
 
     private bool Sweep()
     {
+        if (!_parts.State.IsSweeping)
+        {
+            return false;
+        }
+
+        var began = _parts.Time.GetTimestamp();
         try
         {
-            return _parts.State.Sweep(SweepKeysPerStep);
+            var isMore = _parts.State.Sweep(SweepKeysPerStep);
+            _parts.Metrics.Compactions.NoteStep(_parts.Time, began, isLast: !isMore, _parts.State.DroppedVersions);
+            return isMore;
         }
         catch (CorruptionException damage)
         {
@@ -404,6 +415,7 @@ internal sealed class ApplyLoop
         {
             case LeaseGranted granted:
                 _parts.Metrics.LeasesGranted.Add();
+                _parts.Metrics.LeaseTtl.Observe(granted.Lease.GrantedTtl);
                 _parts.Leases.Granted(granted.Lease);
                 break;
             case LeaseRevoked revoked:

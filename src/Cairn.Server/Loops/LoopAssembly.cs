@@ -47,6 +47,7 @@ internal static class LoopAssembly
         Raft = node.RaftLoop.Completions,
         Transport = node.World.Transport,
         Metrics = node.Metrics,
+        Time = node.Time,
         Slow = node.Slow,
         MemberId = opened.MemberId,
         Options = node.Options,

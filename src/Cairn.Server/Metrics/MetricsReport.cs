@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Cairn.Server.Metrics;
 
 /// <summary>Puts counters and gauges together under etcd's names. Source: etcd /metrics.</summary>
@@ -15,6 +17,7 @@ internal static class MetricsReport
         AddHistory(samples, node, status);
         AddLeases(samples, node.Metrics);
         AddHealing(samples, node);
+        AddPeers(samples, node);
         node.Metrics.Sent.AddTo(samples);
         node.Metrics.Received.AddTo(samples);
         return samples;
@@ -61,6 +64,7 @@ internal static class MetricsReport
         Gauge(samples, "etcd_debugging_mvcc_slow_watcher_total", "Watchers that still have history to read.", node.Hub.CountBehind());
         Gauge(samples, "etcd_debugging_mvcc_pending_events_total", "Bytes of recent changes kept for watchers.", node.Hub.Ring.Bytes);
         Count(samples, "etcd_debugging_mvcc_events_total", "Events.", metrics.Events);
+        metrics.Compactions.AddTo(samples);
     }
 
     private static void AddLeases(List<MetricSample> samples, ServerMetrics metrics)
@@ -68,7 +72,22 @@ internal static class MetricsReport
         Count(samples, "etcd_debugging_lease_granted_total", "Leases granted.", metrics.LeasesGranted);
         Count(samples, "etcd_debugging_lease_revoked_total", "Leases revoked.", metrics.LeasesRevoked);
         Count(samples, "etcd_debugging_lease_renewed_total", "Renewals.", metrics.LeasesRenewed);
+        samples.Add(metrics.LeaseTtl.Sample("etcd_debugging_lease_ttl_total", "Seconds that leases were granted for."));
         Count(samples, "etcd_debugging_server_lease_expired_total", "Leases found to have ended.", metrics.LeasesExpired);
+    }
+
+    private static void AddPeers(List<MetricSample> samples, NodeRuntime node)
+    {
+        var localId = node.Headers.MemberId;
+        foreach (var member in node.View.Members.Members.Where(member => member.Id != localId))
+        {
+            samples.Add(new MetricSample("etcd_network_known_peers", MetricKind.Gauge, "Other members that this one knows.", 1)
+            {
+                Labels = [new("Local", localId.ToString("x", CultureInfo.InvariantCulture)), new("Remote", member.Id.ToString("x", CultureInfo.InvariantCulture))],
+            });
+        }
+
+        node.Metrics.Peers.AddTo(samples, localId);
     }
 
     private static void AddHealing(List<MetricSample> samples, NodeRuntime node)

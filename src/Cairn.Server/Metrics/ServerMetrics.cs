@@ -10,6 +10,15 @@ internal sealed class ServerMetrics
     /// <summary>Seconds to make state durable in the background.</summary>
     public Histogram StateSync { get; } = new(first: 0.001, buckets: 14);
 
+    /// <summary>What goes to other members, and comes from them.</summary>
+    public PeerMetrics Peers { get; } = new();
+
+    /// <summary>How compactions are carried out.</summary>
+    public CompactionMetrics Compactions { get; } = new();
+
+    /// <summary>Seconds that leases were granted for.</summary>
+    public Histogram LeaseTtl { get; } = new(first: 1, buckets: 24);
+
     /// <summary>States sent.</summary>
     public TransferMetrics Sent { get; } = new("send", "To");
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Cairn.Raft;
 using Cairn.Server.Membership;
+using Cairn.Server.Metrics;
 
 namespace Cairn.Server.Peers;
 
@@ -26,6 +27,8 @@ public sealed class PeerLink
         MemberId = memberId;
         _urls = urls;
         IsProvisional = isProvisional;
+        Counters = links.Metrics.Of(memberId);
+        Pipeline = new PeerOutlet(PeerTraffic.Pipeline, Counters.SentBytes);
     }
 
     /// <summary>The other member.</summary>
@@ -47,7 +50,10 @@ public sealed class PeerLink
     public bool IsProvisional { get; }
 
     /// <summary>The way without a stream.</summary>
-    public PeerOutlet Pipeline { get; } = new(PeerTraffic.Pipeline);
+    public PeerOutlet Pipeline { get; }
+
+    /// <summary>What is counted of this link.</summary>
+    internal PeerCounters Counters { get; }
 
     /// <summary>Opens the way of a stream that the other has just asked for; one that it asked for before is closed. Any thread.</summary>
     /// <param name="traffic">Which stream.</param>
@@ -55,7 +61,7 @@ public sealed class PeerLink
     public PeerOutlet? OpenStream(PeerTraffic traffic)
     {
         Invariant.Holds(traffic != PeerTraffic.Pipeline);
-        var opened = new PeerOutlet(traffic);
+        var opened = new PeerOutlet(traffic, Counters.SentBytes);
         lock (_lock)
         {
             if (_isClosed)
@@ -95,10 +101,28 @@ public sealed class PeerLink
     /// <param name="traffic">Which stream.</param>
     /// <param name="sender">What the process at the other end shows; null if nothing.</param>
     /// <returns>The end.</returns>
-    public PeerInlet OpenInlet(PeerTraffic traffic, PeerSight? sender = null) => new(_links, traffic, _links.LocalId, MemberId) { Sender = sender };
+    public PeerInlet OpenInlet(PeerTraffic traffic, PeerSight? sender = null) => new(_links, this, traffic) { Sender = sender };
 
     /// <summary>Says that something could not be sent, so that the core sends carefully. Any thread.</summary>
-    public void ReportUnreachable() => _links.ReportUnreachable(MemberId);
+    public void ReportUnreachable()
+    {
+        Counters.SendFailures.Add();
+        _links.ReportUnreachable(MemberId);
+    }
+
+    /// <summary>Says that the first stream of the other is up. Any thread.</summary>
+    public void ReportActive() => Counters.IsActive = true;
+
+    /// <summary>Says that the last stream of the other has ended. Any thread.</summary>
+    public void ReportInactive()
+    {
+        Counters.IsActive = false;
+        Counters.Disconnects.Add();
+    }
+
+    /// <summary>Says how long the other took to answer a probe. Any thread.</summary>
+    /// <param name="took">From the question to the answer.</param>
+    public void ReportRoundTrip(TimeSpan took) => Counters.RoundTrip.Observe(took.TotalSeconds);
 
     /// <summary>Learns under which URLs the other is to be reached.</summary>
     /// <param name="urls">Its peer URLs.</param>

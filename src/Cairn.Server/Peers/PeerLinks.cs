@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Cairn.Raft;
 using Cairn.Raft.Wire;
 using Cairn.Server.Membership;
+using Cairn.Server.Metrics;
 
 namespace Cairn.Server.Peers;
 
@@ -23,6 +24,9 @@ public sealed class PeerLinks : IPeerTransport
     /// <summary>Id of this member; 0 before <see cref="Attach"/>.</summary>
     public ulong LocalId { get; private set; }
 
+    /// <summary>What is counted of all links.</summary>
+    internal PeerMetrics Metrics { get; private set; } = new();
+
     /// <summary>The links. Any thread.</summary>
     public IEnumerable<PeerLink> All => Volatile.Read(ref _links).Values;
 
@@ -36,6 +40,7 @@ public sealed class PeerLinks : IPeerTransport
     {
         ArgumentNullException.ThrowIfNull(node);
         LocalId = node.MemberId;
+        Metrics = node.PeerMetrics;
         Volatile.Write(ref _node, node);
     }
 
@@ -107,7 +112,13 @@ public sealed class PeerLinks : IPeerTransport
             return PeerDelivery.Forbidden;
         }
 
-        Deliver(message, sender);
+        var counters = Find(message.From)?.Counters;
+        counters?.ReceivedBytes.Add(body.Length);
+        if (!TryDeliver(message, sender))
+        {
+            counters?.ReceiveFailures.Add();
+        }
+
         return PeerDelivery.Taken;
     }
 
@@ -127,13 +138,9 @@ public sealed class PeerLinks : IPeerTransport
     /// <summary>Hands a message to the node, unless it is of a kind that members never send to each other.</summary>
     /// <param name="message">The message.</param>
     /// <param name="sender">What the process that sent it shows; null if nothing.</param>
-    internal void Deliver(Message message, PeerSight? sender)
-    {
-        if (message.To == LocalId && PeerMessages.MayCome(message))
-        {
-            Volatile.Read(ref _node)?.Receive(message, sender);
-        }
-    }
+    /// <returns>False if the node had to drop it.</returns>
+    internal bool TryDeliver(Message message, PeerSight? sender) =>
+        message.To != LocalId || !PeerMessages.MayCome(message) || (Volatile.Read(ref _node)?.Receive(message, sender) ?? true);
 
     /// <summary>Notes that a process is alive.</summary>
     /// <param name="sender">What it shows.</param>

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Threading.Channels;
 using Cairn.Raft;
 using Cairn.Raft.Wire;
+using Cairn.Server.Metrics;
 
 namespace Cairn.Server.Peers;
 
@@ -22,13 +23,16 @@ public sealed class PeerOutlet
     private const int TurnBytesMax = 1 << 20;
 
     private readonly Channel<Message> _queue;
+    private readonly Counter _sentBytes;
     private readonly AppendStreamWriter _appends = new();
 
     /// <summary>Creates an open way.</summary>
     /// <param name="traffic">Which one.</param>
-    internal PeerOutlet(PeerTraffic traffic)
+    /// <param name="sentBytes">Counts what is given out.</param>
+    internal PeerOutlet(PeerTraffic traffic, Counter sentBytes)
     {
         Traffic = traffic;
+        _sentBytes = sentBytes;
         _queue = Channel.CreateBounded<Message>(new BoundedChannelOptions(traffic == PeerTraffic.Pipeline ? PipelineCapacity : StreamCapacity)
         {
             FullMode = BoundedChannelFullMode.Wait,
@@ -67,6 +71,7 @@ public sealed class PeerOutlet
             }
         }
 
+        _sentBytes.Add(counted.Count);
         return counted.Count > 0;
     }
 
@@ -75,14 +80,17 @@ public sealed class PeerOutlet
     public void WriteHeartbeat(IBufferWriter<byte> output)
     {
         Invariant.Holds(Traffic != PeerTraffic.Pipeline);
+        var counted = new CountingWriter(output);
         if (Traffic == PeerTraffic.Appends)
         {
-            AppendStreamWriter.WriteHeartbeat(output);
+            AppendStreamWriter.WriteHeartbeat(counted);
         }
         else
         {
-            MessageStreamWriter.WriteHeartbeat(output);
+            MessageStreamWriter.WriteHeartbeat(counted);
         }
+
+        _sentBytes.Add(counted.Count);
     }
 
     /// <summary>Encodes one message, for a request of its own.</summary>
@@ -98,6 +106,7 @@ public sealed class PeerOutlet
 
         body = new byte[MessageWire.Size(message)];
         MessageWire.Write(message, body);
+        _sentBytes.Add(body.Length);
         return true;
     }
 

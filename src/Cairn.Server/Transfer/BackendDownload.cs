@@ -21,6 +21,9 @@ internal sealed class BackendDownload(NodeRuntime node, ReadView view)
 
     private RevisionLogEnds _begun = RevisionLogEnds.Empty;
 
+    /// <summary>Bytes that have come.</summary>
+    public long BytesTaken { get; private set; }
+
     /// <summary>Deletes what a process that ended meanwhile left.</summary>
     /// <param name="disk">The disk.</param>
     public static void DropLeftover(IDisk disk)
@@ -60,10 +63,10 @@ internal sealed class BackendDownload(NodeRuntime node, ReadView view)
     /// <summary>Drops what was received.</summary>
     public void Abandon() => ReceivedState.DropRows(node.World, _begun);
 
-    private static async Task SaveAsync(Stream image, IDiskFile file, CancellationToken cancelled)
+    private async Task SaveAsync(Stream image, IDiskFile file, CancellationToken cancelled)
     {
         var piece = new byte[PieceBytes];
-        for (long at = 0; ;)
+        while (true)
         {
             var count = await image.ReadAtLeastAsync(piece, piece.Length, throwOnEndOfStream: false, cancelled);
             if (count == 0)
@@ -71,8 +74,8 @@ internal sealed class BackendDownload(NodeRuntime node, ReadView view)
                 return;
             }
 
-            await file.WriteAsync(at, piece.AsMemory(0, count));
-            at += count;
+            await file.WriteAsync(BytesTaken, piece.AsMemory(0, count));
+            BytesTaken += count;
         }
     }
 

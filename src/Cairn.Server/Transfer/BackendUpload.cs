@@ -61,6 +61,7 @@ internal sealed class BackendUpload(NodeRuntime node, Throttle throttle)
             var answer = await PostAsync(url, head, image, stopping);
             if (answer.Status is 200 or 204)
             {
+                node.Metrics.Peers.Of(message.To).SentBytes.Add(head.Length + image.File.Length);
                 node.Logger.StateSent(message.To, image.File.Length, node.Time.GetElapsedTime(began));
                 return null;
             }

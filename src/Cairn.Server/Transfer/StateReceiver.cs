@@ -145,6 +145,7 @@ internal sealed class StateReceiver(NodeRuntime node, CancellationToken stopping
             failure = stopping.IsCancellationRequested ? "this member stops" : "the sender went away";
         }
 
+        node.Metrics.Peers.Of(message.From).ReceivedBytes.Add(download.BytesTaken);
         node.Metrics.Received.End(message.From, failure is null, node.Time.GetElapsedTime(began));
         if (failure is not null && !stopping.IsCancellationRequested)
         {
@@ -214,7 +215,9 @@ internal sealed class StateReceiver(NodeRuntime node, CancellationToken stopping
         while (!download.IsComplete)
         {
             var pull = new StatePull { Session = download.Session, Sequence = download.Next, Base = download.Next == 0 ? known : null };
-            await download.TakeAsync(await caller.AskAsync(pull));
+            var chunk = await caller.AskAsync(pull);
+            node.Metrics.Peers.Of(from).ReceivedBytes.Add(chunk.Length);
+            await download.TakeAsync(chunk);
             if (node.Time.GetElapsedTime(reported) >= TransferLimits.ProgressInterval)
             {
                 reported = node.Time.GetTimestamp();

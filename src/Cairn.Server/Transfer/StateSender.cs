@@ -274,6 +274,7 @@ internal sealed class StateSender(NodeRuntime node)
         }
 
         await _throttle.PassAsync(chunk.Length, cancelled);
+        node.Metrics.Peers.Of(pull.MemberId).SentBytes.Add(chunk.Length);
         return new PeerAnswer(200, chunk);
     }
 

@@ -24,15 +24,19 @@ internal sealed class SpaceQuota(NodeRuntime node)
     private long _lowSince;
     private bool _isOurs = node.View.Alarms.All.Contains(new State.Alarms.Alarm(node.Headers.MemberId, AlarmType.Nospace));
     private int _isProposing;
+    private long _bytes = LimitOf(node.Options.QuotaBytes);
     private int _warnedAt;
 
-    /// <summary>The limit, in bytes; 0 if there is none.</summary>
-    public long Bytes { get; } = node.Options.QuotaBytes switch
+    /// <summary>The limit, in bytes; 0 if there is none. Any thread.</summary>
+    public long Bytes => Volatile.Read(ref _bytes);
+
+    /// <summary>Sets another limit, until the process ends. Any thread.</summary>
+    /// <param name="told">As for the flag: 0 for the default, negative for none.</param>
+    public void Change(long told)
     {
-        < 0 => 0,
-        0 => DefaultBytes,
-        var bytes => bytes,
-    };
+        var before = Interlocked.Exchange(ref _bytes, LimitOf(told));
+        node.Logger.QuotaChanged(before, Bytes);
+    }
 
     /// <summary>Whether so much is in use that history is kept shorter.</summary>
     public bool IsUnderPressure => UsedPercent >= PressurePercent;
@@ -127,6 +131,13 @@ internal sealed class SpaceQuota(NodeRuntime node)
             }
         }
     }
+
+    private static long LimitOf(long told) => told switch
+    {
+        < 0 => 0,
+        0 => DefaultBytes,
+        _ => told,
+    };
 
     private bool IsRaised => node.View.Alarms.All.Contains(new State.Alarms.Alarm(node.Headers.MemberId, AlarmType.Nospace));
 

@@ -19,6 +19,9 @@ internal sealed class CompactionSweep(KeySpace keys)
     /// <summary>The last compaction that was swept to the end; -1 if none was.</summary>
     public long Finished { get; private set; } = -1;
 
+    /// <summary>Versions dropped since the process began.</summary>
+    public long Dropped { get; private set; }
+
     public bool IsUnderWay => Finished < keys.CompactedRevision;
 
     public CompactionHashes Hashes => _hashes;
@@ -104,6 +107,7 @@ internal sealed class CompactionSweep(KeySpace keys)
     private void Drop(KeyHistory history)
     {
         var dropped = history.DroppedBy(_floor);
+        Dropped += dropped;
         for (var i = 0; i < dropped; i++)
         {
             keys.Log.MarkDead(history[i].Place);

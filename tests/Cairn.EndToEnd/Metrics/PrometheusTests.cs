@@ -34,21 +34,27 @@ public sealed class PrometheusTests(ITestOutputHelper output)
         "process_resident_memory_bytes{job='etcd'}",
         "rate(etcd_network_client_grpc_received_bytes_total{job='etcd'}[5m])",
         "rate(etcd_network_client_grpc_sent_bytes_total{job='etcd'}[5m])",
+        "sum(rate(etcd_network_peer_received_bytes_total{job='etcd'}[5m])) by (instance) > 0",
+        "sum(rate(etcd_network_peer_sent_bytes_total{job='etcd'}[5m])) by (instance) > 0",
         "sum(rate(etcd_server_proposals_failed_total{job='etcd'}[5m]))",
         "sum(etcd_server_proposals_pending{job='etcd'})",
         "sum(rate(etcd_server_proposals_committed_total{job='etcd'}[5m])) > 0",
         "sum(rate(etcd_server_proposals_applied_total{job='etcd'}[5m])) > 0",
         "changes(etcd_server_leader_changes_seen_total{job='etcd'}[1d])",
+        "histogram_quantile(0.99, sum by (instance, le) (rate(etcd_network_peer_round_trip_time_seconds_bucket{job='etcd'}[5m])))",
 
         // What the alerts about time compare with their thresholds.
         "histogram_quantile(0.99, sum(rate(grpc_server_handling_seconds_bucket{job='etcd',grpc_type='unary'}[5m])) without (grpc_type))",
         "100 * sum(rate(grpc_server_handled_total{job='etcd',grpc_code!='OK'}[5m])) without (grpc_type, grpc_code) / sum(rate(grpc_server_handled_total{job='etcd'}[5m])) without (grpc_type, grpc_code)",
         "etcd_mvcc_db_total_size_in_bytes / etcd_server_quota_backend_bytes * 100",
+        "histogram_quantile(0.99, rate(etcd_network_peer_round_trip_time_seconds_bucket{job='etcd'}[5m]))",
+        "rate(etcd_network_peer_sent_failures_total{job='etcd'}[5m])",
+        "predict_linear(etcd_mvcc_db_total_size_in_bytes{job='etcd'}[4h], 4*60*60)",
     ];
 
     private static readonly string[] Alerts =
     [
-        "sum without (instance) (up{job='etcd'} == bool 0) > 0",
+        "max without (endpoint) (sum without (instance) (up{job='etcd'} == bool 0) or count without (To) (sum without (instance) (rate(etcd_network_peer_sent_failures_total{job='etcd'}[120s])) > 0.01)) > 0",
         "sum(up{job='etcd'} == bool 1) without (instance) < ((count(up{job='etcd'}) without (instance) + 1) / 2)",
         "etcd_server_has_leader{job='etcd'} == 0",
         "increase((max without (instance) (etcd_server_leader_changes_seen_total{job='etcd'}) or 0 * absent(etcd_server_leader_changes_seen_total{job='etcd'}))[15m:1m]) >= 4",
@@ -57,6 +63,7 @@ public sealed class PrometheusTests(ITestOutputHelper output)
         "rate(etcd_server_proposals_failed_total{job='etcd'}[15m]) > 5",
         "etcd_mvcc_db_total_size_in_bytes / etcd_server_quota_backend_bytes * 100 > 95",
         "increase((etcd_mvcc_db_total_size_in_bytes / etcd_server_quota_backend_bytes * 100)[240m:1m]) > 50",
+        "etcd_mvcc_db_total_size_in_use_in_bytes / etcd_mvcc_db_total_size_in_bytes < 0.5 and etcd_mvcc_db_total_size_in_use_in_bytes{job='etcd'} > 104857600",
     ];
 
     [Fact]

@@ -52,6 +52,23 @@ public sealed class QuotaTests
     });
 
     [Fact]
+    public void A_quota_that_is_raised_while_the_member_runs_ends_the_alarm_by_itself() => SingleNodeWorld.Run(async world =>
+    {
+        world.Options = With(CompactionMode.Off);
+        await using var node = await world.StartAsync();
+        await FillAsync(node, static i => $"k{i}");
+        await world.PassAsync(TimeSpan.FromSeconds(1));
+        Assert.Single(node.Look().Alarms);
+
+        node.ChangeQuota(2 * Quota);
+        await world.PassAsync(TimeSpan.FromSeconds(10));
+
+        Assert.Empty(node.Look().Alarms);
+        Assert.Equal(2 * Quota, node.Look().QuotaBytes);
+        await node.PutAsync("a", "1");
+    });
+
+    [Fact]
     public void Where_live_data_is_the_reason_the_prefixes_that_hold_most_of_it_are_named() => SingleNodeWorld.Run(async world =>
     {
         world.Options = With(CompactionMode.Revision);

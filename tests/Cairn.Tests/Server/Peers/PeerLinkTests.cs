@@ -1,6 +1,7 @@
 using System.Buffers;
 using Cairn.Raft;
 using Cairn.Raft.Wire;
+using Cairn.Server;
 using Cairn.Server.Peers;
 using Xunit;
 
@@ -154,6 +155,88 @@ public sealed class PeerLinkTests
 
         Assert.Equal(PeerDelivery.Forbidden, links.Receive(Encode(Heartbeat())));
         Assert.Equal(PeerDelivery.Malformed, links.Receive(new byte[] { 0xff, 0xff }));
+    }
+
+    [Fact]
+    public void What_goes_out_on_any_way_is_counted()
+    {
+        var (links, link) = Connect();
+        var output = new ArrayBufferWriter<byte>();
+        links.Send(Heartbeat());
+        link.Pipeline.TryTakeMessage(out var body);
+        var messages = link.OpenStream(PeerTraffic.Messages)!;
+        links.Send(Heartbeat());
+
+        messages.WriteHeartbeat(output);
+        messages.TryWriteFrames(output);
+
+        Assert.Equal(body.Length + output.WrittenCount, link.Counters.SentBytes.Value);
+        Assert.Equal(0, link.Counters.SendFailures.Value);
+    }
+
+    [Fact]
+    public void What_could_not_be_sent_is_counted()
+    {
+        var (_, link) = Connect();
+        var replaced = link.OpenStream(PeerTraffic.Messages)!;
+        var broken = link.OpenStream(PeerTraffic.Messages)!;
+
+        link.CloseStream(replaced);
+        link.CloseStream(broken);
+
+        Assert.Equal(1, link.Counters.SendFailures.Value);
+    }
+
+    [Fact]
+    public void What_comes_in_is_counted_once_it_is_whole()
+    {
+        var (_, link) = Connect();
+        var inlet = link.OpenInlet(PeerTraffic.Messages);
+        var output = new ArrayBufferWriter<byte>();
+        MessageStreamWriter.Write(Heartbeat(), output);
+        var whole = output.WrittenCount;
+        var bytes = new ReadOnlySequence<byte>([.. output.WrittenSpan, 0, 0]);
+
+        Assert.True(inlet.TryTake(ref bytes));
+
+        Assert.Equal(whole, link.Counters.ReceivedBytes.Value);
+        Assert.Equal(0, link.Counters.ReceiveFailures.Value);
+    }
+
+    [Fact]
+    public void Bytes_that_are_no_message_are_counted()
+    {
+        var (_, link) = Connect();
+        var bytes = new ReadOnlySequence<byte>([0, 0, 0, 0, 0, 0, 0, 2, 0xff, 0xff]);
+
+        Assert.False(link.OpenInlet(PeerTraffic.Messages).TryTake(ref bytes));
+
+        Assert.Equal(1, link.Counters.ReceiveFailures.Value);
+    }
+
+    [Fact]
+    public void Each_other_member_has_its_series_under_etcds_names()
+    {
+        var (links, link) = Connect();
+        var samples = new List<MetricSample>();
+        link.ReportActive();
+        link.ReportRoundTrip(TimeSpan.FromMilliseconds(1));
+
+        links.Metrics.AddTo(samples, localId: 0xab);
+
+        Assert.Equal(
+            [
+                ("etcd_network_peer_sent_bytes_total", MetricKind.Counter, "To=7"),
+                ("etcd_network_peer_sent_failures_total", MetricKind.Counter, "To=7"),
+                ("etcd_network_peer_received_bytes_total", MetricKind.Counter, "From=7"),
+                ("etcd_network_peer_received_failures_total", MetricKind.Counter, "From=7"),
+                ("etcd_network_peer_round_trip_time_seconds", MetricKind.Histogram, "To=7"),
+                ("etcd_network_active_peers", MetricKind.Gauge, "Local=ab,Remote=7"),
+                ("etcd_network_disconnected_peers_total", MetricKind.Counter, "Local=ab,Remote=7"),
+            ],
+            samples.Select(sample => (sample.Name, sample.Kind, string.Join(',', sample.Labels.Select(label => $"{label.Key}={label.Value}")))));
+        Assert.Equal([0.0001, 3.2768, double.PositiveInfinity], samples[4].Buckets.Select(bucket => Math.Round(bucket.UpperBound, 6)).Where((_, i) => i is 0 or 15 or 16));
+        Assert.Equal(1, samples[5].Value);
     }
 
     private static (PeerLinks Links, PeerLink Link) Connect()
