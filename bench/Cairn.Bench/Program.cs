@@ -15,6 +15,7 @@ var root = new RootCommand("Measures any server of etcd's v3 API; workloads and 
     WatchCommands.BuildWatchLatency(common, clock),
     CompareCommand.Build(clock),
     FailoverCommand.Build(clock),
+    BrokenCommand.Build(common, clock),
 };
 common.AddTo(root);
 try
