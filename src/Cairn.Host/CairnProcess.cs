@@ -76,7 +76,7 @@ internal sealed class CairnProcess(ProcessOptions options, ZapLoggerFactory logg
         using var search = new CancellationTokenSource();
         using var http = new PeerHttp(DialMin + options.Node.ElectionTimeout, tls.Peers);
         using var limits = new GrpcLimits(options.RequestBytesMax + GrpcOverheadBytes, time, options.ExtensiveMetrics) { WarnAfter = options.WarnCallAfter };
-        await using var web = new WebServer(options, loggers, time);
+        await using var web = new WebServer(options.Web, loggers, time);
         AddListeners(web, tls);
         var links = new PeerLinks();
         TokenKeys? keys = options.Token.IsJwt ? TokenKeys.Create(options.Token, _logger) : null;
@@ -188,7 +188,7 @@ internal sealed class CairnProcess(ProcessOptions options, ZapLoggerFactory logg
     {
         var health = new HealthPages(FactsOf(node));
         var access = new AccessRules(options.Origins, options.HostNames) { UsesCertificates = options.Node.Auth.UsesCertificates };
-        var pages = new WebPages(node, health, new MetricsPage(node, grpc, health, expiry), access, options.Gateway ? new JsonGateway(grpc, options.ConcurrentStreamsMax) : null, new LocalSettings(node, loggers));
+        var pages = new WebPages(node, health, new MetricsPage(node, grpc, health, expiry), access, options.Gateway ? new JsonGateway(grpc, options.Web.ConcurrentStreamsMax) : null, new LocalSettings(node, loggers));
         return new Stage { Grpc = grpc.ServeAsync, Client = pages.ServeClientAsync, Metrics = pages.ServeMetricsAsync, Peers = peers.ServeAsync };
     }
 

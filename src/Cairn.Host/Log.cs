@@ -121,4 +121,22 @@ internal static partial class Log
 
     [LoggerMessage(5068, LogLevel.Warning, "deactivated endpoint due to interval")]
     public static partial void TargetUnreachable(ILogger logger, string address, string interval, string error);
+
+    [LoggerMessage(5070, LogLevel.Information, "listening for gRPC proxy client requests")]
+    public static partial void ProxyListening(ILogger logger, string address);
+
+    [LoggerMessage(5071, LogLevel.Information, "started gRPC proxy")]
+    public static partial void ProxyReady(ILogger logger, string address, IReadOnlyList<string> endpoints);
+
+    [LoggerMessage(5072, LogLevel.Information, "the cluster has other endpoints now")]
+    public static partial void ProxyEndpoints(ILogger logger, IReadOnlyList<string> endpoints);
+
+    [LoggerMessage(5073, LogLevel.Information, "registered session with lease")]
+    public static partial void ProxyRegistered(ILogger logger, string addr, int leaseTtl);
+
+    [LoggerMessage(5074, LogLevel.Warning, "this proxy is not known to the others; trying again")]
+    public static partial void ProxyUnregistered(ILogger logger, string addr, string error);
+
+    [LoggerMessage(5075, LogLevel.Warning, "--insecure-skip-tls-verify: the members need not prove who they are; this is for tests only")]
+    public static partial void ProxyTrustsAnybody(ILogger logger);
 }

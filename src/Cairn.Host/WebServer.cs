@@ -30,7 +30,7 @@ internal sealed class WebServer : IAsyncDisposable
     /// <param name="options">Limits.</param>
     /// <param name="loggers">Where Kestrel's log goes.</param>
     /// <param name="time">The clock of silent connections.</param>
-    public WebServer(ProcessOptions options, ILoggerFactory loggers, TimeProvider time)
+    public WebServer(WebLimits options, ILoggerFactory loggers, TimeProvider time)
     {
         _loggers = loggers;
         _time = time;
@@ -99,7 +99,7 @@ internal sealed class WebServer : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private static KestrelServerOptions Configure(ProcessOptions options, ILoggerFactory loggers)
+    private static KestrelServerOptions Configure(WebLimits options, ILoggerFactory loggers)
     {
         var kestrel = new KestrelServerOptions { AddServerHeader = false, AllowAlternateSchemes = true, ApplicationServices = new LoggerServices(loggers) };
         KestrelServerLimits limits = kestrel.Limits;

@@ -26,7 +26,7 @@ internal sealed class Caller : IDisposable
     {
         _options = options;
         _chance = new Prng(options.Seed);
-        Ring = new EndpointRing(options.Endpoints, connect, _chance);
+        Ring = new EndpointRing(options.Endpoints, connect, count => _chance.Below(count));
         _tokens = new TokenSource(options, AuthenticateAsync);
     }
 

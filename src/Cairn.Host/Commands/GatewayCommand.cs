@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Cairn.Host.Flags;
 using Cairn.Host.Listening;
 using Cairn.Host.Logging;
@@ -17,11 +16,11 @@ internal static class GatewayCommand
         var endpoints = new Option<string>("--endpoints") { Description = "Members, as HOST:PORT, separated by commas.", DefaultValueFactory = static _ => "127.0.0.1:2379", Recursive = true };
         var delay = new Option<string>("--retry-delay") { Description = "How long a member that was not reached is left alone.", DefaultValueFactory = static _ => "1m0s", Recursive = true };
         var start = new Command("start", "Starts to pass connections on.");
-        start.SetAction((parsed, cancelled) => RunAsync(parsed.GetValue(listen)!, parsed.GetValue(endpoints)!, parsed.GetValue(delay)!)); // They have defaults.
+        start.SetAction((parsed, cancelled) => RunAsync(parsed.GetValue(listen)!, parsed.GetValue(endpoints)!, parsed.GetValue(delay)!, cancelled)); // They have defaults.
         return new Command("gateway", "Passes TCP connections on to the members of a cluster.") { listen, endpoints, delay, start };
     }
 
-    private static async Task<int> RunAsync(string listen, string endpoints, string delay)
+    private static async Task<int> RunAsync(string listen, string endpoints, string delay, CancellationToken stopping)
     {
         string[] members = endpoints.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         if (members.FirstOrDefault(static member => !EtcdUrl.TryParseList($"http://{HostPort(member)}", out _, out _)) is { } wrong)
@@ -45,13 +44,10 @@ internal static class GatewayCommand
         using var sink = new LogSink(["default"]);
         using var loggers = new ZapLoggerFactory(sink, TimeProvider.System, ZapLoggerFactory.LevelOf("info"), console: false);
         ILogger logger = loggers.CreateLogger(typeof(GatewayCommand).FullName ?? "");
-        using var stopping = new CancellationTokenSource();
-        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, stopping));
-        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, stopping));
         try
         {
             var forwarder = new TcpForwarder([.. members.Select(HostPort)], retryDelay, TimeProvider.System, logger);
-            await forwarder.RunAsync(ListenAddress.Of(urls[0]), () => Log.ForwarderReady(logger, listen, members), stopping.Token);
+            await forwarder.RunAsync(ListenAddress.Of(urls[0]), () => Log.ForwarderReady(logger, listen, members), stopping);
             return 0;
         }
         catch (System.Net.Sockets.SocketException e)
@@ -59,12 +55,6 @@ internal static class GatewayCommand
             await Console.Error.WriteLineAsync($"Error: {listen} cannot be listened on: {e.Message}");
             return 1;
         }
-    }
-
-    private static void Stop(PosixSignalContext context, CancellationTokenSource stopping)
-    {
-        context.Cancel = true;
-        stopping.Cancel();
     }
 
     /// <summary>Endpoints may be URLs, too.</summary>

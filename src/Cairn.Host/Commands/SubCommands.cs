@@ -55,6 +55,7 @@ internal static class SubCommands
         QuarantineCommand.Build(),
         RecoverCommand.Build(),
         GatewayCommand.Build(),
+        GrpcProxyCommand.Build(),
         ConfigCommand.Build(),
     };
 

@@ -23,17 +23,8 @@ internal sealed record ProcessOptions
     /// <summary>Largest request, in bytes.</summary>
     public required int RequestBytesMax { get; init; }
 
-    /// <summary>Most streams of one connection.</summary>
-    public required long ConcurrentStreamsMax { get; init; }
-
-    /// <summary>Interval of pings to idle clients; zero is off.</summary>
-    public required TimeSpan KeepAliveInterval { get; init; }
-
-    /// <summary>How long a ping may go unanswered.</summary>
-    public required TimeSpan KeepAliveTimeout { get; init; }
-
-    /// <summary>Whether several processes may listen on the same port.</summary>
-    public required bool ReusePort { get; init; }
+    /// <summary>Limits of the connections of clients.</summary>
+    public required WebLimits Web { get; init; }
 
     /// <summary>Whether handling times are measured.</summary>
     public required bool ExtensiveMetrics { get; init; }

@@ -49,10 +49,13 @@ internal static class ProcessOptionsReader
         ListenPeerUrls = values.Urls("listen-peer-urls"),
         ListenMetricsUrls = values.Urls("listen-metrics-urls"),
         RequestBytesMax = (int)values.Number("max-request-bytes"),
-        ConcurrentStreamsMax = values.Number("max-concurrent-streams"),
-        KeepAliveInterval = values.Duration("grpc-keepalive-interval"),
-        KeepAliveTimeout = values.Duration("grpc-keepalive-timeout"),
-        ReusePort = values.Switch("socket-reuse-port"),
+        Web = new WebLimits
+        {
+            ConcurrentStreamsMax = values.Number("max-concurrent-streams"),
+            KeepAliveInterval = values.Duration("grpc-keepalive-interval"),
+            KeepAliveTimeout = values.Duration("grpc-keepalive-timeout"),
+            ReusePort = values.Switch("socket-reuse-port"),
+        },
         WarnCallAfter = values.Duration("warning-unary-request-duration"),
         ExtensiveMetrics = values.Text("metrics") == "extensive",
         Gateway = values.Switch("enable-grpc-gateway"),

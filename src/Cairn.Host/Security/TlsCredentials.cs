@@ -99,8 +99,7 @@ internal sealed class TlsCredentials
         }
         else if (material.Authorities is { } authorities)
         {
-            options.RemoteCertificateValidationCallback = (_, shown, given, errors) =>
-                (errors & SslPolicyErrors.RemoteCertificateNameMismatch) == 0 && shown is X509Certificate2 certificate && TlsMaterial.IsTrusted(certificate, given, authorities);
+            options.RemoteCertificateValidationCallback = TlsMaterial.ServersOf(authorities);
         }
 
         return options;

@@ -87,7 +87,15 @@ internal sealed class TlsMaterial
     public static bool IsTrustedClient(X509Certificate2 shown, X509Chain? given, X509Certificate2Collection? authorities) =>
         IsTrusted(shown, given, authorities, ClientUsage);
 
-    private static (X509Certificate2 Certificate, SslStreamCertificateContext Context) ReadPair(string certFile, string keyFile)
+    /// <summary>Accepts servers whose certificates have their name and lead to an authority.</summary>
+    /// <param name="authorities">Who is trusted.</param>
+    public static RemoteCertificateValidationCallback ServersOf(X509Certificate2Collection authorities) => (_, shown, given, errors) =>
+        (errors & SslPolicyErrors.RemoteCertificateNameMismatch) == 0 && shown is X509Certificate2 certificate && IsTrusted(certificate, given, authorities);
+
+    /// <summary>Reads a certificate, what stands behind it, and its key.</summary>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    /// <exception cref="CryptographicException">A file holds no certificate or key.</exception>
+    public static (X509Certificate2 Certificate, SslStreamCertificateContext Context) ReadPair(string certFile, string keyFile)
     {
         using X509Certificate2 fromFiles = X509Certificate2.CreateFromPemFile(certFile, keyFile);
         X509Certificate2 certificate = X509CertificateLoader.LoadPkcs12(fromFiles.Export(X509ContentType.Pkcs12), password: null);

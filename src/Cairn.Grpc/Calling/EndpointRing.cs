@@ -1,10 +1,9 @@
 using System.Collections.Immutable;
-using Cairn.Grpc.Calling;
 
-namespace Cairn.Client.Calls;
+namespace Cairn.Grpc.Calling;
 
-/// <summary>The members of a cluster: one is used until it fails, then the next. Any thread.</summary>
-internal sealed class EndpointRing : IDisposable
+/// <summary>Servers of which each can answer: one is used until it fails, then the next. Any thread.</summary>
+public sealed class EndpointRing : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly Func<Uri, GrpcChannel> _connect;
@@ -13,11 +12,15 @@ internal sealed class EndpointRing : IDisposable
     private int _current;
 
     /// <summary>Creates the ring; nothing is connected yet.</summary>
-    /// <param name="endpoints">The members, at least one.</param>
+    /// <param name="endpoints">The servers, at least one.</param>
     /// <param name="connect">Makes the channel of an endpoint.</param>
-    /// <param name="prng">Says which member comes first, so that clients spread over them.</param>
-    public EndpointRing(IEnumerable<string> endpoints, Func<Uri, GrpcChannel> connect, Prng prng)
+    /// <param name="first">Says, of so many, which comes first, so that clients spread over them.</param>
+    /// <exception cref="ArgumentException">There is no endpoint, or one is malformed.</exception>
+    public EndpointRing(IEnumerable<string> endpoints, Func<Uri, GrpcChannel> connect, Func<int, int> first)
     {
+        ArgumentNullException.ThrowIfNull(endpoints);
+        ArgumentNullException.ThrowIfNull(connect);
+        ArgumentNullException.ThrowIfNull(first);
         _connect = connect;
         _channels = [.. endpoints.Select(Parse).Distinct().Select(connect)];
         if (_channels.IsEmpty)
@@ -25,16 +28,16 @@ internal sealed class EndpointRing : IDisposable
             throw new ArgumentException("at least one endpoint is needed", nameof(endpoints));
         }
 
-        _current = prng.Below(_channels.Length);
+        _current = first(_channels.Length);
     }
 
-    /// <summary>Number of members.</summary>
+    /// <summary>Number of servers.</summary>
     public int Count => _channels.Length;
 
-    /// <summary>Addresses of the members.</summary>
+    /// <summary>Addresses of the servers.</summary>
     public IReadOnlyList<Uri> Addresses => [.. _channels.Select(static channel => channel.Address)];
 
-    /// <summary>The member in use.</summary>
+    /// <summary>The server in use.</summary>
     public GrpcChannel Current
     {
         get
@@ -46,8 +49,8 @@ internal sealed class EndpointRing : IDisposable
         }
     }
 
-    /// <summary>Leaves a member that failed, unless another caller has done so before.</summary>
-    /// <param name="failed">The member.</param>
+    /// <summary>Leaves a server that failed, unless another caller has done so before.</summary>
+    /// <param name="failed">The server.</param>
     public void Leave(GrpcChannel failed)
     {
         lock (_lock)
@@ -59,7 +62,7 @@ internal sealed class EndpointRing : IDisposable
         }
     }
 
-    /// <summary>Finds the member with an address, or connects to it aside from the ring.</summary>
+    /// <summary>Finds the server with an address, or connects to it aside from the ring.</summary>
     /// <param name="endpoint">The address.</param>
     /// <returns>Its channel.</returns>
     public GrpcChannel At(string endpoint)
@@ -78,10 +81,11 @@ internal sealed class EndpointRing : IDisposable
         }
     }
 
-    /// <summary>Replaces the members. Channels of members that stay are kept; the others are closed.</summary>
-    /// <param name="endpoints">The members, at least one.</param>
+    /// <summary>Replaces the servers. Channels of those that stay are kept; the others are closed.</summary>
+    /// <param name="endpoints">The servers, at least one.</param>
     public void Replace(IEnumerable<string> endpoints)
     {
+        ArgumentNullException.ThrowIfNull(endpoints);
         ImmutableArray<Uri> wanted = [.. endpoints.Select(Parse).Distinct()];
         Invariant.Holds(!wanted.IsEmpty);
         ImmutableArray<GrpcChannel> gone;
@@ -114,6 +118,7 @@ internal sealed class EndpointRing : IDisposable
     /// <exception cref="ArgumentException">The text is no endpoint.</exception>
     public static Uri Parse(string endpoint)
     {
+        ArgumentNullException.ThrowIfNull(endpoint);
         string text = endpoint.Contains("://", StringComparison.Ordinal) ? endpoint : $"http://{endpoint}";
         return Uri.TryCreate(text, UriKind.Absolute, out Uri? address) && address.Scheme is "http" or "https"
             ? new Uri(address.GetLeftPart(UriPartial.Authority))
