@@ -89,6 +89,12 @@ public sealed record NodeOptions
     /// <summary>Bytes a second that go to members which need a state, so that clients do not notice; at least 1.</summary>
     public long TransferBytesPerSecondMax { get; init; } = 32L * 1024 * 1024;
 
+    /// <summary>
+    /// Bytes a second of the states that operators save, all together, so that writes do not notice; at least 1. Whoever saves to the disk of the log fills its
+    /// queue, and a sync waits behind that.
+    /// </summary>
+    public long SnapshotBytesPerSecondMax { get; init; } = 96L * 1024 * 1024;
+
     /// <summary>Version of etcd whose behaviour is shown to clients ("3.6.14").</summary>
     public string ServerVersion { get; init; } = "3.6.14";
 

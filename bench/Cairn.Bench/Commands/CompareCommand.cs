@@ -8,7 +8,7 @@ namespace Cairn.Bench.Commands;
 internal sealed class CompareCommand
 {
     private readonly Contestants _contestants = new();
-    private readonly Option<string> _measures = Options.Text("--measures", "speed,memory,restart,steadiness", "What is measured, separated by commas.");
+    private readonly Option<string> _measures = Options.Text("--measures", "speed,memory,restart,steadiness", "What is measured, separated by commas; saving can be asked for too.");
     private readonly Option<string> _placements = Options.Text("--placements", "free,pinned", "Where: free, pinned (server and clients on a processor each), or both.");
     private readonly Option<int> _members = Options.Size("--members", 1, "Members of each of the two clusters.");
     private readonly Option<int> _rounds = Options.Size("--rounds", 5, "Rounds of speed.");
@@ -25,6 +25,8 @@ internal sealed class CompareCommand
     private readonly Option<long> _steadyRate = Options.Number("--steady-rate", 5_000, "Puts a second of steadiness.");
     private readonly Option<int> _steadySeconds = Options.Size("--steady-seconds", 20, "Seconds of a round of steadiness.");
     private readonly Option<TimeSpan> _compactInterval = Options.Time("--compact-interval", "Time between compactions in steadiness; by default 3 s.");
+    private readonly Option<long> _saveMebibytes = Options.Number("--save-mib", 1_000, "MiB of values in the store that is saved.");
+    private readonly Option<long> _saveRate = Options.Number("--save-rate", 500, "Puts a second while the store is saved.");
     private readonly NanoClock _clock;
 
     private CompareCommand(NanoClock clock) => _clock = clock;
@@ -38,7 +40,7 @@ internal sealed class CompareCommand
         var command = new Command("compare", "Starts etcd and Cairn, measures both in turns with the same clients, and prints the ratios.")
         {
             self._measures, self._placements, self._members, self._rounds, self._calls, self._singleCalls, self._connections, self._clients, self._keySize, self._valueSize, self._keys,
-            self._memoryPuts, self._restartKeys, self._slowRounds, self._steadyRate, self._steadySeconds, self._compactInterval,
+            self._memoryPuts, self._restartKeys, self._slowRounds, self._steadyRate, self._steadySeconds, self._compactInterval, self._saveMebibytes, self._saveRate,
         };
         self._contestants.AddTo(command);
         command.SetAction(parsed => self._contestants.Run(parsed, self.Run));
@@ -62,7 +64,8 @@ internal sealed class CompareCommand
             "memory" => comparison.Memory,
             "restart" => comparison.Restart,
             "steadiness" => comparison.Steadiness,
-            _ => throw new ArgumentException($"{measure} is not a measure: there are speed, memory, restart and steadiness"),
+            "saving" => comparison.Saving,
+            _ => throw new ArgumentException($"{measure} is not a measure: there are speed, memory, restart, steadiness and saving"),
         };
         run();
     }
@@ -87,6 +90,8 @@ internal sealed class CompareCommand
         SteadyRate = parsed.GetRequiredValue(_steadyRate),
         SteadySeconds = parsed.GetRequiredValue(_steadySeconds),
         CompactInterval = parsed.GetValue(_compactInterval) is { Ticks: > 0 } interval ? interval : TimeSpan.FromSeconds(3),
+        SaveMebibytes = parsed.GetRequiredValue(_saveMebibytes),
+        SaveRate = parsed.GetRequiredValue(_saveRate),
     };
 
     private static Placement PlacementOf(string name) => name switch

@@ -8,6 +8,15 @@ internal sealed class Comparison
 {
     private const int Single = 1;
 
+    // Large enough that the store is filled in seconds, and small beside what a message may carry.
+    private const int SavedValueBytes = 16 * 1024;
+
+    // Clients that fill the store which is saved, and then write at a rate.
+    private const int Savers = 10;
+
+    // How long the rate goes on before it is asked again whether the save is over.
+    private static readonly TimeSpan SaveSlice = TimeSpan.FromSeconds(0.5);
+
     private readonly ComparisonPlan _plan;
     private readonly NanoClock _clock;
     private readonly Scoreboard _board;
@@ -101,6 +110,33 @@ internal sealed class Comparison
         }
     });
 
+    /// <summary>Latency of puts at a fixed rate, in quiet and while etcdctl saves the store to the same disk.</summary>
+    public void Saving() => ForEachPlacement("saving", placement =>
+    {
+        using var duel = Duel.Start(this, placement);
+        duel.Round((server, _) =>
+        {
+            var keys = new KeySpace(_plan.KeySize, _plan.SaveMebibytes * 1048576 / SavedValueBytes, Sequential: true);
+            Checked(LoadRun.Run(Load(server, placement, keys.Keys, Savers), Workloads.Put(keys, SavedValueBytes), _clock));
+        });
+        for (var round = 0; round < _plan.SlowRounds; round++)
+        {
+            duel.Round((server, who) => AddAtRate(placement, who, _plan.SaveRate, "quiet", AtSaveRate(server, placement, TimeSpan.FromSeconds(_plan.SteadySeconds)).Latency));
+            duel.Round((server, who) =>
+            {
+                using var save = SnapshotSave.Start(server.EndPoints[0], Path.Combine(_plan.WorkDirectory, "saved.db"), _clock);
+                var latency = new LatencyHistogram();
+                while (save.IsRunning)
+                {
+                    latency.Add(AtSaveRate(server, placement, SaveSlice).Latency);
+                }
+
+                AddAtRate(placement, who, _plan.SaveRate, "saving", latency);
+                _board.Add(new("  save", "MB/s", true), placement, who, save.FinishedMegabytesPerSecond());
+            });
+        }
+    });
+
     private void ForEachPlacement(string what, Action<Placement> measure)
     {
         foreach (var placement in _plan.Placements)
@@ -145,6 +181,12 @@ internal sealed class Comparison
         return Checked(LoadRun.Run(plan, Workloads.Put(RandomKeys, _plan.ValueSize), _clock));
     }
 
+    private LoadResult AtSaveRate(ServerCluster server, Placement placement, TimeSpan duration)
+    {
+        var plan = Load(server, placement, long.MaxValue, Savers) with { Rate = _plan.SaveRate, Duration = duration };
+        return Checked(LoadRun.Run(plan, Workloads.Put(RandomKeys, _plan.ValueSize), _clock));
+    }
+
     private void AddPuts(Placement placement, int who, LoadResult result)
     {
         _board.Add(new("put", "calls/s", true), placement, who, result.Throughput);
@@ -169,11 +211,13 @@ internal sealed class Comparison
         _board.Add(new("put, one client, p99", "ms", false), placement, who, result.Latency.Percentile(0.99) / 1e6);
     }
 
-    private void AddSteady(Placement placement, int who, string state, LoadResult result)
+    private void AddSteady(Placement placement, int who, string state, LoadResult result) => AddAtRate(placement, who, _plan.SteadyRate, state, result.Latency);
+
+    private void AddAtRate(Placement placement, int who, long rate, string state, LatencyHistogram latency)
     {
-        _board.Add(new($"put at {_plan.SteadyRate}/s, {state}, p50", "ms", false), placement, who, result.Latency.Percentile(0.5) / 1e6);
-        _board.Add(new($"put at {_plan.SteadyRate}/s, {state}, p99", "ms", false), placement, who, result.Latency.Percentile(0.99) / 1e6);
-        _board.Add(new($"put at {_plan.SteadyRate}/s, {state}, slowest", "ms", false), placement, who, result.Latency.MaxNanoseconds / 1e6);
+        _board.Add(new($"put at {rate}/s, {state}, p50", "ms", false), placement, who, latency.Percentile(0.5) / 1e6);
+        _board.Add(new($"put at {rate}/s, {state}, p99", "ms", false), placement, who, latency.Percentile(0.99) / 1e6);
+        _board.Add(new($"put at {rate}/s, {state}, slowest", "ms", false), placement, who, latency.MaxNanoseconds / 1e6);
     }
 
     private static LoadResult Checked(LoadResult result) => result.Failed == 0

@@ -56,4 +56,10 @@ internal sealed record ComparisonPlan
 
     /// <summary>Time between two compactions in the measure of steadiness.</summary>
     public TimeSpan CompactInterval { get; init; }
+
+    /// <summary>MiB of values in the store that is saved.</summary>
+    public long SaveMebibytes { get; init; }
+
+    /// <summary>Puts a second while the store is saved.</summary>
+    public long SaveRate { get; init; }
 }

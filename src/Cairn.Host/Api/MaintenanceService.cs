@@ -35,7 +35,7 @@ internal sealed class MaintenanceService(Node node)
         }
 
         using SnapshotPieces pieces = answer.Value;
-        while (pieces.Next() is { } piece)
+        while (await pieces.NextAsync(call.Cancelled) is { } piece)
         {
             call.Write(piece, ProtobufWriter.Instance);
             await call.FlushAsync();

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Cairn.Protocol;
+using Cairn.Server.Transfer;
 using Cairn.State.Schema;
 using Cairn.Storage;
 using Google.Protobuf;
@@ -16,25 +17,30 @@ public sealed class SnapshotPieces : IDisposable
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly IEnumerator<ReadOnlyMemory<byte>> _chunks;
     private readonly string _version;
+    private readonly Throttle _throttle;
     private readonly Action<Exception> _fail;
     private long _remaining;
     private bool _isComplete;
 
     /// <summary>Starts before the first piece.</summary>
     /// <param name="image">The file.</param>
+    /// <param name="throttle">Limits the rate.</param>
     /// <param name="fail">Stops the member: a row on disk is damaged.</param>
-    internal SnapshotPieces(StateImage image, Action<Exception> fail)
+    internal SnapshotPieces(StateImage image, Throttle throttle, Action<Exception> fail)
     {
+        _throttle = throttle;
         _fail = fail;
         _chunks = image.File.Emit(PieceBytes).GetEnumerator();
         _remaining = image.File.Length;
         _version = SchemaImage.StorageVersion(image.Capture.Members);
     }
 
-    /// <summary>Makes the next piece; reads rows on the caller's thread.</summary>
+    /// <summary>Makes the next piece, when the rate allows it; reads rows on the caller's thread.</summary>
+    /// <param name="cancelled">Ends the wait.</param>
     /// <returns>The piece, valid until the next one is asked for; null after the checksum.</returns>
     /// <exception cref="CorruptionException">A row on disk is not what was written.</exception>
-    public SnapshotResponse? Next()
+    /// <exception cref="OperationCanceledException">The wait was ended.</exception>
+    public async ValueTask<SnapshotResponse?> NextAsync(CancellationToken cancelled)
     {
         if (_isComplete)
         {
@@ -48,6 +54,7 @@ public sealed class SnapshotPieces : IDisposable
             return new SnapshotResponse { Blob = ByteString.CopyFrom(_hash.GetHashAndReset()), Version = _version };
         }
 
+        await _throttle.PassAsync(_chunks.Current.Length, cancelled);
         _hash.AppendData(_chunks.Current.Span);
         _remaining -= _chunks.Current.Length;
         return new SnapshotResponse { RemainingBytes = (ulong)_remaining, Blob = UnsafeByteOperations.UnsafeWrap(_chunks.Current), Version = _version };

@@ -1,6 +1,7 @@
 using Cairn.Protocol;
 using Cairn.Server.Loops;
 using Cairn.Server.Reads;
+using Cairn.Server.Transfer;
 using Cairn.State;
 
 namespace Cairn.Server.Requests;
@@ -9,6 +10,8 @@ namespace Cairn.Server.Requests;
 /// <param name="node">The node.</param>
 internal sealed class MaintenanceRequests(NodeRuntime node)
 {
+    private readonly Throttle _saves = new(node.Options.SnapshotBytesPerSecondMax, node.Time);
+
     /// <summary>Tells where this node stands.</summary>
     /// <returns>The facts.</returns>
     public NodeStatus Look()
@@ -130,7 +133,7 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
             return refusal;
         }
 
-        return await StateImage.TakeAsync(node, context.Cancelled) is { } image ? new SnapshotPieces(image, node.Disks.Damage.Note)
+        return await StateImage.TakeAsync(node, context.Cancelled) is { } image ? new SnapshotPieces(image, _saves, node.Disks.Damage.Note)
             : context.Cancelled.IsCancellationRequested ? NodeError.Canceled
             : NodeError.Stopped;
     }

@@ -146,7 +146,7 @@ internal sealed class EtcdMember
     {
         using var pieces = (await node.SnapshotAsync(new SnapshotRequest(), Anyone)).Value!;
         using var file = new MemoryStream();
-        while (pieces.Next() is { } piece)
+        while (await pieces.NextAsync(CancellationToken.None) is { } piece)
         {
             file.Write(piece.Blob.Span);
         }
