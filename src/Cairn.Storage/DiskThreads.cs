@@ -13,8 +13,9 @@ internal sealed class DiskThreads : IDisposable
 {
     private readonly string _name;
     private readonly int _threadsMax;
-    private readonly object _lock = new(); // An object, not a Lock: threads wait on it for work.
+    private readonly Lock _lock = new();
     private readonly Queue<IDiskWork> _work = new();
+    private readonly ThreadSemaphore _ready = new();
     private int _threads;
     private int _idle;
     private bool _stopped;
@@ -37,16 +38,13 @@ internal sealed class DiskThreads : IDisposable
         {
             ObjectDisposedException.ThrowIf(_stopped, this);
             _work.Enqueue(work);
-            if (_idle >= _work.Count)
+            if (_idle < _work.Count && _threads < _threadsMax)
             {
-                Monitor.Pulse(_lock);
-            }
-            else if (_threads < _threadsMax)
-            {
-                _threads++;
-                new Thread(RunUntilStopped) { IsBackground = true, Name = _name }.Start();
+                StartThread();
             }
         }
+
+        _ready.Release();
     }
 
     /// <summary>Lets the threads finish what was submitted, and end.</summary>
@@ -55,8 +53,20 @@ internal sealed class DiskThreads : IDisposable
         lock (_lock)
         {
             _stopped = true;
-            Monitor.PulseAll(_lock);
         }
+
+        // One a thread, beside one for each piece of work: whoever passes and finds no work left knows that it is over.
+        for (var thread = 0; thread < _threads; thread++)
+        {
+            _ready.Release();
+        }
+    }
+
+    private void StartThread()
+    {
+        _threads++;
+        _idle++;
+        new Thread(RunUntilStopped) { IsBackground = true, Name = _name }.Start();
     }
 
     private void RunUntilStopped()
@@ -64,26 +74,20 @@ internal sealed class DiskThreads : IDisposable
         while (TryTake(out var work))
         {
             work.Run();
+            lock (_lock)
+            {
+                _idle++;
+            }
         }
     }
 
     private bool TryTake([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out IDiskWork? work)
     {
+        _ready.Wait();
         lock (_lock)
         {
-            while (!_work.TryDequeue(out work))
-            {
-                if (_stopped)
-                {
-                    return false;
-                }
-
-                _idle++;
-                Monitor.Wait(_lock);
-                _idle--;
-            }
-
-            return true;
+            _idle--;
+            return _work.TryDequeue(out work);
         }
     }
 }

@@ -51,6 +51,15 @@ internal static unsafe partial class LinuxCalls
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     public static partial int LockWhole(SafeFileHandle file, int operation);
 
+    [LibraryImport("libc", EntryPoint = "sem_init")]
+    public static partial int InitializeSemaphore(void* semaphore, int shared, uint value);
+
+    [LibraryImport("libc", EntryPoint = "sem_post")]
+    public static partial int Post(void* semaphore);
+
+    [LibraryImport("libc", EntryPoint = "sem_wait", SetLastError = true)]
+    public static partial int Wait(void* semaphore);
+
     [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Rename(string from, string to);
 

@@ -79,9 +79,6 @@ internal sealed class ApplyLoop
     // One step of a sweep looks at so many keys: well under a millisecond, so that applying goes on in between.
     private const int SweepKeysPerStep = 500;
 
-    // Rows that may gather before somebody is asked to move them: half of what memory may hold.
-    private const long RoomWantedBelowBytes = 16L * 1024 * 1024;
-
     private readonly ApplyLoopParts _parts;
     private readonly AsyncSignal _wake = new();
     private readonly AsyncSignal _room = new();
@@ -114,7 +111,7 @@ internal sealed class ApplyLoop
     public void Post(Message message)
     {
         Invariant.Holds(message.Type == MessageType.StorageApply);
-        Invariant.Holds(_inbox.TryPost(new Committed(message, _parts.Slow.Now)) || Volatile.Read(ref _stopping));
+        Invariant.Holds(_inbox.TryPostAfterTurn(new Committed(message, _parts.Slow.Now)) || Volatile.Read(ref _stopping));
     }
 
     /// <summary>Does something with the state, between two messages of entries. Any thread.</summary>
@@ -207,6 +204,7 @@ internal sealed class ApplyLoop
             {
                 foreach (var committed in _batch)
                 {
+                    LoopTurn.Release();
                     await WaitForRoomAsync();
                     await ApplyAsync(committed);
                 }
@@ -270,7 +268,7 @@ internal sealed class ApplyLoop
     private async ValueTask WaitForRoomAsync()
     {
         var room = _parts.RevisionLog.TailRoomBytes;
-        if (room < RoomWantedBelowBytes)
+        if (room < _parts.RevisionLog.TailRoomBytesMax / 2)
         {
             _parts.RoomWanted();
         }
@@ -326,7 +324,7 @@ internal sealed class ApplyLoop
         }
 
         _parts.Facts.HaltedBy = null;
-        Invariant.Holds(_parts.Raft.TryPost(RaftCompletion.OfApply(message)));
+        Invariant.Holds(_parts.Raft.TryPostAfterTurn(RaftCompletion.OfApply(message)));
         Applied?.Invoke(message.Entries.Span[^1].Index);
     }
 
@@ -484,7 +482,7 @@ internal sealed class ApplyLoop
             var result = _results[i];
             if (result.RequestId != 0 && _parts.Proposals.Take(result.RequestId) is { } proposal)
             {
-                proposal.TryComplete(new ProposalOutcome(NodeError.None, result));
+                proposal.TryComplete(new ProposalOutcome(NodeError.None, result), followsTurn: _results.Count == 1);
                 _parts.Slow.Applied(proposal, i, times, result.Error);
             }
         }

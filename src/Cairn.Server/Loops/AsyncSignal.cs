@@ -4,33 +4,42 @@ namespace Cairn.Server.Loops;
 
 /// <summary>Wakes one loop: any thread sets it, the loop waits for it. Setting it many times wakes the loop once.</summary>
 /// <remarks>
-/// One waiter at a time. Waiting allocates nothing. Continuations never run on the setter's stack. What was posted before <see cref="Set"/> is visible to
-/// the loop after its wait.
+/// One waiter at a time. Waiting allocates nothing, nor does waking. Continuations never run on the stack of <see cref="Set"/>; where the waiter has a scheduler of its own,
+/// they run there. What was posted before <see cref="Set"/> is visible to the loop after its wait.
 /// </remarks>
-internal sealed class AsyncSignal : IValueTaskSource
+internal sealed class AsyncSignal : IValueTaskSource, IThreadPoolWorkItem, ITurnFollower
 {
     private const int Idle = 0;
     private const int IsSet = 1;
     private const int Awaited = 2;
 
-    private ManualResetValueTaskSourceCore<bool> _core = new() { RunContinuationsAsynchronously = true };
+    private ManualResetValueTaskSourceCore<bool> _core;
     private int _state;
+    private bool _hasScheduler = true;
 
     /// <summary>Wakes the loop, now or at its next wait.</summary>
     public void Set()
     {
-        if (Volatile.Read(ref _state) == IsSet)
+        if (!TryClaim())
         {
             return;
         }
 
-        if (Interlocked.Exchange(ref _state, IsSet) == Awaited)
+        if (Volatile.Read(ref _hasScheduler))
         {
-            // A second setter that comes here before the next line finds IsSet and leaves: what it posted is seen by the loop that wakes below.
-            Volatile.Write(ref _state, Idle);
-            _core.SetResult(true);
+            Complete(onScheduler: true);
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         }
     }
+
+    /// <summary>Wakes the loop as <see cref="Set"/> does, but on this thread once the loop that runs on it sleeps.</summary>
+    public void SetAfterTurn() => LoopTurn.Follow(this);
+
+    /// <summary>Wakes the loop and runs its turn here. Only where nothing is left to do on this stack.</summary>
+    public void SetAndRun() => LoopTurn.Run(this);
 
     /// <summary>Waits until the signal is set, and clears it.</summary>
     /// <returns>Completes when set.</returns>
@@ -54,10 +63,49 @@ internal sealed class AsyncSignal : IValueTaskSource
         return task;
     }
 
+    void ITurnFollower.GoOnHere()
+    {
+        if (TryClaim())
+        {
+            Complete(Volatile.Read(ref _hasScheduler));
+        }
+    }
+
+    void ITurnFollower.GoOnElsewhere() => Set();
+
+    void IThreadPoolWorkItem.Execute()
+    {
+        LoopTurn.Begin();
+        Complete(onScheduler: false);
+        LoopTurn.End();
+    }
+
     void IValueTaskSource.GetResult(short token) => _core.GetResult(token);
 
     ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _core.GetStatus(token);
 
-    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+    {
+        Volatile.Write(ref _hasScheduler, SynchronizationContext.Current is not null || TaskScheduler.Current != TaskScheduler.Default);
         _core.OnCompleted(continuation, state, token, flags);
+    }
+
+    /// <summary>Sets the signal; true if a loop waits, which the caller then has to complete.</summary>
+    private bool TryClaim()
+    {
+        if (Volatile.Read(ref _state) == IsSet || Interlocked.Exchange(ref _state, IsSet) != Awaited)
+        {
+            return false;
+        }
+
+        // A second setter that comes here before the next line finds IsSet and leaves: what it posted is seen by the loop that wakes below.
+        Volatile.Write(ref _state, Idle);
+        return true;
+    }
+
+    private void Complete(bool onScheduler)
+    {
+        _core.RunContinuationsAsynchronously = onScheduler;
+        _core.SetResult(true);
+    }
 }

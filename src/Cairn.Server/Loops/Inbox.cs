@@ -38,6 +38,45 @@ internal sealed class Inbox<T>
     /// <returns>False when the queue is full or closed: the item was not taken.</returns>
     public bool TryPost(T item)
     {
+        if (!TryAdd(item))
+        {
+            return false;
+        }
+
+        _wake.Set();
+        return true;
+    }
+
+    /// <summary>Posts an item as the end of what runs here, and runs the loop's turn on this thread if it sleeps.</summary>
+    /// <param name="item">What to post.</param>
+    /// <returns>False when the queue is full or closed: the item was not taken.</returns>
+    public bool TryPostAndRun(T item)
+    {
+        if (!TryAdd(item))
+        {
+            return false;
+        }
+
+        _wake.SetAndRun();
+        return true;
+    }
+
+    /// <summary>Posts an item, and wakes the loop when the loop that runs here sleeps.</summary>
+    /// <param name="item">What to post.</param>
+    /// <returns>False when the queue is full or closed: the item was not taken.</returns>
+    public bool TryPostAfterTurn(T item)
+    {
+        if (!TryAdd(item))
+        {
+            return false;
+        }
+
+        _wake.SetAfterTurn();
+        return true;
+    }
+
+    private bool TryAdd(T item)
+    {
         lock (_lock)
         {
             if (_closed || _items.Count >= _capacity)
@@ -46,10 +85,8 @@ internal sealed class Inbox<T>
             }
 
             _items.Add(item);
+            return true;
         }
-
-        _wake.Set();
-        return true;
     }
 
     /// <summary>Takes everything that has gathered. The loop only.</summary>

@@ -147,6 +147,7 @@ internal sealed class RaftLoop
 
     private void Turn()
     {
+        LoopTurn.Release();
         TakeCompletions();
         if (Interlocked.Exchange(ref _ticks, 0) != 0)
         {

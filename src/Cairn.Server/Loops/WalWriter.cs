@@ -152,7 +152,7 @@ internal sealed class WalWriter
             failure = exception;
         }
 
-        Invariant.Holds(_completions.TryPost(RaftCompletion.OfLog(failure)));
+        Invariant.Holds(_completions.TryPostAndRun(RaftCompletion.OfLog(failure)));
     }
 
     private async ValueTask ReleaseAsync()

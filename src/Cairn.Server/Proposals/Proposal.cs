@@ -1,4 +1,5 @@
 using System.Threading.Tasks.Sources;
+using Cairn.Server.Loops;
 using Cairn.State;
 
 namespace Cairn.Server.Proposals;
@@ -13,9 +14,11 @@ internal readonly record struct ProposalOutcome(NodeError Error, ApplyResult? Re
 /// Completed once: by the apply loop, the client's cancellation, a refusal, or a time limit, whoever is first. The caller continues on the scheduler, never on
 /// the stack of who completed it. One object does for entry, table and task, since there is one for every write.
 /// </remarks>
-internal sealed class Proposal : IValueTaskSource<ProposalOutcome>
+internal sealed class Proposal : IValueTaskSource<ProposalOutcome>, IThreadPoolWorkItem, ITurnFollower
 {
     private ManualResetValueTaskSourceCore<ProposalOutcome> _core = new() { RunContinuationsAsynchronously = true };
+    private ProposalOutcome _outcome;
+    private bool _isAwaitedWithoutScheduler;
     private int _completed;
     private ProposalTable? _table;
     private CancellationTokenRegistration _clientLeaves;
@@ -69,17 +72,54 @@ internal sealed class Proposal : IValueTaskSource<ProposalOutcome>
 
     /// <summary>Completes it, unless somebody did.</summary>
     /// <param name="outcome">What became of it.</param>
+    /// <param name="followsTurn">Whether its caller goes on where the present loop runs, after the loop's turn.</param>
     /// <returns>False if somebody was first.</returns>
-    public bool TryComplete(in ProposalOutcome outcome)
+    public bool TryComplete(in ProposalOutcome outcome, bool followsTurn = false)
     {
         if (Interlocked.Exchange(ref _completed, 1) != 0)
         {
             return false;
         }
 
-        _core.SetResult(outcome);
+        _outcome = outcome;
+        if (followsTurn)
+        {
+            LoopTurn.Follow(this);
+        }
+        else
+        {
+            GoOnElsewhere();
+        }
+
         return true;
     }
+
+    /// <inheritdoc/>
+    public void GoOnElsewhere()
+    {
+        if (Volatile.Read(ref _isAwaitedWithoutScheduler))
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+        else
+        {
+            _core.SetResult(_outcome);
+        }
+    }
+
+    void ITurnFollower.GoOnHere()
+    {
+        if (Volatile.Read(ref _isAwaitedWithoutScheduler))
+        {
+            Resume();
+        }
+        else
+        {
+            _core.SetResult(_outcome);
+        }
+    }
+
+    void IThreadPoolWorkItem.Execute() => Resume();
 
     ProposalOutcome IValueTaskSource<ProposalOutcome>.GetResult(short token)
     {
@@ -93,7 +133,17 @@ internal sealed class Proposal : IValueTaskSource<ProposalOutcome>
         Action<object?> continuation,
         object? state,
         short token,
-        ValueTaskSourceOnCompletedFlags flags) => _core.OnCompleted(continuation, state, token, flags);
+        ValueTaskSourceOnCompletedFlags flags)
+    {
+        _core.OnCompleted(continuation, state, token, flags);
+        Volatile.Write(ref _isAwaitedWithoutScheduler, SynchronizationContext.Current is null && TaskScheduler.Current == TaskScheduler.Default);
+    }
+
+    private void Resume()
+    {
+        _core.RunContinuationsAsynchronously = false;
+        _core.SetResult(_outcome);
+    }
 
     private void Abandon() => _table!.Refuse(this, NodeError.Canceled); // Set before the registration.
 }

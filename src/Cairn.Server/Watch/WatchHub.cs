@@ -95,7 +95,7 @@ internal sealed class WatchHub
     }
 
     /// <summary>Wakes the dispatcher after <see cref="Append"/>. The apply loop only, once a batch.</summary>
-    public void Wake() => _wake.Set();
+    public void Wake() => _wake.SetAfterTurn();
 
     /// <summary>Lets all watchers be judged again: users or roles changed. The apply loop only.</summary>
     public void RulesChanged()

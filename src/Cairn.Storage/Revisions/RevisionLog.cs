@@ -49,6 +49,9 @@ public sealed class RevisionLog : IDisposable
     /// <summary>Bytes of records, headers included, that the index needs. Any thread.</summary>
     public long LiveBytes => _segments.LiveBytes;
 
+    /// <summary>What <see cref="TailRoomBytes"/> is while the disk has everything. Any thread.</summary>
+    public long TailRoomBytesMax => _options.TailBytes;
+
     /// <summary>
     /// Bytes that may still be appended before the disk must catch up. At or below zero the caller should apply no further entry until <see cref="FlushAsync"/>
     /// returned; nothing breaks if it does, but memory grows. Any thread.
