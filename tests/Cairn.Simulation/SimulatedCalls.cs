@@ -16,6 +16,8 @@ internal sealed class SimulatedCalls(World world, SimulatedNetwork network, Simu
 
     public async ValueTask<PeerAnswer> AskAsync(string url, PeerCall call, CancellationToken cancelled)
     {
+        // The peer port finds nothing there.
+        Invariant.Holds(call.Body is not null || call.Parts is not null || !call.Path.StartsWith("/cairn/", StringComparison.Ordinal), $"{call.Path} is asked by GET");
         var end = new TaskCompletionSource<PeerAnswer>();
         using var registration = cancelled.UnsafeRegister(_ => end.TrySetResult(PeerAnswer.None), null);
         var timeout = world.After(AnswerMax, machine, () => end.TrySetResult(PeerAnswer.None));

@@ -114,7 +114,7 @@ internal sealed class DiskWatch(NodeRuntime node)
         try
         {
             using var limit = new CancellationTokenSource(FreshFor, node.Time);
-            var answer = await calls.AskAsync(url, new PeerCall(Path), limit.Token);
+            var answer = await calls.AskAsync(url, PeerCall.Of(Path), limit.Token);
             report = answer.Status == 200 ? DiskReport.Parser.ParseGuarded(answer.Body.Span) : null;
         }
         catch (Exception failure) when (failure is OperationCanceledException or InvalidProtocolBufferException)

@@ -19,6 +19,11 @@ public sealed record PeerCall(string Path, ReadOnlyMemory<byte>? Body = null)
     /// <summary>What is sent along piece by piece, to a member that may be none of ours, and is told who asks; null for <see cref="Body"/>.</summary>
     public IAsyncEnumerable<ReadOnlyMemory<byte>>? Parts { get; init; }
 
+    /// <summary>A question to another member of Cairn that says all by its path. Those are asked by POST only, whatever is sent along.</summary>
+    /// <param name="path">Path, from the slash on.</param>
+    /// <returns>The question.</returns>
+    public static PeerCall Of(string path) => new(path, ReadOnlyMemory<byte>.Empty);
+
     /// <summary>Whether it is asked by GET although something is sent along: JSON, as etcd asks for hashes.</summary>
     public bool IsGet { get; init; }
 }

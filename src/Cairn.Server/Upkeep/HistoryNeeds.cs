@@ -77,7 +77,7 @@ internal sealed class HistoryNeeds(NodeRuntime node)
         try
         {
             using var limit = new CancellationTokenSource(Patience, node.Time);
-            var answer = await calls.AskAsync(url, new PeerCall(Path), limit.Token);
+            var answer = await calls.AskAsync(url, PeerCall.Of(Path), limit.Token);
             report = answer.Status == 200 ? HistoryReport.Parser.ParseGuarded(answer.Body.Span) : null;
         }
         catch (Exception failure) when (failure is OperationCanceledException or InvalidProtocolBufferException)

@@ -214,6 +214,9 @@ public sealed class ClusterWorld
         public async ValueTask<PeerAnswer> AskAsync(string url, PeerCall call, CancellationToken cancelled)
         {
             await Task.Delay(Latency, world.Time, cancelled);
+
+            // As the peer port does.
+            Assert.False(call.Body is null && call.Parts is null && call.Path.StartsWith("/cairn/", StringComparison.Ordinal), $"{call.Path} is asked by GET, and not found");
             world.Asked[call.Path] = world.Asked.GetValueOrDefault(call.Path) + 1;
             var asked = Array.FindIndex(world.Disks, disk => url == $"http://m{Array.IndexOf(world.Disks, disk)}:2380");
             return world._receptions.TryGetValue(url, out var reception) && !world.IsCut(asked) && !world.IsCut(asker)
