@@ -1,3 +1,4 @@
+using System.Net.Security;
 using Cairn.Client;
 using Cairn.EndToEnd.Harness;
 
@@ -11,6 +12,10 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     private int[] _ports = Ports.Free(2);
     private ProgramRun? _run;
 
+    private string Scheme => Tls is null ? "http" : "https";
+
+    private string ClientUrl => $"{Scheme}://127.0.0.1:{_ports[0]}";
+
     /// <summary>Its name.</summary>
     public string Name => name;
 
@@ -18,10 +23,13 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     public string DataDirectory => dataDirectory;
 
     /// <summary>The endpoint for clients.</summary>
-    public string Endpoint => $"127.0.0.1:{_ports[0]}";
+    public string Endpoint => Tls is null ? $"127.0.0.1:{_ports[0]}" : ClientUrl;
 
     /// <summary>The URL for peers.</summary>
-    public string PeerUrl => $"http://127.0.0.1:{_ports[1]}";
+    public string PeerUrl => $"{Scheme}://127.0.0.1:{_ports[1]}";
+
+    /// <summary>What its clients show, and ask of it; null without TLS.</summary>
+    public SslClientAuthenticationOptions? Tls { get; set; }
 
     /// <summary>The program: Cairn's server unless said otherwise.</summary>
     public string Program { get; set; } = ServerBinary.Path;
@@ -42,8 +50,8 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     [
         "--name", name,
         "--data-dir", dataDirectory,
-        "--listen-client-urls", $"http://{Endpoint}",
-        "--advertise-client-urls", $"http://{Endpoint}",
+        "--listen-client-urls", ClientUrl,
+        "--advertise-client-urls", ClientUrl,
         "--listen-peer-urls", PeerUrl,
         "--initial-advertise-peer-urls", PeerUrl,
         "--initial-cluster", string.Join(',', members.Select(member => $"{member.Name}={member.PeerUrl}")),
@@ -64,7 +72,7 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     public Task KillAsync() => Run.KillAsync();
 
     /// <summary>Makes a client of this member alone.</summary>
-    public CairnClient Connect() => new(new ClientOptions { Endpoints = [Endpoint], Seed = 1 });
+    public CairnClient Connect() => new(new ClientOptions { Endpoints = [Endpoint], Tls = Tls, Seed = 1 });
 
     /// <summary>Ends the program if it runs.</summary>
     public async ValueTask DisposeAsync()

@@ -43,7 +43,7 @@ internal sealed class LocalCluster : IAsyncDisposable
     }
 
     /// <summary>Makes a client of all members.</summary>
-    public CairnClient Connect() => new(new ClientOptions { Endpoints = [.. Members.Select(static member => member.Endpoint)], Seed = 1 });
+    public CairnClient Connect() => new(new ClientOptions { Endpoints = [.. Members.Select(static member => member.Endpoint)], Tls = Members[0].Tls, Seed = 1 });
 
     /// <summary>Finds the leader.</summary>
     public async Task<ClusterMember> LeaderAsync()

@@ -18,7 +18,7 @@ public sealed class FullDiskTests
         await using var server = await Server.StartAsync(directory["disk/data"]);
         await using var client = new CairnClient(new ClientOptions { Endpoints = [server.Endpoint], CallTimeout = TimeSpan.FromSeconds(3), Seed = 1 });
         var ballast = directory["disk/ballast"];
-        await FillAsync(ballast);
+        await SmallDisk.FillAsync(ballast);
 
         var acknowledged = await PutUntilRefusedAsync(client);
         File.Delete(ballast);
@@ -34,25 +34,6 @@ public sealed class FullDiskTests
         }
 
         await PutWhenPossibleAsync(client);
-    }
-
-    // Leaves room for what is written in place, and none for what has to grow.
-    private static async Task FillAsync(string path)
-    {
-        await using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
-        var block = new byte[64 * 1024];
-        try
-        {
-            while (true)
-            {
-                await file.WriteAsync(block);
-                file.Flush(flushToDisk: true);
-            }
-        }
-        catch (IOException)
-        {
-            // Full, as wanted.
-        }
     }
 
     private static async Task<int> PutUntilRefusedAsync(CairnClient client)

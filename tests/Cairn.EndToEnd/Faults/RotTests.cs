@@ -9,7 +9,6 @@ namespace Cairn.EndToEnd.Faults;
 /// <summary>Bits that flip in the files of real processes: of a follower, of the leader, at the same place of two of three. Never served, always healed.</summary>
 public sealed class RotTests
 {
-    private const ulong Seed = 20261122;
     private const int KeysARound = 20;
 
     // The last batch of a log cannot be told from one that was never acknowledged: this much of its end is left alone.
@@ -17,6 +16,8 @@ public sealed class RotTests
 
     private static readonly string[] Kinds = [".segment", ".wal", "MANIFEST", ".checkpoint"];
     private static readonly TimeSpan HealedWithin = TimeSpan.FromSeconds(60);
+
+    private static ulong Seed => ulong.Parse(Environment.GetEnvironmentVariable("CAIRN_ROT_SEED") ?? "20261122", CultureInfo.InvariantCulture);
 
     // The gate runs this many; an endurance run asks for more.
     private static int Rounds => int.Parse(Environment.GetEnvironmentVariable("CAIRN_ROT_ROUNDS") ?? "4", CultureInfo.InvariantCulture);
@@ -52,7 +53,7 @@ public sealed class RotTests
                 victim.Launch(cluster.Members);
             }
 
-            var (right, refused) = await HealAsync(cluster.Members, victims, written);
+            var (right, refused) = await HealAsync(cluster.Members, victims, written, $"round {round}: {where}");
             (answers, refusals) = (answers + right, refusals + refused);
             TestContext.Current.SendDiagnosticMessage($"round {round}: {where}; {right} right answers and {refused} refusals before all was well");
         }
@@ -100,11 +101,11 @@ public sealed class RotTests
 
     private static string[] Files(ClusterMember member, string kind) =>
         [.. Directory.GetFiles(Path.Combine(member.DataDirectory, "member"), "*", SearchOption.AllDirectories)
-            .Where(path => Path.GetFileName(path).Contains(kind, StringComparison.Ordinal) && new FileInfo(path).Length > 0).Order(StringComparer.Ordinal)];
+            .Where(path => Path.GetFileName(path).Contains(kind, StringComparison.Ordinal) && !path.EndsWith(".broken", StringComparison.Ordinal) && new FileInfo(path).Length > 0).Order(StringComparer.Ordinal)];
 
     /// <summary>Reads from all members, the victims first, until every one answers everything right; a wrong answer fails at once.</summary>
     /// <returns>Right answers and refusals on the way.</returns>
-    private static async Task<(int Right, int Refused)> HealAsync(ClusterMember[] members, ClusterMember[] victims, int written)
+    private static async Task<(int Right, int Refused)> HealAsync(ClusterMember[] members, ClusterMember[] victims, int written, string what)
     {
         var (right, refused) = (0, 0);
         var began = TimeProvider.System.GetTimestamp();
@@ -113,7 +114,9 @@ public sealed class RotTests
             await using var client = member.Connect();
             for (var next = 0; next < written;)
             {
-                Assert.True(TimeProvider.System.GetElapsedTime(began) < HealedWithin, $"{member.Name} does not answer key-{next}");
+                Assert.True(
+                    TimeProvider.System.GetElapsedTime(began) < HealedWithin,
+                    $"{what}; {member.Name} does not answer key-{next}. It said:\n{Tail(member)}\nOthers said:\n{string.Join('\n', victims.Except([member]).Select(Tail))}");
                 using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(3));
                 try
                 {
@@ -133,6 +136,8 @@ public sealed class RotTests
         await LocalCluster.AgreeAsync(members);
         return (right, refused);
     }
+
+    private static string Tail(ClusterMember member) => string.Join('\n', member.Run.Said.Split('\n').TakeLast(30));
 
     private static string ValueOf(int i) => $"{i}-{new string((char)('a' + (i % 26)), 100)}";
 }

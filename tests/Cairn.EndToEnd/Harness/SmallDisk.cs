@@ -48,6 +48,27 @@ internal sealed class SmallDisk : IAsyncDisposable
         await RunAsync("mount", "-o", Options, Image, _mountPoint);
     }
 
+    /// <summary>Fills what is left of a disk: room stays for what is written in place, and none for what has to grow.</summary>
+    /// <param name="path">The file that takes it.</param>
+    /// <returns>When the disk is full.</returns>
+    public static async Task FillAsync(string path)
+    {
+        await using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
+        var block = new byte[64 * 1024];
+        try
+        {
+            while (true)
+            {
+                await file.WriteAsync(block);
+                file.Flush(flushToDisk: true);
+            }
+        }
+        catch (IOException)
+        {
+            // Full, as wanted.
+        }
+    }
+
     /// <summary>Unmounts it.</summary>
     /// <returns>When it is unmounted.</returns>
     public async ValueTask DisposeAsync() => await RunAsync("umount", "-l", _mountPoint);

@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Net.Security;
 using Cairn.Client;
+using Cairn.EndToEnd.Cluster;
 using Cairn.Protocol;
 using Google.Protobuf;
 
@@ -36,9 +38,16 @@ internal sealed class MilvusProbe : IAsyncDisposable
     /// <summary>Registers a session and begins to work.</summary>
     /// <param name="endpoints">The servers.</param>
     /// <returns>The probe, at work.</returns>
-    public static async Task<MilvusProbe> StartAsync(params string[] endpoints)
+    public static Task<MilvusProbe> StartAsync(params string[] endpoints) => StartAsync(tls: null, endpoints);
+
+    /// <summary>Registers a session with members of a cluster and begins to work.</summary>
+    /// <param name="cluster">The cluster.</param>
+    /// <returns>The probe, at work.</returns>
+    public static Task<MilvusProbe> StartAsync(LocalCluster cluster) => StartAsync(cluster.Members[0].Tls, [.. cluster.Members.Select(static member => member.Endpoint)]);
+
+    private static async Task<MilvusProbe> StartAsync(SslClientAuthenticationOptions? tls, string[] endpoints)
     {
-        var probe = new MilvusProbe(new CairnClient(new ClientOptions { Endpoints = endpoints, CallTimeout = TimeSpan.FromSeconds(10), Seed = 1 }));
+        var probe = new MilvusProbe(new CairnClient(new ClientOptions { Endpoints = endpoints, Tls = tls, CallTimeout = TimeSpan.FromSeconds(10), Seed = 1 }));
         probe._lease = (await probe._client.Lease.GrantAsync((long)Ttl.TotalSeconds)).ID;
         var put = new PutRequest { Key = Text(SessionKey), Value = Text("{}"), Lease = probe._lease };
         var answer = await probe._client.Kv.TxnAsync(new TxnRequest

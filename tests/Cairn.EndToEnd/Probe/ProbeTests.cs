@@ -40,7 +40,7 @@ public sealed class ProbeTests
     public async Task A_session_outlives_slow_syncs_of_the_leader_and_of_others(int members, int milliseconds)
     {
         await using var cluster = await LocalCluster.StartAsync();
-        await using var probe = await MilvusProbe.StartAsync([.. cluster.Members.Select(static member => member.Endpoint)]);
+        await using var probe = await MilvusProbe.StartAsync(cluster);
         await probe.WorkAsync(Before);
         var leader = await cluster.LeaderAsync();
         var faults = new List<FaultyCalls>();
@@ -56,6 +56,7 @@ public sealed class ProbeTests
             await fault.DisposeAsync();
         }
 
+        Assert.True(moved || members > 1 || milliseconds < 1000 || !ServerBinary.IsCairn, "a leader whose syncs hang leads on");
         await AssertAliveAsync(probe, $"leader and {members - 1} others, syncs + {milliseconds} ms, leadership {(moved ? "moved" : "stayed")}");
     }
 
@@ -65,7 +66,7 @@ public sealed class ProbeTests
     public async Task A_session_outlives_a_leader_that_is_stopped_and_goes_on(int seconds)
     {
         await using var cluster = await LocalCluster.StartAsync();
-        await using var probe = await MilvusProbe.StartAsync([.. cluster.Members.Select(static member => member.Endpoint)]);
+        await using var probe = await MilvusProbe.StartAsync(cluster);
         await probe.WorkAsync(Before);
         var leader = await cluster.LeaderAsync();
         Signals.SendStop(leader.Run.Process);

@@ -54,7 +54,7 @@ public sealed class StallTable
         }
 
         await cluster.LaunchAsync(cluster.Members);
-        await using var probe = await MilvusProbe.StartAsync([.. cluster.Members.Select(static member => member.Endpoint)]);
+        await using var probe = await MilvusProbe.StartAsync(cluster);
         await probe.WorkAsync(Settled);
         var before = await CountAsync(cluster);
         probe.Forget();
