@@ -74,10 +74,10 @@ public static class HealCommand
         var text = new System.Text.StringBuilder();
         HealingState state = status.State;
         text.AppendLine(CultureInfo.InvariantCulture, $"mode: {status.Mode}{(status.IsFromLeader ? "" : " (no leader answers: what is waited for is not known)")}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"members: {status.Members}, intended: {(state.TargetSize == 0 ? "not known" : state.TargetSize)}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"members: {status.Members}, intended: {(state.TargetSize == 0 ? "not known" : state.TargetSize)}{(status.Standbys == 0 ? "" : $", spare: {status.Standbys}")}");
         foreach (Vacancy place in state.Vacancies.Where(static place => place.FilledBy == 0))
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"vacant: {place.MemberId:x} ({place.Name}, {string.Join(',', place.PeerUrls)})");
+            text.AppendLine(CultureInfo.InvariantCulture, $"vacant: {place.MemberId:x} ({place.Name}, {string.Join(',', place.PeerUrls)}){(place.IsStandby ? ", of a spare learner" : "")}");
         }
 
         if (state.Current is { } current)

@@ -116,6 +116,9 @@ public sealed record NodeOptions
     /// <summary>How much healing may do by itself.</summary>
     public HealMode Heal { get; init; } = HealMode.Auto;
 
+    /// <summary>Whether this member is a spare learner: it joins without a vote, and gets one when a voter is gone for good.</summary>
+    public bool IsStandby { get; init; }
+
     /// <summary>How long a member that is gone may cost the cluster its reserve before healing does without it.</summary>
     public TimeSpan HealReplaceAfter { get; init; } = TimeSpan.FromMinutes(5);
 

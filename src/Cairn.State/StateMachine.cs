@@ -252,13 +252,19 @@ public sealed class StateMachine
         return Done(change.RequestId, error, _parts.Events.Count, null, new MembersChanged(change, error));
     }
 
-    /// <summary>What healing adds has its own limit, one at a time, and takes no place of those that users may add.</summary>
+    /// <summary>What healing adds has its own limit, one at a time, and takes no place of those that users may add; nor do spare learners, as long as no member of etcd counts them.</summary>
     private int LearnersMaxFor(MemberChange change)
     {
         var healing = _parts.Healing.Current?.NewMember;
-        return change.MemberId == healing ? int.MaxValue
-            : healing is { } id && _parts.Members.Find(id) is { IsLearner: true } ? _options.LearnersMax + 1
-            : _options.LearnersMax;
+        if (change.MemberId == healing)
+        {
+            return int.MaxValue;
+        }
+
+        var members = _parts.Members.Members;
+        var areCairn = _parts.Healing.IsCounting && members.All(static member => member.Incarnation != 0);
+        return _options.LearnersMax
+            + members.Count(member => member.IsLearner && (member.Id == healing || (member.IsStandby && areCairn)));
     }
 
     private ApplyResult ApplyRequest(in CommittedEntry entry, int start)

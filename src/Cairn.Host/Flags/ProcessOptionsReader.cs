@@ -107,6 +107,7 @@ internal static class ProcessOptionsReader
             ClientUrls = [.. values.Urls("advertise-client-urls").Select(static url => url.ToString())],
             InitialCluster = values.IsSet("initial-cluster") ? Members(values.Text("initial-cluster")) ?? [] : [new InitialMember(name, peerUrls)],
             IsJoining = values.Text("initial-cluster-state") == "existing",
+            IsStandby = values.Switch("standby"),
             Bootstrap = values.Text("bootstrap") == "quorum" ? BootstrapRule.Quorum : BootstrapRule.All,
             ListenBeforeFounding = values.Urls("listen-peer-urls").All(static url => url.IsLoopback) ? TimeSpan.Zero : ListenBeforeFounding,
             ClusterToken = values.Text("initial-cluster-token"),

@@ -63,7 +63,10 @@ internal static class ServerFlags
         new("heal", FlagKind.Choice, "auto",
             "auto: mend the membership where that is proven safe; propose: only what `cairn heal approve` allows; off: not at all.")
         { Choices = ["auto", "propose", "off"] },
-        new("heal-replace-after", FlagKind.Duration, "5m0s", "How long a member that is gone may cost the cluster its reserve before healing does without it."),
+        new("heal-replace-after", FlagKind.Duration, "5m0s",
+            "How long a voter may be gone before a spare learner takes its place, and a member that never started may cost the cluster its reserve."),
+        new("standby", FlagKind.Switch, "false",
+            "Be a spare learner: join a cluster to which `member add --learner` added this member, and vote once a voter is gone for --heal-replace-after."),
         new("heal-recover", FlagKind.Choice, "propose",
             "When a majority is gone for good. propose: only what `cairn recover` decides; auto: found a new epoch once all others attest that they are empty.")
         { Choices = ["propose", "auto"] },

@@ -104,7 +104,7 @@ internal sealed class Founder
         PeerUrls = [.. _listed.First(member => member.Name == _options.Name).PeerUrls],
         Listed = _listed,
         TokenHash = FoundingRecords.HashToken(_options.ClusterToken),
-        IsJoining = _options.IsJoining || _memory.Replaces != 0 || _memory.Promise is not null,
+        IsJoining = _options.IsJoining || _options.IsStandby || _memory.Replaces != 0 || _memory.Promise is not null,
         Rule = _options.Bootstrap,
         Incarnation = _process.Incarnation,
         Agreed = _memory.Founding,

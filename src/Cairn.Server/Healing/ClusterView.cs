@@ -22,6 +22,9 @@ internal sealed record ClusterView
     /// <summary>Directories without a place that ask to be taken in.</summary>
     public ImmutableArray<Applicant> Applicants { get; init; } = [];
 
+    /// <summary>Since when this leader knows that a place is vacant, by the id of the member that left it.</summary>
+    public ImmutableDictionary<ulong, TimeSpan> VacantSince { get; init; } = ImmutableDictionary<ulong, TimeSpan>.Empty;
+
     /// <summary>Whether a change of the membership is on its way through the log.</summary>
     public bool IsChangePending { get; init; }
 
@@ -48,6 +51,9 @@ internal sealed record MemberSight
 
     /// <summary>When the core last heard of it; null if never in this leadership.</summary>
     public TimeSpan? HeardAt { get; init; }
+
+    /// <summary>When it last had what the leader has; null if never in this leadership.</summary>
+    public TimeSpan? InSyncAt { get; init; }
 
     /// <summary>Since when this leader knows of it.</summary>
     public TimeSpan KnownSince { get; init; }

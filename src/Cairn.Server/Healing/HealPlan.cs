@@ -7,7 +7,7 @@ namespace Cairn.Server.Healing;
 /// <summary>Decides what healing does next. A pure function of what the leader knows.</summary>
 /// <remarks>
 /// One step at a time: carry it out, look again. Order: the heal under way comes first, since it is the only thing that may be half done; then members that lost
-/// their disk, since they count and cannot vote; then removed ones that want to come back; then members that never started. A step is taken only if its
+/// their disk, since they count and cannot vote; then removed ones that want to come back; then voters that have been gone for long; then members that never started. A step is taken only if its
 /// configuration keeps a live quorum; what cannot be decided for sure is waited for, and said.
 /// </remarks>
 internal static class HealPlan
@@ -62,10 +62,13 @@ internal static class HealPlan
     {
         var cases = WipedMembers.Find(view, policy, now)
             .Concat(RemovedMembers.Find(view, policy, now))
-            .Concat(UnstartedMembers.Find(view, policy, now))
+            .Concat(LostVoters.Find(view, policy, now))
             .ToList();
-        ImmutableArray<HealNotice> waiting = [.. cases.Where(each => each.Obstacle is not null).Select(each => each.Notice(each.Obstacle!))];
-        var possible = cases.FirstOrDefault(each => each.Obstacle is null);
+        cases.AddRange(UnstartedMembers.Find(view, policy, now, areInTheWay: cases.Any(static each => each.Obstacle is null)));
+        ImmutableArray<HealNotice> waiting = [.. cases.Where(each => each.Obstacle is not null).Select(each => each.Notice(each.Obstacle!)), .. SlowLearners(view, policy, now)];
+
+        // What needs a record has to wait until nobody is left who may not understand it; one who never started can be cleared meanwhile.
+        var possible = cases.Find(each => each.Obstacle is null && (foreign.IsEmpty || !each.NeedsRecord)) ?? cases.Find(each => each.Obstacle is null);
         if (possible is null || view.IsChangePending)
         {
             return new HealDecision(null, waiting);
@@ -85,6 +88,20 @@ internal static class HealPlan
         return policy.Mode == HealMode.Auto || view.Approved.Contains(possible.Key)
             ? new HealDecision(possible.NeedsRecord ? new HealStep.Begin(possible.Heal) : new HealStep.Clear(possible.Heal), waiting)
             : new HealDecision(null, waiting.Add(possible.Notice($"{possible.Heal.Decision}? It waits for approval") with { Proposal = possible.Heal }));
+    }
+
+    /// <summary>Learners that run and do not catch up: reported, and left alone.</summary>
+    private static IEnumerable<HealNotice> SlowLearners(ClusterView view, HealPolicy policy, TimeSpan now)
+    {
+        foreach (var sight in view.Sights.Where(sight => sight.Member.IsLearner && sight.IsStarted && Quorums.IsReachable(sight, view, policy, now)))
+        {
+            var behind = now - (sight.InSyncAt ?? sight.KnownSince);
+            if (behind >= policy.SlowAfter)
+            {
+                yield return new HealNotice(
+                    $"slow-{sight.Member.Id:x}", $"learner {sight.Member.Id:x} ({sight.Member.Name}) has not caught up for {behind.TotalMinutes:F0} min: {sight.LagEntries} entries to go");
+            }
+        }
     }
 
     private static string ForeignText(MemberSight sight) => sight.IsStarted

@@ -12,10 +12,10 @@ internal sealed record HealPolicy
     /// <summary>An application, or an answer, that is older says nothing about now.</summary>
     public TimeSpan FreshWithin { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long a member that was added and did not start may cost the quorum its reserve.</summary>
+    /// <summary>How long a voter may be gone before a spare learner takes its place, and a member that never started may cost the quorum its reserve or stand in the way of a heal.</summary>
     public TimeSpan ReplaceAfter { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>How long a member that was added and did not start is waited for.</summary>
+    /// <summary>How long a member that was added and did not start is waited for, if it costs nothing.</summary>
     public TimeSpan ClearAfter { get; init; } = TimeSpan.FromHours(24);
 
     /// <summary>How long one heal waits for a directory that has gone silent, before others get their turn.</summary>
@@ -29,4 +29,7 @@ internal sealed record HealPolicy
 
     /// <summary>A learner that lacks no more entries is in sync.</summary>
     public ulong InSyncEntries { get; init; } = 1000;
+
+    /// <summary>A learner that runs and was not in sync for so long is reported.</summary>
+    public TimeSpan SlowAfter { get; init; } = TimeSpan.FromMinutes(10);
 }

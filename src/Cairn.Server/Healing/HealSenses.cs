@@ -11,8 +11,9 @@ namespace Cairn.Server.Healing;
 
 /// <summary>What the leader hears of the others, put together for the planner. Owned by the healer.</summary>
 /// <param name="node">The node.</param>
+/// <param name="policy">What counts as in sync.</param>
 /// <param name="applicants">Who asked to be taken in.</param>
-internal sealed class HealSenses(NodeRuntime node, Applicants applicants)
+internal sealed class HealSenses(NodeRuntime node, HealPolicy policy, Applicants applicants)
 {
     private const string HandshakePath = "/cairn/handshake";
 
@@ -20,8 +21,9 @@ internal sealed class HealSenses(NodeRuntime node, Applicants applicants)
     private static readonly TimeSpan AskAgainAfter = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(1);
 
-    private readonly Dictionary<ulong, (TimeSpan Known, TimeSpan? Heard)> _members = [];
+    private readonly Dictionary<ulong, (TimeSpan Known, TimeSpan? Heard, TimeSpan? InSync)> _members = [];
     private readonly long _began = node.Time.GetTimestamp();
+    private ImmutableDictionary<ulong, TimeSpan> _vacant = ImmutableDictionary<ulong, TimeSpan>.Empty;
     private ulong _term;
 
     /// <summary>The moment, of the clock that views are of.</summary>
@@ -57,6 +59,7 @@ internal sealed class HealSenses(NodeRuntime node, Applicants applicants)
         {
             // What an earlier leadership heard says nothing about how long this one has known.
             _members.Clear();
+            _vacant = _vacant.Clear();
             applicants.Clear();
             (_term, LastHealEndedAt, GivenUpInARow) = (status.Basic.HardState.Term, null, 0);
         }
@@ -72,21 +75,25 @@ internal sealed class HealSenses(NodeRuntime node, Applicants applicants)
         foreach (var member in state.Members.Members)
         {
             var peer = status.Peers.FirstOrDefault(peer => peer.Id == member.Id);
-            var (known, heard) = _members.GetValueOrDefault(member.Id, (now, null));
-            heard = peer.RecentlyActive ? now : heard;
-            _members[member.Id] = (known, heard);
-            sights.Add(new MemberSight
+            var (known, heard, inSync) = _members.GetValueOrDefault(member.Id, (now, null, null));
+            var sight = new MemberSight
             {
                 Member = member,
-                HeardAt = heard,
+                HeardAt = peer.RecentlyActive ? now : heard,
                 KnownSince = known,
                 LagEntries = own.Match > peer.Match ? own.Match - peer.Match : 0,
                 IsFollowing = peer.State == ProgressState.Replicate,
-            });
+            };
+            sight = sight with { InSyncAt = HealUnderWay.IsInSync(sight, policy) ? now : inSync };
+            _members[member.Id] = (known, sight.HeardAt, sight.InSyncAt);
+            sights.Add(sight);
         }
 
+        var vacant = state.Healing.Vacancies.Where(static place => place.FilledBy == 0).Select(static place => place.MemberId).ToList();
+        _vacant = _vacant.RemoveRange(_vacant.Keys.Except(vacant)).AddRange(vacant.Except(_vacant.Keys).Select(id => KeyValuePair.Create(id, now)));
         return new ClusterView
         {
+            VacantSince = _vacant,
             Self = status.Basic.Id,
             Members = state.Members,
             Healing = state.Healing,

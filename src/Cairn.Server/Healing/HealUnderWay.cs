@@ -8,7 +8,7 @@ namespace Cairn.Server.Healing;
 /// <code>
 ///   old one is a member         remove it, if that is still safe
 ///   new one is no member        add it as a learner
-///   new one is a learner        wait until it is in sync, promote it
+///   new one is a learner        wait until it is in sync, promote it, unless it is to be a spare one
 ///   new one is a voter          done
 /// </code>
 /// </remarks>
@@ -24,7 +24,9 @@ internal static class HealUnderWay
 
         if (view.Find(heal.NewMember) is { } joined)
         {
-            return joined.Member.IsLearner ? Feed(heal, joined, view, policy, now) : End(heal, HealOutcome.Healed, $"member {heal.NewMember:x} votes");
+            return !joined.Member.IsLearner ? End(heal, HealOutcome.Healed, $"member {heal.NewMember:x} votes")
+                : heal.Kind == HealKind.ReplaceLost && view.Find(heal.OldMember) is { } lost ? LostVoters.Continue(heal, lost, joined, view, policy, now)
+                : Feed(heal, joined, view, policy, now);
         }
 
         if (FindSuccessor(heal, view, policy, now) is { AnsweredAt: { } answered } replaced && now - answered <= policy.FreshWithin)
@@ -72,15 +74,23 @@ internal static class HealUnderWay
                 : Wait(heal, $"waiting for learner {heal.NewMember:x}, which is silent");
         }
 
-        if (!learner.IsStarted || !learner.IsFollowing || learner.LagEntries > policy.InSyncEntries)
+        if (!IsInSync(learner, policy))
         {
             return Wait(heal, $"learner {heal.NewMember:x} is being fed, {learner.LagEntries} entries to go");
+        }
+
+        if (heal.IsStandby)
+        {
+            return End(heal, HealOutcome.Healed, $"member {heal.NewMember:x} is a spare learner");
         }
 
         return Quorums.Of(view, policy, now).WithOneMore().IsLive
             ? new HealDecision(new HealStep.Promote(heal.NewMember), [])
             : Wait(heal, "the quorum with one more voter could not be reached");
     }
+
+    /// <summary>Whether a learner that can be reached has what the leader has.</summary>
+    internal static bool IsInSync(MemberSight learner, HealPolicy policy) => learner.IsStarted && learner.IsFollowing && learner.LagEntries <= policy.InSyncEntries;
 
     /// <summary>Another directory that asks at the peer URLs of the one that joins.</summary>
     private static Applicant? FindSuccessor(HealRecord heal, ClusterView view, HealPolicy policy, TimeSpan now) => view.Applicants.FirstOrDefault(
@@ -90,7 +100,7 @@ internal static class HealUnderWay
     /// <summary>Whether this leader has not led for long enough that everybody who asks was heard.</summary>
     private static bool IsYoung(ClusterView view, HealPolicy policy, TimeSpan now) => now - view.Find(view.Self)?.KnownSince < policy.GiveUpAfter;
 
-    private static HealDecision Wait(HealRecord heal, string reason) => new(null, [new HealNotice($"heal-{heal.Id}", $"{heal.Detected}; {reason}", heal.Incarnation)]);
+    internal static HealDecision Wait(HealRecord heal, string reason) => new(null, [new HealNotice($"heal-{heal.Id}", $"{heal.Detected}; {reason}", heal.Incarnation)]);
 
-    private static HealDecision End(HealRecord heal, HealOutcome outcome, string result) => new(new HealStep.End(heal.Id, outcome, result), []);
+    internal static HealDecision End(HealRecord heal, HealOutcome outcome, string result) => new(new HealStep.End(heal.Id, outcome, result), []);
 }

@@ -36,7 +36,7 @@ internal sealed class Healer
             ReachableWithin = 2 * node.Options.ElectionTimeout,
         };
         _applicants = new Applicants(_policy.GiveUpAfter + _policy.FreshWithin);
-        _senses = new HealSenses(node, _applicants);
+        _senses = new HealSenses(node, _policy, _applicants);
     }
 
     /// <summary>What is not as it should be, and what is waited for; empty on a member that does not lead.</summary>
@@ -218,6 +218,12 @@ internal sealed class Healer
     private HealRecord Named(HealRecord heal, MemberTable members)
     {
         var now = _node.Time.GetUtcNow();
+        if (heal.NewMember != 0)
+        {
+            // A spare learner, which has one.
+            return heal with { BeganAtMs = now.ToUnixTimeMilliseconds() };
+        }
+
         var id = ClusterIds.OfMember(heal.PeerUrls, token: "", now.ToUnixTimeSeconds());
         for (var i = 1; members.Find(id) is not null || members.Removed.Contains(id); i++)
         {
@@ -228,7 +234,7 @@ internal sealed class Healer
     }
 
     private static MemberRecord NewMemberOf(HealRecord heal) =>
-        new() { Id = heal.NewMember, PeerUrls = [.. heal.PeerUrls.Order(StringComparer.Ordinal)], IsLearner = true, Incarnation = heal.Incarnation };
+        new() { Id = heal.NewMember, PeerUrls = [.. heal.PeerUrls.Order(StringComparer.Ordinal)], IsLearner = true, IsStandby = heal.IsStandby, Incarnation = heal.Incarnation };
 
     private void Report(HealStep step, ClusterView view, TimeSpan took)
     {

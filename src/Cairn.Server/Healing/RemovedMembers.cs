@@ -87,11 +87,12 @@ internal static class RemovedMembers
         Name = applicant.Name,
         PeerUrls = applicant.PeerUrls,
         Incarnation = applicant.Incarnation,
+        IsStandby = place?.IsStandby ?? false,
         Detected = applicant.OldMember != 0
             ? $"member {applicant.OldMember:x} ({applicant.Name}) was removed, and asks to come back"
             : $"an empty directory ({applicant.Name}) asks to be taken in",
         Evidence = $"{view.Members.Members.Length} members, {view.Healing.TargetSize} intended; at {string.Join(',', applicant.PeerUrls)} answers {applicant.Incarnation:x}",
-        Decision = "add it as a learner under a new id, promote it when it is in sync",
+        Decision = place is { IsStandby: true } ? "add it as a spare learner under a new id" : "add it as a learner under a new id, promote it when it is in sync",
         Safety = "a learner counts in no quorum; its removal was committed, so nothing that its old id promised matters",
     };
 }

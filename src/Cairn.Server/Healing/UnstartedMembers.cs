@@ -6,15 +6,20 @@ namespace Cairn.Server.Healing;
 /// <summary>Members that were added and never started: a typo in a URL, a script that stopped half way. They count in every quorum, and nobody answers for them.</summary>
 internal static class UnstartedMembers
 {
-    /// <summary>Finds them.</summary>
-    public static IEnumerable<HealCase> Find(ClusterView view, HealPolicy policy, TimeSpan now)
+    /// <summary>Finds those that have been waited for long enough.</summary>
+    /// <param name="view">What the leader knows.</param>
+    /// <param name="policy">How long that is.</param>
+    /// <param name="now">The moment.</param>
+    /// <param name="areInTheWay">Whether something is to be healed that cannot be recorded while one is listed of whom it is not known that it understands records.</param>
+    /// <returns>They.</returns>
+    public static IEnumerable<HealCase> Find(ClusterView view, HealPolicy policy, TimeSpan now, bool areInTheWay)
     {
         var quorums = Quorums.Of(view, policy, now);
         foreach (var sight in view.Sights.Where(sight => !sight.IsStarted && sight.Member.Id != view.Self && !Quorums.IsReachable(sight, view, policy, now)))
         {
             var left = sight.Member.IsLearner ? quorums : quorums.Without(isReachable: false);
             var age = now - sight.KnownSince;
-            var limit = LimitOf(sight, quorums, left, view.Healing, policy);
+            var limit = LimitOf(sight, quorums, left, view.Healing, policy, areInTheWay);
             if (age >= limit)
             {
                 var obstacle = left.IsLive ? null : "the voters that would remain are no quorum";
@@ -23,7 +28,7 @@ internal static class UnstartedMembers
         }
     }
 
-    private static TimeSpan LimitOf(MemberSight sight, Quorums now, Quorums left, HealingTable healing, HealPolicy policy)
+    private static TimeSpan LimitOf(MemberSight sight, Quorums now, Quorums left, HealingTable healing, HealPolicy policy, bool areInTheWay)
     {
         if (healing.Finished.Any(heal => heal.NewMember == sight.Member.Id && heal.Outcome == HealOutcome.GivenUp))
         {
@@ -32,7 +37,7 @@ internal static class UnstartedMembers
         }
 
         var costsReserve = !sight.Member.IsLearner && !now.HasReserve && left.HasReserve;
-        return costsReserve ? policy.ReplaceAfter : policy.ClearAfter;
+        return costsReserve || (areInTheWay && !sight.IsCairn) ? policy.ReplaceAfter : policy.ClearAfter;
     }
 
     private static HealRecord Describe(MemberSight sight, TimeSpan age, Quorums left) => new()

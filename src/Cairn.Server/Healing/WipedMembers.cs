@@ -72,10 +72,11 @@ internal static class WipedMembers
             Name = applicant.Name,
             PeerUrls = applicant.PeerUrls,
             Incarnation = applicant.Incarnation,
+            IsStandby = sight.Member.IsStandby,
             Detected = $"member {sight.Member.Id:x} ({applicant.Name}) runs with another data directory",
             Evidence = $"recorded incarnation {sight.Member.Incarnation:x}, at {string.Join(',', applicant.PeerUrls)} answers {applicant.Incarnation:x}; "
                 + $"{quorums.Reachable} of {quorums.Voters} voters can be reached without it",
-            Decision = $"remove {sight.Member.Id:x}, add the new directory as a learner, promote it when it is in sync",
+            Decision = $"remove {sight.Member.Id:x}, add the new directory as a {(sight.Member.IsStandby ? "spare learner" : "learner, promote it when it is in sync")}",
             Safety = $"the old id never votes again; {left.Reachable} of {left.Voters} voters remain, quorum {left.Quorum}"
                 + (left.HasReserve ? "" : "; until it is promoted, one more failure would stop the cluster"),
         };

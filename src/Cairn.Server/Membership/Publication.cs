@@ -81,8 +81,11 @@ internal static class Publication
             && self.Name.Length > 0
             && self.ClientUrls.SequenceEqual(node.Options.ClientUrls)
             && self.Incarnation != 0
+            && !IsToBeSpare(node, self)
             && (members.ClusterVersion is not null || node.Facts.LeadingTerm == 0);
     }
+
+    private static bool IsToBeSpare(NodeRuntime node, MemberRecord self) => node.Options.IsStandby && self is { IsLearner: true, IsStandby: false };
 
     private static async Task<bool> ProposeAsync(NodeRuntime node)
     {
@@ -98,6 +101,7 @@ internal static class Publication
             MemberID = node.Headers.MemberId,
             MemberAttributes = attributes,
             CairnIncarnation = node.Process.Incarnation,
+            CairnStandby = node.Options.IsStandby,
         };
         var outcome = await node.ProposeOwnAsync(InternalRaftRequest.ClusterMemberAttrSetFieldNumber, set, default);
         return outcome.Error == NodeError.None && (node.View.Members.ClusterVersion is not null || await ClusterVersion.DecideAsync(node));

@@ -100,6 +100,7 @@ internal static class MetricsReport
         Count(samples, "cairn_heal_given_up_total", "Heals that this member gave up, as leader.", node.Metrics.HealsGivenUp);
         Gauge(samples, "cairn_cluster_target_size", "Members that the cluster is meant to have; 0 while unknown.", healing.TargetSize);
         Gauge(samples, "cairn_cluster_members", "Members that the cluster has, learners included.", members.Length);
+        Gauge(samples, "cairn_cluster_standbys", "Spare learners among them.", members.Count(static member => member.IsStandby));
     }
 
     private static void Gauge(List<MetricSample> samples, string name, string help, double value) =>

@@ -81,7 +81,7 @@ internal static class EpochFounding
         var epoch = new NewEpoch
         {
             FormerCluster = decree.Promise.Former,
-            Founder = founder with { IsLearner = false, Incarnation = identity.Incarnation },
+            Founder = founder with { IsLearner = false, IsStandby = false, Incarnation = identity.Incarnation },
             HighestRevision = decree.HighestRevision,
             Record = Describe(decree, capture, founder),
         };

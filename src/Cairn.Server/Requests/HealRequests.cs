@@ -101,6 +101,7 @@ internal sealed class HealRequests(NodeRuntime node)
             Mode = node.Options.Heal.ToString().ToLowerInvariant(),
             State = node.View.Healing.ToMessage(),
             Members = (uint)node.View.Members.Members.Length,
+            Standbys = (uint)node.View.Members.Members.Count(static member => member.IsStandby),
             IsFromLeader = node.Facts.LeadingTerm != 0,
         };
         response.Waiting.AddRange(node.Healer.Notices.Select(

@@ -34,7 +34,8 @@ internal static class ClusterDispatch
         if (request.ClusterMemberAttrSet is { } attributes)
         {
             var published = attributes.MemberAttributes;
-            return members.WithAttributes(attributes.MemberID, published?.Name ?? "", [.. published?.ClientUrls ?? []], attributes.CairnIncarnation);
+            return members.WithAttributes(
+                attributes.MemberID, published?.Name ?? "", [.. published?.ClientUrls ?? []], attributes.CairnIncarnation, attributes.CairnStandby);
         }
 
         return request.ClusterVersionSet is { } version ? members with { ClusterVersion = version.Ver }

@@ -27,6 +27,9 @@ public sealed record HealRecord
     /// <summary>Incarnation of the directory that joins; 0 if nobody does.</summary>
     public ulong Incarnation { get; init; }
 
+    /// <summary>Whether the one who joins is to be a spare learner, and gets no vote.</summary>
+    public bool IsStandby { get; init; }
+
     /// <summary>What was wrong, in words.</summary>
     public string Detected { get; init; } = "";
 
@@ -66,6 +69,7 @@ public sealed record HealRecord
             Name = message.Name,
             PeerUrls = [.. message.PeerUrls],
             Incarnation = message.Incarnation,
+            IsStandby = message.IsStandby,
             Detected = message.Detected,
             Evidence = message.Evidence,
             Decision = message.Decision,
@@ -89,6 +93,7 @@ public sealed record HealRecord
             NewMember = NewMember,
             Name = Name,
             Incarnation = Incarnation,
+            IsStandby = IsStandby,
             Detected = Detected,
             Evidence = Evidence,
             Decision = Decision,
@@ -108,4 +113,5 @@ public sealed record HealRecord
 /// <param name="Name">Its name.</param>
 /// <param name="PeerUrls">Its peer URLs.</param>
 /// <param name="FilledBy">Who took the place, and may not have started yet; 0 for nobody.</param>
-public sealed record VacantPlace(ulong MemberId, string Name, ImmutableArray<string> PeerUrls, ulong FilledBy = 0);
+/// <param name="IsStandby">Whether it is the place of a spare learner.</param>
+public sealed record VacantPlace(ulong MemberId, string Name, ImmutableArray<string> PeerUrls, ulong FilledBy = 0, bool IsStandby = false);

@@ -16,6 +16,7 @@ namespace Cairn.State.Healing;
 ///   a member is evicted        - 1, and no place of its is left
 ///   an eviction is taken back  + 1, and its place is vacant
 /// </code>
+/// <para>A spare learner that is promoted in place of a lost voter leaves its own place to that one: who comes back is the spare from then on.</para>
 /// <para>So a stop hook that removes a member and a start script that adds it again leave the size alone, however often.</para>
 /// </remarks>
 public sealed record HealingTable
@@ -61,7 +62,7 @@ public sealed record HealingTable
         return new HealingTable
         {
             TargetSize = (int)state.TargetSize,
-            Vacancies = [.. state.Vacancies.Select(place => new VacantPlace(place.MemberId, place.Name, [.. place.PeerUrls], place.FilledBy))],
+            Vacancies = [.. state.Vacancies.Select(place => new VacantPlace(place.MemberId, place.Name, [.. place.PeerUrls], place.FilledBy, place.IsStandby))],
             Evicted = [.. state.Evicted],
             Current = state.Current is { } current ? HealRecord.Read(current) : null,
             Finished = [.. state.Finished.Select(HealRecord.Read)],
@@ -76,7 +77,7 @@ public sealed record HealingTable
         var state = new HealingState { TargetSize = (uint)TargetSize, Current = Current?.ToMessage() };
         foreach (var place in Vacancies)
         {
-            var vacancy = new Vacancy { MemberId = place.MemberId, Name = place.Name, FilledBy = place.FilledBy };
+            var vacancy = new Vacancy { MemberId = place.MemberId, Name = place.Name, FilledBy = place.FilledBy, IsStandby = place.IsStandby };
             vacancy.PeerUrls.AddRange(place.PeerUrls);
             state.Vacancies.Add(vacancy);
         }
@@ -158,7 +159,7 @@ public sealed record HealingTable
         }
 
         return isStarted
-            ? rest with { Vacancies = rest.Vacancies.Add(new VacantPlace(member.Id, member.Name, member.PeerUrls)) }
+            ? rest with { Vacancies = rest.Vacancies.Add(new VacantPlace(member.Id, member.Name, member.PeerUrls, IsStandby: member.IsStandby)) }
             : rest with { TargetSize = Smaller() };
     }
 
@@ -184,7 +185,13 @@ public sealed record HealingTable
         var ended = WithFinished(current with { Outcome = end.Outcome, Result = end.Result, EndedAtMs = end.AtUnixMs });
 
         // Who took a place and started holds it by himself: the place is not vacant any more, whatever becomes of its old holder.
-        return ended with { Current = null, Vacancies = Vacancies.RemoveAll(place => members.Find(place.FilledBy) is { Name.Length: > 0 }) };
+        var places = Vacancies.RemoveAll(place => members.Find(place.FilledBy) is { Name.Length: > 0 });
+        var isSwapped = ended.Finished[^1] is { Kind: HealKind.ReplaceLost, Outcome: HealOutcome.Healed };
+        return ended with
+        {
+            Current = null,
+            Vacancies = isSwapped ? [.. places.Select(place => place.MemberId == current.OldMember ? place with { IsStandby = true } : place)] : places,
+        };
     }
 
     internal HealingTable WithFinished(HealRecord record)

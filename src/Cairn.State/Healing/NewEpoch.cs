@@ -58,7 +58,7 @@ public sealed record NewEpoch
     private HealingTable Heal(HealingTable before, MemberTable members, List<MemberRecord> others)
     {
         var kept = before.Vacancies.Where(place => place.FilledBy == 0 || place.FilledBy == Founder.Id);
-        var left = others.Select(static member => new VacantPlace(member.Id, member.Name, member.PeerUrls));
+        var left = others.Select(static member => new VacantPlace(member.Id, member.Name, member.PeerUrls, IsStandby: member.IsStandby));
         var begun = before.Current is { } current
             ? before.WithFinished(current with { Outcome = HealOutcome.GivenUp, Result = "a majority was lost", EndedAtMs = Record.EndedAtMs })
             : before;

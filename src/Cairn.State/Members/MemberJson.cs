@@ -11,9 +11,9 @@ namespace Cairn.State.Members;
 /// <code>
 ///   {"id":1,"peerURLs":["http://h:2380"],"isLearner":true,"name":"a","clientURLs":["http://h:2379"]}
 ///   {"id":1,"peerURLs":null,"isPromote":true}
-///   {"id":1,"peerURLs":["http://h:2380"],"cairnIncarnation":17}
+///   {"id":1,"peerURLs":["http://h:2380"],"isLearner":true,"cairnIncarnation":17,"cairnStandby":true}
 /// </code>
-/// <para>The last field is not etcd's, which passes over it. Ids are unsigned 64-bit numbers; names of fields are matched as Go does, without regard to case; unknown ones are passed over.</para>
+/// <para>The last two fields are not etcd's, which passes over them. Ids are unsigned 64-bit numbers; names of fields are matched as Go does, without regard to case; unknown ones are passed over.</para>
 /// <para>Source: etcd server/etcdserver/api/membership/member.go.</para>
 /// </remarks>
 public static class MemberJson
@@ -105,6 +105,9 @@ public static class MemberJson
                 case "CAIRNINCARNATION" when value.ValueKind == JsonValueKind.Number && value.TryGetUInt64(out var incarnation):
                     read = read with { Incarnation = incarnation };
                     break;
+                case "CAIRNSTANDBY":
+                    read = read with { IsStandby = value.ValueKind == JsonValueKind.True };
+                    break;
                 case "ISPROMOTE":
                     isPromotion = value.ValueKind == JsonValueKind.True;
                     break;
@@ -113,7 +116,7 @@ public static class MemberJson
             }
         }
 
-        member = read;
+        member = read with { IsStandby = read.IsLearner && read.IsStandby };
         return true;
     }
 
@@ -147,6 +150,11 @@ public static class MemberJson
         if (member.Incarnation != 0)
         {
             writer.WriteNumber("cairnIncarnation", member.Incarnation);
+        }
+
+        if (member.IsStandby)
+        {
+            writer.WriteBoolean("cairnStandby", true);
         }
 
         if (isPromotion)

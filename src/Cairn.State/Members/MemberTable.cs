@@ -20,6 +20,9 @@ public sealed record MemberRecord
     /// <summary>Whether it receives the log without a vote.</summary>
     public bool IsLearner { get; init; }
 
+    /// <summary>Whether it is a spare learner, which healing promotes in place of a voter that is lost. Never of a voter.</summary>
+    public bool IsStandby { get; init; }
+
     /// <summary>Incarnation of the data directory that holds this member's promises; 0 while none is recorded. Never changes once it is.</summary>
     public ulong Incarnation { get; init; }
 
@@ -31,6 +34,7 @@ public sealed record MemberRecord
         && Id == other.Id
         && Name == other.Name
         && IsLearner == other.IsLearner
+        && IsStandby == other.IsStandby
         && Incarnation == other.Incarnation
         && PeerUrls.AsSpan().SequenceEqual(other.PeerUrls.AsSpan())
         && ClientUrls.AsSpan().SequenceEqual(other.ClientUrls.AsSpan());
@@ -100,7 +104,7 @@ public sealed record MemberTable
     internal MemberTable With(MemberChange change) => change.Kind switch
     {
         MemberChangeKind.Add => Replaced(change.Member ?? throw Invariant.Unreachable("an addition without a member")),
-        MemberChangeKind.Promote => Replaced(Known(change.MemberId) with { IsLearner = false }),
+        MemberChangeKind.Promote => Replaced(Known(change.MemberId) with { IsLearner = false, IsStandby = false }),
 
         // An update moves the address only: taking the learner flag from it once promoted learners silently.
         MemberChangeKind.Update => Replaced(Known(change.MemberId) with { PeerUrls = change.Member?.PeerUrls ?? [] }),
@@ -112,9 +116,17 @@ public sealed record MemberTable
     };
 
     /// <summary>Takes over what a member published of itself; unknown and removed members are passed over.</summary>
-    /// <remarks>The first incarnation stays: whoever has another one under this id did not make its promises.</remarks>
-    internal MemberTable WithAttributes(ulong id, string name, ImmutableArray<string> clientUrls, ulong incarnation) => Find(id) is { } member
-        ? Replaced(member with { Name = name, ClientUrls = clientUrls, Incarnation = member.Incarnation != 0 ? member.Incarnation : incarnation })
+    /// <remarks>
+    /// The first incarnation stays: whoever has another one under this id did not make its promises. A spare learner stays one until it is promoted, whatever its flags say.
+    /// </remarks>
+    internal MemberTable WithAttributes(ulong id, string name, ImmutableArray<string> clientUrls, ulong incarnation, bool isStandby) => Find(id) is { } member
+        ? Replaced(member with
+        {
+            Name = name,
+            ClientUrls = clientUrls,
+            Incarnation = member.Incarnation != 0 ? member.Incarnation : incarnation,
+            IsStandby = member.IsLearner && (member.IsStandby || isStandby),
+        })
         : this;
 
     internal void AssertInvariants()
@@ -123,6 +135,8 @@ public sealed record MemberTable
         {
             Invariant.Holds(Members[i - 1].Id < Members[i].Id);
         }
+
+        Invariant.Holds(Members.All(static member => member.IsLearner || !member.IsStandby));
 
         foreach (var id in Removed)
         {

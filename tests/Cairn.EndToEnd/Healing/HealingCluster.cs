@@ -20,11 +20,13 @@ internal sealed class HealingCluster : IAsyncDisposable
 
     /// <summary>Starts members, and waits until the cluster knows how large it is meant to be.</summary>
     /// <param name="count">How many.</param>
+    /// <param name="flags">Their flags beside the usual ones.</param>
     /// <returns>The cluster.</returns>
-    public static async Task<HealingCluster> StartAsync(int count = 3)
+    public static async Task<HealingCluster> StartAsync(int count = 3, params string[] flags)
     {
         Assert.SkipUnless(ServerBinary.IsCairn, "etcd does not heal");
         var cluster = new HealingCluster(LocalCluster.Prepare(count));
+        Array.ForEach(cluster.Members, member => member.Flags = flags);
         await cluster.Local.LaunchAsync(cluster.Members);
         await using var client = cluster.Local.Connect();
         await LocalCluster.UntilAsync(async () => (await client.Healing.StatusAsync()).State.TargetSize == count);

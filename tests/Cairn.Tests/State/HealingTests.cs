@@ -194,6 +194,73 @@ public sealed class HealingTests
     }
 
     [Fact]
+    public void Spare_learners_do_not_count_against_the_limit_of_learners_while_all_members_are_cairn()
+    {
+        SetSize(3);
+        for (var id = 1UL; id <= 3; id++)
+        {
+            Publish(id, incarnation: 100 + id);
+        }
+
+        AddLearner(20);
+        Assert.Equal(StoreError.TooManyLearners, AddLearner(21));
+        Publish(20, incarnation: 120, isStandby: true);
+        Assert.Equal(StoreError.None, AddLearner(21));
+        Publish(21, incarnation: 121, isStandby: true);
+        Start(22);
+
+        // The new one may be of etcd, which counts them.
+        Assert.Equal(StoreError.TooManyLearners, AddLearner(23));
+    }
+
+    [Fact]
+    public void A_voter_is_no_spare_learner_and_who_is_one_stays_one_until_it_is_promoted()
+    {
+        Publish(1, isStandby: true);
+        Assert.False(Member(1).IsStandby);
+
+        AddLearner(10);
+        Publish(10, isStandby: true);
+        Publish(10);
+        Assert.True(Member(10).IsStandby);
+
+        Promote(10);
+        Assert.False(Member(10).IsStandby);
+    }
+
+    [Fact]
+    public void A_lost_voter_and_the_spare_learner_that_replaces_it_swap_their_places()
+    {
+        SetSize(3);
+        AddLearner(10);
+        Publish(10, isStandby: true);
+        var id = Begin(HealKind.ReplaceLost, old: 3, next: 10);
+        Remove(3);
+        Promote(10);
+        Assert.False(Table.FindVacancy(3)!.IsStandby);
+        End(id, HealOutcome.Healed);
+        Assert.True(Table.FindVacancy(3)!.IsStandby);
+
+        AddLearner(11);
+        Publish(11, isStandby: true);
+        Remove(11);
+        Assert.True(Table.FindVacancy(11)!.IsStandby);
+    }
+
+    [Fact]
+    public void A_replacement_that_is_given_up_leaves_the_place_of_a_voter()
+    {
+        SetSize(3);
+        AddLearner(10);
+        Publish(10, isStandby: true);
+        var id = Begin(HealKind.ReplaceLost, old: 3, next: 10);
+        Remove(3);
+        End(id, HealOutcome.GivenUp);
+
+        Assert.False(Table.FindVacancy(3)!.IsStandby);
+    }
+
+    [Fact]
     public void Heals_of_one_step_are_noted_and_the_log_is_bounded()
     {
         SetSize(3);
@@ -248,12 +315,22 @@ public sealed class HealingTests
         Publish(id);
     }
 
-    private void Publish(ulong id)
+    private MemberRecord Member(ulong id) => _machine.View.Members.Find(id)!;
+
+    private void Promote(ulong id) => Assert.Equal(StoreError.None, Change(AddNode, id, MemberJson.EncodePromotion(id)));
+
+    private void Publish(ulong id, ulong incarnation = 0, bool isStandby = false)
     {
         var attributes = new Cairn.Protocol.Membership.Attributes { Name = $"m{id}", ClientUrls = { "http://c" } };
         _machine.Apply(new InternalRaftRequest
         {
-            ClusterMemberAttrSet = new Cairn.Protocol.Membership.ClusterMemberAttrSetRequest { MemberID = id, MemberAttributes = attributes },
+            ClusterMemberAttrSet = new Cairn.Protocol.Membership.ClusterMemberAttrSetRequest
+            {
+                MemberID = id,
+                MemberAttributes = attributes,
+                CairnIncarnation = incarnation,
+                CairnStandby = isStandby,
+            },
         });
     }
 
@@ -264,14 +341,16 @@ public sealed class HealingTests
 
     private void Remove(ulong id) => Assert.Equal(StoreError.None, Change(RemoveNode, id, null));
 
-    private StoreError Change(ulong type, ulong id, MemberRecord? member)
+    private StoreError Change(ulong type, ulong id, MemberRecord? member) => Change(type, id, member is null ? [] : MemberJson.Encode(member));
+
+    private StoreError Change(ulong type, ulong id, byte[] context)
     {
         var buffer = new ArrayBufferWriter<byte>();
         var writer = new WireWriter(buffer);
         writer.Number(1, 77);
         writer.Number(2, type);
         writer.Number(3, id);
-        writer.Bytes(4, member is null ? [] : MemberJson.Encode(member));
+        writer.Bytes(4, context);
         var error = _machine.ApplyRaw(buffer.WrittenSpan.ToArray(), EntryKind.ConfChange).Error;
         _machine.State.AssertInvariants();
         return error;

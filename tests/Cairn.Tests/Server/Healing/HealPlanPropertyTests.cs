@@ -123,7 +123,7 @@ public sealed class HealPlanPropertyTests
 
     private static void Disturb(HealScene scene, ulong id, ref Prng random, bool isExtra)
     {
-        var silentFor = TimeSpan.FromSeconds(random.Below(5));
+        var silentFor = random.Below(4) == 0 ? TimeSpan.FromMinutes(random.Below(9)) : TimeSpan.FromSeconds(random.Below(5));
         var age = TimeSpan.FromMinutes(random.Below(3000));
         switch (random.Below(6))
         {
@@ -135,6 +135,9 @@ public sealed class HealPlanPropertyTests
                 break;
             case 2:
                 scene.Learner(id);
+                break;
+            case 3 when random.Below(2) == 0:
+                scene.Spare(id);
                 break;
             case var other when isExtra && other < 5:
                 return;
@@ -166,7 +169,7 @@ public sealed class HealPlanPropertyTests
         var old = 2 + (ulong)random.Below(voters);
         var current = random.Below(3) != 0
             ? null
-            : Heal(random.Below(2) == 0 ? HealKind.ReplaceWiped : HealKind.TakeInRemoved, old, next: (ulong)voters + 1, urlOf: old, incarnation: 900 + old);
+            : Heal((HealKind)(1 + random.Below(3)), old, next: (ulong)voters + 1, urlOf: old, incarnation: 900 + old);
         return new HealingTable
         {
             TargetSize = 1 + random.Below(7),

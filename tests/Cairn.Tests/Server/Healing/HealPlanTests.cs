@@ -235,13 +235,16 @@ public sealed class HealPlanTests
     }
 
     [Fact]
-    public void A_member_with_a_typo_in_its_url_does_not_keep_a_wiped_one_from_being_noticed()
+    public void A_member_with_a_typo_in_its_url_does_not_keep_a_wiped_one_from_being_replaced()
     {
-        // Its incarnation is not known, so nothing is recorded until it is gone; then the other is replaced.
-        var scene = new HealScene(4).Unstarted(10, TimeSpan.FromMinutes(5)).Silent(4).Apply(Empty(4, incarnation: 900));
+        // Its incarnation is not known, so nothing is recorded until it is gone; it is waited for no longer than for one that costs the quorum its reserve.
+        var scene = new HealScene(4).Unstarted(10, TimeSpan.FromMinutes(4)).Learner(10).Silent(4).Apply(Empty(4, incarnation: 900));
+        Waits(scene, "was added and has not started");
 
-        Assert.Null(scene.Step);
-        Assert.Contains("was added and has not started", scene.Notices, StringComparison.Ordinal);
+        scene.Unstarted(10, TimeSpan.FromMinutes(5)).Learner(10);
+        Assert.Equal(10UL, Assert.IsType<HealStep.Clear>(scene.Step).Heal.OldMember);
+
+        Assert.Equal(4UL, Assert.IsType<HealStep.Begin>(scene.Removed(10).Step).Heal.OldMember);
     }
 
     [Fact]

@@ -14,6 +14,7 @@ internal sealed class HealScene
     private readonly List<MemberSight> _sights = [];
     private readonly List<Applicant> _applicants = [];
     private readonly List<ulong> _removed = [];
+    private readonly Dictionary<ulong, TimeSpan> _vacant = [];
 
     public HealScene(int voters)
     {
@@ -50,6 +51,7 @@ internal sealed class HealScene
         Healing = Healing,
         Sights = [.. _sights.OrderBy(sight => sight.Member.Id)],
         Applicants = [.. _applicants],
+        VacantSince = _vacant.ToImmutableDictionary(),
         IsChangePending = IsChangePending,
         LastHealEndedAt = LastHealEndedAt,
         GivenUpInARow = GivenUpInARow,
@@ -89,6 +91,16 @@ internal sealed class HealScene
     });
 
     public HealScene Learner(ulong id) => With(id, sight => sight with { Member = sight.Member with { IsLearner = true } });
+
+    public HealScene Spare(ulong id) => With(id, sight => sight with { Member = sight.Member with { IsLearner = true, IsStandby = true }, InSyncAt = Now });
+
+    public HealScene Gone(ulong id, TimeSpan age) => With(id, sight => sight with { HeardAt = Now - age });
+
+    public HealScene Vacant(ulong id, TimeSpan age)
+    {
+        _vacant[id] = Now - age;
+        return this;
+    }
 
     public HealScene Removed(ulong id)
     {
@@ -131,5 +143,6 @@ internal sealed class HealScene
         Member = new MemberRecord { Id = id, Name = $"m{id}", PeerUrls = [Url(id)], ClientUrls = ["http://c"], Incarnation = 100 + id },
         HeardAt = Now,
         IsFollowing = true,
+        InSyncAt = Now,
     };
 }

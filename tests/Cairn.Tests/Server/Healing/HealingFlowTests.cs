@@ -141,14 +141,48 @@ public sealed class HealingFlowTests
         await HealedAsync(world);
     });
 
+    [Fact]
+    public void A_spare_learner_gets_the_vote_of_a_member_that_is_gone_and_that_one_is_the_spare_when_it_comes_back() => ClusterWorld.Run(4, async world =>
+    {
+        await SettleAsync(world);
+        var leader = world.FindLeader();
+        var (spare, lost) = ((leader + 1) % 4, (leader + 2) % 4);
+        await MakeSpareAsync(world, spare);
+        await world.StopAsync(lost);
+
+        await world.UntilAsync(() => world.Nodes[spare]!.Look() is { IsLearner: false });
+        await world.Nodes[leader]!.PutAsync("while it was away", "1");
+        _ = world.LiveAsync(lost);
+        await world.UntilAsync(() => world.Nodes.All(static node => node is { Stopped.IsCompleted: false, Ready.IsCompletedSuccessfully: true }));
+
+        var status = await StatusAsync(world, static status => status.State.Finished.Count == 2);
+        Assert.Equal([HealKind.ReplaceLost, HealKind.TakeInRemoved], status.State.Finished.Select(static heal => heal.Kind));
+        Assert.All(status.State.Finished, static heal => Assert.Equal(HealOutcome.Healed, heal.Outcome));
+        Assert.Equal((4U, 1U, 4U), (status.Members, status.Standbys, status.State.TargetSize));
+        Assert.True(world.Nodes[lost]!.Look().IsLearner);
+        Assert.Equal("1", await world.Nodes[lost]!.GetAsync("while it was away", serializable: true));
+    }, options: new NodeOptions { QuotaBytes = -1, HealReplaceAfter = TimeSpan.FromSeconds(15) });
+
+    /// <summary>Sends a voter away, and takes an empty directory in as a spare learner.</summary>
+    private static async Task MakeSpareAsync(ClusterWorld world, int index)
+    {
+        var id = world.Nodes[index]!.MemberId;
+        await world.StopAsync(index);
+        await RemoveAsync(world, id);
+        world.Wipe(index);
+        var add = new MemberAddRequest { IsLearner = true };
+        add.PeerURLs.Add($"http://m{index}:2380");
+        Assert.Equal(NodeError.None, (await world.Nodes[world.FindLeader()]!.MemberAddAsync(add, Anyone)).Error);
+        world.Standbys.Add(index);
+        await world.StartAsync(index);
+        await StatusAsync(world, static status => status.Standbys == 1);
+    }
+
     private static async Task SettleAsync(ClusterWorld world)
     {
         await world.Nodes[world.FindLeader()]!.PutAsync("before", "1");
         await world.UntilAsync(() => world.FindLeader() >= 0);
-        while ((await StatusAsync(world)).State.TargetSize == 0)
-        {
-            await world.PassAsync(TimeSpan.FromMilliseconds(100));
-        }
+        await StatusAsync(world, static status => status.State.TargetSize != 0);
     }
 
     private static async Task WipeAsync(ClusterWorld world, int index)
@@ -167,6 +201,20 @@ public sealed class HealingFlowTests
     {
         await world.UntilAsync(() => world.FindLeader() >= 0);
         return (await world.Nodes[world.FindLeader()]!.HealStatusAsync(new HealStatusRequest(), Anyone)).Value!;
+    }
+
+    /// <summary>Waits until the leader says something, a minute at most.</summary>
+    private static async Task<HealStatusResponse> StatusAsync(ClusterWorld world, Func<HealStatusResponse, bool> condition)
+    {
+        var status = await StatusAsync(world);
+        for (var i = 0; !condition(status); i++)
+        {
+            Assert.True(i < 600, $"a minute went by in vain: {status}");
+            await world.PassAsync(TimeSpan.FromMilliseconds(100));
+            status = await StatusAsync(world);
+        }
+
+        return status;
     }
 
     /// <summary>Waits until every disk has a voter of one cluster again, and checks that it has everything.</summary>

@@ -41,6 +41,9 @@ public sealed class ClusterWorld
     /// <summary>Tokens of members that are told another one than the rest.</summary>
     public Dictionary<int, string> Tokens { get; } = [];
 
+    /// <summary>Members that are started as spare learners.</summary>
+    public HashSet<int> Standbys { get; } = [];
+
     /// <summary>Whether survivors of a lost majority go on by themselves, two seconds after they lost their leader.</summary>
     public RecoverMode Recover { get; set; } = RecoverMode.Propose;
 
@@ -99,6 +102,7 @@ public sealed class ClusterWorld
             Auth = _auth,
             ChecksHashAtStart = ChecksHashAtStart,
             ClusterToken = Tokens.GetValueOrDefault(index, "etcd-cluster"),
+            IsStandby = Standbys.Contains(index),
             HealRecover = Recover,
             HealRecoverAfter = TimeSpan.FromSeconds(2),
         };
