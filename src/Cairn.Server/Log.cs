@@ -260,6 +260,21 @@ internal static partial class Log
     [LoggerMessage(2033, LogLevel.Error, "this data directory must not speak for member {MemberId:x} any more, it neither votes nor acknowledges: {Reason}")]
     public static partial void Fenced(this ILogger logger, ulong memberId, string reason);
 
+    /// <summary>This process is not heard by one of the others.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">This member.</param>
+    /// <param name="disputedBy">Who does not hear it.</param>
+    /// <param name="reason">Why.</param>
+    [LoggerMessage(2036, LogLevel.Warning, "member {MemberId:x} is silent until the cluster decides which process speaks for it; member {DisputedBy:x} does not hear this one: {Reason}")]
+    public static partial void Disputed(this ILogger logger, ulong memberId, ulong disputedBy, string reason);
+
+    /// <summary>A dispute is settled.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">This member.</param>
+    /// <param name="left">How many others still contradict.</param>
+    [LoggerMessage(2037, LogLevel.Information, "a dispute about who speaks for member {MemberId:x} was settled in favour of this process, {Left} are left")]
+    public static partial void DisputeSettled(this ILogger logger, ulong memberId, int left);
+
     /// <summary>This member has new peer URLs.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="memberId">This member.</param>

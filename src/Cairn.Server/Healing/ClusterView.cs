@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Cairn.Server.Membership;
 using Cairn.State.Healing;
 using Cairn.State.Members;
 
@@ -21,6 +22,9 @@ internal sealed record ClusterView
 
     /// <summary>Directories without a place that ask to be taken in.</summary>
     public ImmutableArray<Applicant> Applicants { get; init; } = [];
+
+    /// <summary>Processes that some member does not hear, and that asked the leader.</summary>
+    public ImmutableArray<DisputedProcess> Disputes { get; init; } = [];
 
     /// <summary>Since when this leader knows that a place is vacant, by the id of the member that left it.</summary>
     public ImmutableDictionary<ulong, TimeSpan> VacantSince { get; init; } = ImmutableDictionary<ulong, TimeSpan>.Empty;
@@ -69,6 +73,31 @@ internal sealed record MemberSight
 
     /// <summary>Whether it is recorded as a Cairn; a Go member is not, nor one that never started.</summary>
     public bool IsCairn => Member.Incarnation != 0;
+}
+
+/// <summary>A process that some member does not hear.</summary>
+internal sealed record DisputedProcess
+{
+    /// <summary>The member for which it wants to speak.</summary>
+    public required ulong MemberId { get; init; }
+
+    /// <summary>Its name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The process.</summary>
+    public required ProcessIdentity Process { get; init; }
+
+    /// <summary>Whether the leader hears it.</summary>
+    public bool IsHeard { get; init; }
+
+    /// <summary>Whether somebody saw a promise that it forgot.</summary>
+    public bool IsBehind { get; init; }
+
+    /// <summary>Who contradicts and why, in words.</summary>
+    public required string Evidence { get; init; }
+
+    /// <summary>When it last asked.</summary>
+    public TimeSpan AskedAt { get; init; }
 }
 
 /// <summary>A running process without a place in the cluster that asks for one.</summary>

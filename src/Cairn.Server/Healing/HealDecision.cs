@@ -49,6 +49,10 @@ internal abstract record HealStep
     /// <param name="Result">In words.</param>
     public sealed record End(ulong HealId, HealOutcome Outcome, string Result) : HealStep;
 
+    /// <summary>Records whether a process speaks for its member.</summary>
+    /// <param name="Verdict">The verdict.</param>
+    public sealed record Judge(ProcessVerdict Verdict) : HealStep;
+
     /// <summary>Removes a member that was added and never started.</summary>
     /// <param name="Heal">What is noted afterwards.</param>
     public sealed record Clear(HealRecord Heal) : HealStep;

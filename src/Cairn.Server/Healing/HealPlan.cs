@@ -33,6 +33,12 @@ internal static class HealPlan
                 : Choose(view, policy, now, [.. foreign.Select(ForeignText)]);
         }
 
+        if (foreign.Count == 0 && Disputes.Next(view, policy, now) is { } verdict)
+        {
+            // It changes no membership, so it needs no approval and waits for nothing.
+            return new HealDecision(verdict, []);
+        }
+
         if (view.Healing.Current is { } current)
         {
             var decision = HealUnderWay.Continue(current, view, policy, now);

@@ -21,9 +21,13 @@ internal sealed class HealSenses(NodeRuntime node, HealPolicy policy, Applicants
     private static readonly TimeSpan AskAgainAfter = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(1);
 
+    // Each is a process of a member: more than all copies of all disks.
+    private const int DisputesMax = 16;
+
     private readonly Dictionary<ulong, (TimeSpan Known, TimeSpan? Heard, TimeSpan? InSync)> _members = [];
     private readonly long _began = node.Time.GetTimestamp();
     private ImmutableDictionary<ulong, TimeSpan> _vacant = ImmutableDictionary<ulong, TimeSpan>.Empty;
+    private ImmutableList<DisputedProcess> _disputes = [];
     private ulong _term;
 
     /// <summary>The moment, of the clock that views are of.</summary>
@@ -32,8 +36,22 @@ internal sealed class HealSenses(NodeRuntime node, HealPolicy policy, Applicants
     /// <summary>When this leader saw the last heal end; null if it saw none.</summary>
     public TimeSpan? LastHealEndedAt { get; set; }
 
+    /// <summary>Processes that asked because somebody does not hear them. Replaced as a whole, by any thread.</summary>
+    public ImmutableList<DisputedProcess> Disputes
+    {
+        get => Volatile.Read(ref _disputes);
+        private set => Volatile.Write(ref _disputes, value);
+    }
+
     /// <summary>Heals given up since one succeeded.</summary>
     public int GivenUpInARow { get; set; }
+
+    /// <summary>Notes that a process asks which somebody does not hear. Any thread.</summary>
+    /// <param name="asked">What it says.</param>
+    public void Note(DisputedProcess asked) => ImmutableInterlocked.Update(
+        ref _disputes,
+        static (all, asked) => (all.RemoveAll(other => other.Process == asked.Process) is { Count: < DisputesMax } others ? others : all.RemoveAt(0)).Add(asked),
+        asked);
 
     /// <summary>Looks.</summary>
     /// <param name="approved">What was approved.</param>
@@ -61,6 +79,7 @@ internal sealed class HealSenses(NodeRuntime node, HealPolicy policy, Applicants
             _members.Clear();
             _vacant = _vacant.Clear();
             applicants.Clear();
+            Disputes = [];
             (_term, LastHealEndedAt, GivenUpInARow) = (status.Basic.HardState.Term, null, 0);
         }
 
@@ -94,6 +113,7 @@ internal sealed class HealSenses(NodeRuntime node, HealPolicy policy, Applicants
         return new ClusterView
         {
             VacantSince = _vacant,
+            Disputes = [.. Disputes],
             Self = status.Basic.Id,
             Members = state.Members,
             Healing = state.Healing,

@@ -4,6 +4,7 @@ using Cairn.Protocol.Healing;
 using Cairn.Protocol.Peers;
 using Cairn.Raft;
 using Cairn.Server.Loops;
+using Cairn.Server.Membership;
 using Cairn.Server.Proposals;
 using Cairn.State.Healing;
 using Cairn.State.Members;
@@ -85,6 +86,30 @@ internal sealed class Healer
         _applicants.Note(request, isOfThisCluster, _senses.Now);
         _wake.Set();
         return new RejoinAnswer { Reason = Notices.FirstOrDefault(notice => notice.Incarnation == incarnation)?.Text ?? "the leader looks into it" };
+    }
+
+    /// <summary>Hears a process that some member does not hear, this one perhaps; while this member leads, it has the cluster decide.</summary>
+    /// <param name="shown">What the process shows.</param>
+    /// <param name="own">What this member thinks of it.</param>
+    public void HearDispute(Handshake shown, in Judgement own)
+    {
+        if (_node.Facts.LeadingTerm == 0 || own.Verdict is JudgementKind.Refused or JudgementKind.Deferred || (own.IsAccepted && shown.Disputes.Count == 0))
+        {
+            return;
+        }
+
+        var reasons = shown.Disputes.Select(static dispute => dispute.Reason);
+        _senses.Note(new DisputedProcess
+        {
+            MemberId = shown.MemberId,
+            Name = shown.Name,
+            Process = new ProcessIdentity(shown.Incarnation, shown.StartCounter, shown.Nonce),
+            IsHeard = own.IsAccepted,
+            IsBehind = own.IsBehind || shown.Disputes.Any(static dispute => dispute.IsBehind),
+            Evidence = string.Join("; ", own.IsAccepted ? reasons : reasons.Append($"the leader: {own.Reason}")),
+            AskedAt = _senses.Now,
+        });
+        _wake.Set();
     }
 
     /// <summary>Answers a fenced directory, which asks whether it is replaced if it moves its data aside: not while another process speaks for its member, of which it is a copy.</summary>
@@ -190,6 +215,7 @@ internal sealed class Healer
             End = new EndHeal { HealId = end.HealId, Outcome = end.Outcome, Result = end.Result, AtUnixMs = _node.Time.GetUtcNow().ToUnixTimeMilliseconds() },
         }),
         HealStep.Clear clear => await ClearAsync(clear.Heal),
+        HealStep.Judge judge => await RecordAsync(new HealingRequest { Verdict = judge.Verdict }),
         _ => throw Invariant.Unreachable($"{step}"),
     };
 
@@ -268,6 +294,7 @@ internal sealed class Healer
         HealStep.Remove remove => $"remove member {remove.MemberId:x}",
         HealStep.AddLearner add => $"add {add.Heal.NewMember:x} ({string.Join(',', add.Heal.PeerUrls)}) as a learner",
         HealStep.Promote promote => $"promote learner {promote.MemberId:x}",
+        HealStep.Judge { Verdict: var verdict } => $"judge process {verdict.Nonce:x} of member {verdict.MemberId:x}: {verdict.Heal.Decision}; {verdict.Heal.Evidence}",
         HealStep.Clear clear => $"remove member {clear.Heal.OldMember:x}, which never started",
         _ => "end the heal",
     };

@@ -30,12 +30,16 @@ internal sealed class HandshakeDesk(NodeRuntime node)
             var end = new LogEnd(shown.End?.Term ?? 0, shown.End?.LastTerm ?? 0, shown.End?.LastIndex ?? 0);
             var judgement = node.Fence.Judge(shown.MemberId, new PeerSight(shown.MemberId, new ProcessIdentity(shown.Incarnation, shown.StartCounter, shown.Nonce), end));
             answer.Reason = judgement.Reason;
+            answer.IsBehind = judgement.IsBehind;
+            answer.IsVouched = judgement.IsAccepted && node.View.Healing.VerdictOn(shown.MemberId, shown.Nonce) is { Speaks: true };
             answer.Verdict = judgement.Verdict switch
             {
                 JudgementKind.Accepted => Verdict.Accepted,
                 JudgementKind.Deferred => Verdict.Deferred,
+                JudgementKind.Disputed => Verdict.Disputed,
                 _ => Verdict.Refused,
             };
+            node.Healer.HearDispute(shown, judgement);
         }
 
         return new PeerAnswer(200, answer.ToByteArray());
@@ -57,7 +61,7 @@ internal sealed class HandshakeDesk(NodeRuntime node)
             Incarnation = node.Process.Incarnation,
             StartCounter = node.Process.StartCounter,
             Nonce = node.Process.Nonce,
-            Standing = node.Memory.Fenced.Length > 0 ? Standing.Fenced : node.Memory.IsEvicted ? Standing.Evicted : Standing.Member,
+            Standing = node.Memory.Fenced.Length > 0 || !node.Memory.Disputes.IsEmpty ? Standing.Fenced : node.Memory.IsEvicted ? Standing.Evicted : Standing.Member,
             End = new DurableEnd { Term = node.Sight.End.Term, LastTerm = node.Sight.End.LastTerm, LastIndex = node.Sight.End.LastIndex },
             Founding = node.Memory.Founding,
             AppliedIndex = node.Facts.Applied,
@@ -70,6 +74,7 @@ internal sealed class HandshakeDesk(NodeRuntime node)
         shown.PeerUrls.AddRange(self?.PeerUrls ?? node.Options.PeerUrls);
         shown.Members.AddRange(members.Members.Select(FoundingRecords.Write));
         shown.Removed.AddRange(members.Removed);
+        shown.Disputes.AddRange(node.Memory.Disputes);
         shown.FormerEpochs.AddRange(node.View.Healing.FormerEpochs);
         return shown;
     }

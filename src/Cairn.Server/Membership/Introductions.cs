@@ -24,7 +24,9 @@ internal static class Introductions
         using var timer = node.Time.CreateTimer(static state => ((AsyncSignal)state!).Set(), wake, Interval, Interval);
         while (!node.IsStopping)
         {
-            foreach (var member in node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId && !known.Contains(member.Id)))
+            // Who is disputed asks on: whoever accepted it may have learned meanwhile what was decided.
+            var isDisputed = !node.Memory.Disputes.IsEmpty;
+            foreach (var member in node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId && (isDisputed || !known.Contains(member.Id))))
             {
                 if (!node.IsStopping && node.Memory.Fenced.Length == 0 && await ShowAsync(node, desk, PeerUrls.Of(member, node.Options)))
                 {
@@ -33,6 +35,25 @@ internal static class Introductions
             }
 
             await wake.WaitAsync();
+        }
+    }
+
+    private static void Heed(NodeRuntime node, HandshakeAnswer said, string url)
+    {
+        var speaker = said.Speaker;
+        switch (said.Verdict)
+        {
+            case Verdict.Refused:
+                node.Fence.BecomeFenced($"{speaker.Name} ({url}) does not hear it: {said.Reason}");
+                break;
+            case Verdict.Disputed:
+                node.Fence.BecomeDisputed(new Dispute { MemberId = speaker.MemberId, IsBehind = said.IsBehind, Reason = $"{speaker.Name} ({url}): {said.Reason}" });
+                break;
+            case Verdict.Accepted:
+                node.Fence.Settle(dispute => said.IsVouched || dispute.MemberId == speaker.MemberId || (speaker.Leader != 0 && speaker.Removed.Contains(dispute.MemberId)));
+                break;
+            default:
+                break;
         }
     }
 
@@ -65,11 +86,7 @@ internal static class Introductions
                 continue;
             }
 
-            if (said.Verdict == Verdict.Refused)
-            {
-                node.Fence.BecomeFenced($"{said.Speaker.Name} ({url}) does not hear it: {said.Reason}");
-            }
-
+            Heed(node, said, url);
             return said.Verdict == Verdict.Accepted;
         }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Cairn.Protocol.Healing;
 
 namespace Cairn.Server.Membership;
 
@@ -59,28 +60,33 @@ public sealed class MemberMarks
     }
 
     /// <summary>Judges whether a process may speak for a member, and remembers it if it may.</summary>
+    /// <remarks>What the cluster recorded is final. What this member alone remembers may be mistaken: it makes a dispute, about which the leader of the others decides.</remarks>
     /// <param name="memberId">The member.</param>
     /// <param name="recorded">Its incarnation in the replicated membership; 0 if none is recorded.</param>
     /// <param name="shown">The process; null if it shows nothing, as etcd's.</param>
     /// <param name="end">The end of its log.</param>
     /// <param name="isOtherAlive">Whether the process that was accepted last was heard a moment ago.</param>
+    /// <param name="verdict">What the cluster decided about the process; null if nothing.</param>
     /// <returns>The judgement.</returns>
-    public Judgement Judge(ulong memberId, ulong recorded, ProcessIdentity? shown, in LogEnd end, bool isOtherAlive)
+    public Judgement Judge(ulong memberId, ulong recorded, ProcessIdentity? shown, in LogEnd end, bool isOtherAlive, ProcessVerdict? verdict = null)
     {
         lock (_lock)
         {
             var known = _marks.GetValueOrDefault(memberId);
-            var judgement = Judge(known, recorded, shown, end, isOtherAlive);
-            if (judgement.IsAccepted && shown is not null && known?.Process != shown)
+            var vouch = verdict is { Speaks: true } && verdict.Index > (known?.JudgedAt ?? 0) ? verdict.Index : 0;
+            var judgement = verdict is { Speaks: false } ? Judgement.Refuse("the cluster decided that it does not speak for its member")
+                : Judge(known, recorded, shown, end, isOtherAlive, isVouched: vouch != 0);
+            if (judgement.IsAccepted && shown is not null && (known?.Process != shown || vouch != 0))
             {
-                _marks[memberId] = known?.Process.Incarnation == shown.Incarnation ? known with { Process = shown } : new PeerMark { Process = shown };
+                var mark = known?.Process.Incarnation == shown.Incarnation ? known with { Process = shown } : new PeerMark { Process = shown };
+                _marks[memberId] = mark with { JudgedAt = Math.Max(mark.JudgedAt, vouch) };
             }
 
             return judgement;
         }
     }
 
-    private static Judgement Judge(PeerMark? known, ulong recorded, ProcessIdentity? shown, in LogEnd end, bool isOtherAlive)
+    private static Judgement Judge(PeerMark? known, ulong recorded, ProcessIdentity? shown, in LogEnd end, bool isOtherAlive, bool isVouched)
     {
         var expected = recorded != 0 ? recorded : known?.Process.Incarnation ?? 0;
         if (shown is null)
@@ -98,20 +104,25 @@ public sealed class MemberMarks
             return Judgement.Accepted;
         }
 
+        if (!known.IsHeldBy(end))
+        {
+            return Judgement.Dispute(
+                $"its log ends at {end.LastIndex} in term {end.Term}, and it acknowledged {known.Index} in term {known.Term}, of which {known.CommittedIndex} is committed", isBehind: true);
+        }
+
+        if (isVouched)
+        {
+            return Judgement.Accepted;
+        }
+
         if (shown.StartCounter < known.Process.StartCounter)
         {
-            return Judgement.Refuse($"its data directory was started {shown.StartCounter} times, and was seen with {known.Process.StartCounter}: it is an older image");
+            return Judgement.Dispute($"its data directory was started {shown.StartCounter} times, and was seen with {known.Process.StartCounter}: it is an older image", isBehind: false);
         }
 
         if (shown.StartCounter == known.Process.StartCounter)
         {
-            return Judgement.Refuse($"another process was seen at start {shown.StartCounter} of its data directory: one of the two is a copy");
-        }
-
-        if (!known.IsHeldBy(end))
-        {
-            return Judgement.Refuse(
-                $"its log ends at {end.LastIndex} in term {end.Term}, and it acknowledged {known.Index} in term {known.Term}, of which {known.CommittedIndex} is committed");
+            return Judgement.Dispute($"another process was seen at start {shown.StartCounter} of its data directory: one of the two is a copy", isBehind: false);
         }
 
         return isOtherAlive ? Judgement.Defer("another process of the member is alive") : Judgement.Accepted;
@@ -121,7 +132,8 @@ public sealed class MemberMarks
 /// <summary>Whether a process may speak for a member.</summary>
 /// <param name="Verdict">The verdict.</param>
 /// <param name="Reason">Why not; empty if it may.</param>
-public readonly record struct Judgement(JudgementKind Verdict, string Reason)
+/// <param name="IsBehind">Of a dispute: whether the process forgot a promise.</param>
+public readonly record struct Judgement(JudgementKind Verdict, string Reason, bool IsBehind = false)
 {
     /// <summary>It may.</summary>
     public static Judgement Accepted { get; } = new(JudgementKind.Accepted, "");
@@ -133,6 +145,12 @@ public readonly record struct Judgement(JudgementKind Verdict, string Reason)
     /// <param name="reason">Why not now.</param>
     /// <returns>The judgement.</returns>
     public static Judgement Defer(string reason) => new(JudgementKind.Deferred, reason);
+
+    /// <summary>It may not before the cluster has decided.</summary>
+    /// <param name="reason">Why not.</param>
+    /// <param name="isBehind">Whether it forgot a promise.</param>
+    /// <returns>The judgement.</returns>
+    public static Judgement Dispute(string reason, bool isBehind) => new(JudgementKind.Disputed, reason, isBehind);
 
     /// <summary>It never may.</summary>
     /// <param name="reason">Why not.</param>
@@ -149,6 +167,9 @@ public enum JudgementKind
     /// <summary>Not now, because another one that may is alive.</summary>
     Deferred,
 
-    /// <summary>Never: its disk does not hold what the member promised, or is a copy.</summary>
+    /// <summary>Never: its directory is not the recorded one, or the cluster decided so.</summary>
     Refused,
+
+    /// <summary>Not before the cluster has decided: its disk does not hold what this member saw promised, or seems to be a copy.</summary>
+    Disputed,
 }

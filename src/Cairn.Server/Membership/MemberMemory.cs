@@ -13,6 +13,7 @@ internal sealed class MemberMemory
     private volatile EpochDecree? _decree;
     private volatile string _fenced = "";
     private volatile string _loss = "";
+    private volatile ImmutableList<Dispute> _disputes = [];
     private volatile bool _isEvicted;
     private volatile bool _isRemoved;
 
@@ -22,6 +23,7 @@ internal sealed class MemberMemory
         _promise = state.Promise;
         _decree = state.Decree;
         _fenced = state.Fenced;
+        _disputes = [.. state.Disputes];
         _isEvicted = state.IsEvicted;
         _isRemoved = state.IsRemoved;
         Quarantine = state.Quarantine;
@@ -36,6 +38,7 @@ internal sealed class MemberMemory
             Term = mark.Term,
             Index = mark.Index,
             CommittedIndex = mark.CommittedIndex,
+            JudgedAt = mark.JudgedAt,
         })));
     }
 
@@ -70,8 +73,15 @@ internal sealed class MemberMemory
         set => _fenced = value;
     }
 
+    /// <summary>Who does not hear this directory, and has not been overruled. Immutable.</summary>
+    public ImmutableList<Dispute> Disputes
+    {
+        get => _disputes;
+        set => _disputes = value;
+    }
+
     /// <summary>Whether this directory may neither vote nor acknowledge, nor hear anybody.</summary>
-    public bool IsSilent => _fenced.Length > 0 || _promise is not null;
+    public bool IsSilent => _fenced.Length > 0 || _promise is not null || !_disputes.IsEmpty;
 
     /// <summary>Whether the member was removed for good.</summary>
     public bool IsEvicted
@@ -133,6 +143,7 @@ internal sealed class MemberMemory
         };
         state.LastMembers.AddRange(LastMembers);
         state.StoreSources.AddRange(StoreSources);
+        state.Disputes.AddRange(Disputes);
         state.Marks.AddRange(Marks.All.Select(pair => new Protocol.Peers.PeerMark
         {
             MemberId = pair.Key,
@@ -142,6 +153,7 @@ internal sealed class MemberMemory
             Term = pair.Value.Term,
             Index = pair.Value.Index,
             CommittedIndex = pair.Value.CommittedIndex,
+            JudgedAt = pair.Value.JudgedAt,
         }));
         return state.ToByteArray();
     }

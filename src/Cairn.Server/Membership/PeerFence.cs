@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Cairn.Protocol.Peers;
 using Cairn.Raft;
 using Cairn.Server.Founding;
 using Cairn.Server.Peers;
@@ -74,7 +75,8 @@ internal sealed class PeerFence(NodeRuntime node) : IPeerTransport
         }
 
         var recorded = node.View.Members.Find(memberId)?.Incarnation ?? 0;
-        var judgement = marks.Judge(memberId, recorded, sender?.Process, sender?.End ?? default, IsAlive(memberId));
+        var verdict = sender is null ? null : node.View.Healing.VerdictOn(memberId, sender.Process.Nonce);
+        var judgement = marks.Judge(memberId, recorded, sender?.Process, sender?.End ?? default, IsAlive(memberId), verdict);
         if (!judgement.IsAccepted)
         {
             Say(memberId, sender, judgement);
@@ -108,6 +110,31 @@ internal sealed class PeerFence(NodeRuntime node) : IPeerTransport
             node.Logger.Fenced(node.Headers.MemberId, reason);
             node.Housekeeping.WriteSoon();
             node.Departure.Reopen($"this data directory must not speak for member {node.Headers.MemberId:x} any more; it asks for a place of its own: {reason}");
+        }
+    }
+
+    /// <summary>Learns that another member does not hear this one, by what that member alone remembers: this one is silent until the cluster has decided.</summary>
+    /// <param name="dispute">Who, and why.</param>
+    public void BecomeDisputed(Dispute dispute)
+    {
+        if (!node.Memory.Disputes.Any(known => known.MemberId == dispute.MemberId))
+        {
+            node.Memory.Disputes = node.Memory.Disputes.Add(dispute);
+            node.Logger.Disputed(node.Headers.MemberId, dispute.MemberId, dispute.Reason);
+            node.Housekeeping.WriteSoon();
+        }
+    }
+
+    /// <summary>Learns that members do not contradict any more, or that the cluster decided against them.</summary>
+    /// <param name="isSettled">Whose disputes are settled.</param>
+    public void Settle(Predicate<Dispute> isSettled)
+    {
+        var left = node.Memory.Disputes.RemoveAll(isSettled);
+        if (left.Count < node.Memory.Disputes.Count)
+        {
+            node.Memory.Disputes = left;
+            node.Logger.DisputeSettled(node.Headers.MemberId, left.Count);
+            node.Housekeeping.WriteSoon();
         }
     }
 

@@ -24,6 +24,9 @@ public sealed record PeerMark
     /// <summary>Highest committed index that it acknowledged.</summary>
     public ulong CommittedIndex { get; init; }
 
+    /// <summary>Index of the verdict by which the process was accepted; 0 if it was by what was remembered.</summary>
+    public ulong JudgedAt { get; init; }
+
     /// <summary>Whether a log holds all that was promised.</summary>
     /// <param name="end">Its end.</param>
     /// <returns>False if something is missing.</returns>

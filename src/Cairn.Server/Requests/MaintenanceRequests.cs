@@ -34,6 +34,7 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
             Alarms = [.. view.Alarms.All.Select(alarm => $"memberID:{alarm.MemberId} alarm:{alarm.Kind.ToString().ToUpperInvariant()} ")],
             Impairment = (node.Failure ?? node.Facts.WriteFailure)?.Message
                 ?? (node.Memory.Fenced is { Length: > 0 } fenced ? $"the member is fenced: {fenced}"
+                    : node.Memory.Disputes is [var dispute, ..] ? $"the member is silent until the cluster decides which process speaks for it, since {dispute.Reason}"
                     : node.IsStopping ? "the node stops"
                     : node.Disks.Reserve.IsLow ? "the disk is full"
                     : node.Disks.Damage.Describe()),

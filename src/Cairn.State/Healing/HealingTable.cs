@@ -24,6 +24,9 @@ public sealed record HealingTable
     // Enough to look back a while, and little in a manifest.
     private const int FinishedMax = 64;
 
+    // Nobody has so many copies of disks; an older verdict that is forgotten would be made again.
+    private const int VerdictsMax = 32;
+
     /// <summary>Nothing is known: no size was set.</summary>
     public static HealingTable Empty { get; } = new();
 
@@ -45,6 +48,9 @@ public sealed record HealingTable
     /// <summary>Ids of the clusters that this one was before, each lost with a majority of its members, oldest first.</summary>
     public ImmutableArray<ulong> FormerEpochs { get; init; } = [];
 
+    /// <summary>The newest verdicts on processes of present members, oldest first.</summary>
+    public ImmutableArray<ProcessVerdict> Verdicts { get; init; } = [];
+
     /// <summary>Whether sizes are counted.</summary>
     public bool IsCounting => TargetSize > 0;
 
@@ -52,6 +58,12 @@ public sealed record HealingTable
     /// <param name="memberId">The removed member.</param>
     /// <returns>The place; null if it left none, or somebody took it.</returns>
     public VacantPlace? FindVacancy(ulong memberId) => Vacancies.FirstOrDefault(place => place.MemberId == memberId && place.FilledBy == 0);
+
+    /// <summary>Finds what was decided about a process.</summary>
+    /// <param name="memberId">The member for which it wants to speak.</param>
+    /// <param name="nonce">The process.</param>
+    /// <returns>The newest verdict; null if there is none.</returns>
+    public ProcessVerdict? VerdictOn(ulong memberId, ulong nonce) => Verdicts.LastOrDefault(verdict => verdict.MemberId == memberId && verdict.Nonce == nonce);
 
     /// <summary>Reads what a manifest kept.</summary>
     /// <param name="state">The message.</param>
@@ -67,6 +79,7 @@ public sealed record HealingTable
             Current = state.Current is { } current ? HealRecord.Read(current) : null,
             Finished = [.. state.Finished.Select(HealRecord.Read)],
             FormerEpochs = [.. state.FormerEpochs],
+            Verdicts = [.. state.Verdicts],
         };
     }
 
@@ -85,6 +98,7 @@ public sealed record HealingTable
         state.Evicted.AddRange(Evicted);
         state.Finished.AddRange(Finished.Select(record => record.ToMessage()));
         state.FormerEpochs.AddRange(FormerEpochs);
+        state.Verdicts.AddRange(Verdicts);
         return state;
     }
 
@@ -101,6 +115,7 @@ public sealed record HealingTable
         },
         { Begin: { } begin } => Current is null && IsCounting ? this with { Current = HealRecord.Read(begin) with { Id = index } } : this,
         { End: { Outcome: not HealOutcome.UnderWay } end } => Current?.Id == end.HealId ? WithEnd(Current, end, members) : this,
+        { Verdict: { } verdict } => IsCounting && members.Find(verdict.MemberId) is not null ? WithVerdict(verdict, index) : this,
         { Note: { Outcome: not HealOutcome.UnderWay } note } => IsCounting ? WithFinished(HealRecord.Read(note) with { Id = index }) : this,
         _ => this,
     };
@@ -116,7 +131,7 @@ public sealed record HealingTable
         return change.Kind switch
         {
             MemberChangeKind.Add => WithAdded(change),
-            MemberChangeKind.Remove => WithRemoved(before.Find(change.MemberId)!), // It was there: the change was made.
+            MemberChangeKind.Remove => (this with { Verdicts = Verdicts.RemoveAll(verdict => verdict.MemberId == change.MemberId) }).WithRemoved(before.Find(change.MemberId)!), // It was there: the change was made.
             _ => this,
         };
     }
@@ -198,6 +213,15 @@ public sealed record HealingTable
     {
         var finished = Finished.Add(record);
         return this with { Finished = finished.Length > FinishedMax ? finished.RemoveAt(0) : finished };
+    }
+
+    private HealingTable WithVerdict(ProcessVerdict verdict, ulong index)
+    {
+        // The table is immutable, and so are messages once they are in it.
+        var kept = new ProcessVerdict(verdict) { Index = index, Heal = null };
+        var verdicts = Verdicts.Add(kept);
+        var noted = verdict.Heal is { Outcome: HealOutcome.Healed } heal ? WithFinished(HealRecord.Read(heal) with { Id = index }) : this;
+        return noted with { Verdicts = verdicts.Length > VerdictsMax ? verdicts.RemoveAt(0) : verdicts };
     }
 
     // Nobody means a cluster to have no members.

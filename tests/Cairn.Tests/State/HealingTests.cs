@@ -261,6 +261,27 @@ public sealed class HealingTests
     }
 
     [Fact]
+    public void Verdicts_on_processes_are_kept_until_their_member_is_removed_and_noted()
+    {
+        SetSize(3);
+        Record(new HealingRequest { Verdict = new ProcessVerdict { MemberId = 77, Nonce = 1 } });
+        Assert.Empty(Table.Verdicts);
+
+        for (var nonce = 1UL; nonce <= 40; nonce++)
+        {
+            var heal = new HealEvent { Kind = HealKind.JudgeProcess, Outcome = HealOutcome.Healed };
+            Record(new HealingRequest { Verdict = new ProcessVerdict { MemberId = 3, Nonce = nonce, Speaks = nonce % 2 == 0, Heal = heal } });
+        }
+
+        Assert.Equal(32, Table.Verdicts.Length);
+        Assert.Null(Table.VerdictOn(3, 8));
+        Assert.Equal((true, _machine.State.Applied.Index), (Table.VerdictOn(3, 40)!.Speaks, Table.VerdictOn(3, 40)!.Index));
+        Assert.Equal(HealKind.JudgeProcess, Table.Finished[^1].Kind);
+        Remove(3);
+        Assert.Empty(Table.Verdicts);
+    }
+
+    [Fact]
     public void Heals_of_one_step_are_noted_and_the_log_is_bounded()
     {
         SetSize(3);
@@ -283,6 +304,7 @@ public sealed class HealingTests
         var id = Begin(HealKind.TakeInRemoved, old: 3, next: 10);
         End(id, HealOutcome.GivenUp);
         Begin(HealKind.TakeInRemoved, old: 3, next: 11);
+        Record(new HealingRequest { Verdict = new ProcessVerdict { MemberId = 1, Nonce = 8, Speaks = true } });
         var before = Table.ToMessage();
 
         await _machine.ReopenAsync(checkpoint: null);

@@ -14,6 +14,7 @@ internal sealed class HealScene
     private readonly List<MemberSight> _sights = [];
     private readonly List<Applicant> _applicants = [];
     private readonly List<ulong> _removed = [];
+    private readonly List<DisputedProcess> _disputes = [];
     private readonly Dictionary<ulong, TimeSpan> _vacant = [];
 
     public HealScene(int voters)
@@ -51,6 +52,7 @@ internal sealed class HealScene
         Healing = Healing,
         Sights = [.. _sights.OrderBy(sight => sight.Member.Id)],
         Applicants = [.. _applicants],
+        Disputes = [.. _disputes],
         VacantSince = _vacant.ToImmutableDictionary(),
         IsChangePending = IsChangePending,
         LastHealEndedAt = LastHealEndedAt,
@@ -106,6 +108,12 @@ internal sealed class HealScene
     {
         _sights.RemoveAll(sight => sight.Member.Id == id);
         _removed.Add(id);
+        return this;
+    }
+
+    public HealScene Dispute(DisputedProcess asked)
+    {
+        _disputes.Add(asked);
         return this;
     }
 

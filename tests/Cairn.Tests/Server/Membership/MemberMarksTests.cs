@@ -1,3 +1,5 @@
+using Cairn.Protocol.Healing;
+using Cairn.Protocol.Peers;
 using Cairn.Server.Membership;
 using Xunit;
 
@@ -38,19 +40,19 @@ public sealed class MemberMarksTests
     }
 
     [Fact]
-    public void An_older_start_is_refused()
+    public void An_older_start_is_disputed()
     {
         Judge(Next);
 
-        Assert.Equal(JudgementKind.Refused, Judge(First));
+        Assert.Equal(JudgementKind.Disputed, Judge(First));
     }
 
     [Fact]
-    public void A_second_process_of_one_start_is_refused()
+    public void A_second_process_of_one_start_is_disputed()
     {
         Judge(First);
 
-        Assert.Equal(JudgementKind.Refused, Judge(First with { Nonce = 101 }));
+        Assert.Equal(JudgementKind.Disputed, Judge(First with { Nonce = 101 }));
         Assert.Equal(JudgementKind.Accepted, Judge(First));
     }
 
@@ -62,7 +64,7 @@ public sealed class MemberMarksTests
         Assert.Equal(JudgementKind.Deferred, Judge(Next, isOtherAlive: true));
         Assert.Equal(First, _marks.All[Peer].Process);
         Assert.Equal(JudgementKind.Accepted, Judge(Next));
-        Assert.Equal(JudgementKind.Refused, Judge(First));
+        Assert.Equal(JudgementKind.Disputed, Judge(First));
     }
 
     [Theory]
@@ -71,7 +73,7 @@ public sealed class MemberMarksTests
     [InlineData(6, 79, false)] // What is committed is never cut off.
     [InlineData(5, 99, false)] // Within a term nothing is.
     [InlineData(4, 200, false)] // A vote or an acknowledgement of term 5 is forgotten.
-    public void A_log_behind_what_was_acknowledged_is_refused(ulong term, ulong lastIndex, bool isAccepted)
+    public void A_log_behind_what_was_acknowledged_is_disputed(ulong term, ulong lastIndex, bool isAccepted)
     {
         Judge(First);
         _marks.Promised(Peer, term: 5, index: 80);
@@ -80,6 +82,37 @@ public sealed class MemberMarksTests
         _marks.Committed(term: 6, committed: 100);
 
         Assert.Equal(isAccepted, Judge(Next, end: new LogEnd(term, term, lastIndex)) == JudgementKind.Accepted);
+    }
+
+    [Fact]
+    public void What_the_cluster_decided_goes_before_what_is_remembered()
+    {
+        var copy = First with { Nonce = 101 };
+        Judge(copy);
+        Assert.Equal(JudgementKind.Disputed, Judge(First));
+
+        Assert.Equal(JudgementKind.Accepted, Judge(First, verdict: On(First, speaks: true, index: 50)));
+        Assert.Equal(JudgementKind.Accepted, Judge(First));
+        Assert.Equal(JudgementKind.Refused, Judge(copy, verdict: On(copy, speaks: false, index: 60)));
+        Assert.Equal((First, 50UL), (_marks.All[Peer].Process, _marks.All[Peer].JudgedAt));
+    }
+
+    [Fact]
+    public void An_old_verdict_does_not_bring_back_a_process_that_another_followed()
+    {
+        Judge(First, verdict: On(First, speaks: true, index: 50));
+        Judge(Next);
+
+        Assert.Equal(JudgementKind.Disputed, Judge(First, verdict: On(First, speaks: true, index: 50)));
+    }
+
+    [Fact]
+    public void No_verdict_makes_a_forgotten_promise_good()
+    {
+        Judge(Next);
+        _marks.Promised(Peer, term: 5, index: 80);
+
+        Assert.Equal(JudgementKind.Disputed, Judge(First, end: new LogEnd(5, 5, 79), verdict: On(First, speaks: true, index: 50)));
     }
 
     [Fact]
@@ -92,7 +125,7 @@ public sealed class MemberMarksTests
         _marks.Promised(Peer, term: 4, index: 300);
         Judge(Next, end: new LogEnd(5, 5, 80));
 
-        Assert.Equal(new PeerMark { Process = Next, Term = 5, Index = 80, CommittedIndex = 80 }, _marks.All[Peer]);
+        Assert.Equal(new Cairn.Server.Membership.PeerMark { Process = Next, Term = 5, Index = 80, CommittedIndex = 80 }, _marks.All[Peer]);
     }
 
     [Fact]
@@ -108,17 +141,40 @@ public sealed class MemberMarksTests
     {
         var memory = MemberMemory.Read([]);
         memory.Fenced = "because";
-        memory.Marks.Judge(Peer, 0, First, default, isOtherAlive: false);
+        memory.Disputes = [new Dispute { MemberId = 9, IsBehind = true, Reason = "so" }];
+        memory.Marks.Judge(Peer, 0, First, default, isOtherAlive: false, On(First, speaks: true, index: 50));
         memory.Marks.Promised(Peer, term: 5, index: 80);
         memory.Marks.Committed(term: 5, committed: 70);
 
         var read = MemberMemory.Read(memory.Encode());
 
         Assert.Equal("because", read.Fenced);
+        Assert.Equal(memory.Disputes, read.Disputes);
         Assert.Equal(memory.Marks.All, read.Marks.All);
         Assert.Null(read.Founding);
     }
 
-    private JudgementKind Judge(ProcessIdentity? shown, ulong recorded = 0, LogEnd end = default, bool isOtherAlive = false) =>
-        _marks.Judge(Peer, recorded, shown, end, isOtherAlive).Verdict;
+    [Fact]
+    public void Who_is_disputed_is_silent_until_nobody_contradicts()
+    {
+        var memory = MemberMemory.Read([]);
+        Assert.False(memory.IsSilent);
+        memory.Disputes = [new Dispute { MemberId = 9 }];
+        Assert.True(memory.IsSilent);
+        memory.Disputes = [];
+        Assert.False(memory.IsSilent);
+    }
+
+    private static ProcessVerdict On(ProcessIdentity process, bool speaks, ulong index) => new()
+    {
+        MemberId = Peer,
+        Incarnation = process.Incarnation,
+        StartCounter = process.StartCounter,
+        Nonce = process.Nonce,
+        Speaks = speaks,
+        Index = index,
+    };
+
+    private JudgementKind Judge(ProcessIdentity? shown, ulong recorded = 0, LogEnd end = default, bool isOtherAlive = false, ProcessVerdict? verdict = null) =>
+        _marks.Judge(Peer, recorded, shown, end, isOtherAlive, verdict).Verdict;
 }

@@ -1,5 +1,7 @@
+using Cairn.Protocol.Healing;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Founding;
+using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 using Cairn.Tests.Server.Simulated;
 using Google.Protobuf;
@@ -34,6 +36,53 @@ public sealed class FencingTests
 
         Assert.Equal("1", await world.Nodes[victim]!.GetAsync("after"));
         Assert.Contains("-fenced", Assert.Single(world.Disks[victim].List("quarantine")), StringComparison.Ordinal);
+    });
+
+    [Fact]
+    public void A_member_that_one_mistaken_member_does_not_hear_goes_on_when_the_cluster_has_decided_so() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var (victim, mistaken) = ((leader + 1) % 3, world.Nodes[(leader + 2) % 3]!);
+        await world.PassAsync(TimeSpan.FromSeconds(2));
+        var (id, sight) = (world.Nodes[victim]!.MemberId, world.Nodes[victim]!.Sight);
+        await world.StopAsync(victim);
+
+        // As if a copy of the disk had been started often, somewhere where only this member saw it.
+        Assert.True(mistaken.Hears(id, sight with { Process = sight.Process with { StartCounter = 90, Nonce = 1 }, End = new LogEnd(90, 90, 1000) }));
+        await world.StartAsync(victim);
+        var node = world.Nodes[victim]!;
+        await world.UntilAsync(() => node.Look().Impairment is { } said && said.Contains("until the cluster decides", StringComparison.Ordinal));
+        await world.UntilAsync(() => node.Ready.IsCompletedSuccessfully && node.Look().Impairment is null);
+
+        Assert.True(mistaken.Hears(id, node.Sight));
+        Assert.Equal(id, node.MemberId);
+        Assert.Empty(world.Disks[victim].List("quarantine"));
+        var status = (await world.Nodes[leader]!.HealStatusAsync(new HealStatusRequest(), NodeRequests.Anyone)).Value!;
+        Assert.Equal((HealKind.JudgeProcess, id), (status.State.Finished[^1].Kind, status.State.Finished[^1].NewMember));
+        await world.StopAsync(victim);
+        await world.StartAsync(victim);
+        await world.UntilAsync(() => world.Nodes[victim]!.Ready.IsCompletedSuccessfully);
+        Assert.Null(world.Nodes[victim]!.Look().Impairment);
+    });
+
+    [Fact]
+    public void Without_a_leader_of_the_others_nobody_decides_and_the_member_is_silent() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var (victim, third) = ((leader + 1) % 3, (leader + 2) % 3);
+        var id = world.Nodes[victim]!.MemberId;
+        await world.PassAsync(TimeSpan.FromSeconds(2));
+        var sight = world.Nodes[victim]!.Sight;
+        await world.StopAsync(victim);
+        await world.StopAsync(third);
+        Assert.True(world.Nodes[leader]!.Hears(id, sight with { Process = sight.Process with { StartCounter = 90, Nonce = 1 }, End = new LogEnd(90, 90, 1000) }));
+        _ = world.LiveAsync(victim);
+        await world.PassAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal(-1, world.FindLeader());
+        Assert.Contains("until the cluster decides", world.Nodes[victim]!.Look().Impairment!, StringComparison.Ordinal);
+
+        await world.StartAsync(third);
+        await world.UntilAsync(() => world.Nodes.All(static node => node is { Stopped.IsCompleted: false, Ready.IsCompletedSuccessfully: true } && !node.Look().IsLearner));
     });
 
     [Fact]
