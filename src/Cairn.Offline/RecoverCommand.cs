@@ -20,9 +20,9 @@ public static class RecoverCommand
     /// <returns>The command.</returns>
     public static Command Build()
     {
-        var directories = new Option<string[]>("--data-dir") { Description = "Data directory of a survivor, whose server may run or not; of several, one each.", Required = true };
+        var directories = new Option<string[]>("--data-dir") { Description = "Data directory of a survivor, whose server may run or not; of several, one each. Or, to go on from a snapshot, one that is empty.", Required = true };
         var log = OfflineCommand.LogDirectory();
-        var snapshot = new Option<string?>("--snapshot") { Description = "A snapshot, to see whether it holds more than the survivors." };
+        var snapshot = new Option<string?>("--snapshot") { Description = "A snapshot: to go on from on an empty --data-dir, or to see whether it holds more than the survivors." };
         var yes = new Option<bool>("--yes") { Description = "Do not ask." };
         var command = new Command(
             "recover",
@@ -31,12 +31,19 @@ public static class RecoverCommand
         {
             directories, log, snapshot, yes,
         };
+        var recovery = new SnapshotRecovery();
+        recovery.AddTo(command);
         return OfflineCommand.Bind(command, async (parsed, cancelled) =>
         {
             string[] named = parsed.GetRequiredValue(directories);
             if (named.Length > 1 && parsed.GetValue(log) is { } apart)
             {
                 throw new OfflineException($"--wal-dir {apart}: it goes with one --data-dir only; look at the other members on their own machines");
+            }
+
+            if (parsed.GetValue(snapshot) is { } path && named is [var only] && !OfflineCommand.IsInUse(only))
+            {
+                return await recovery.RunAsync(parsed, path, (only, parsed.GetValue(log)), parsed.GetValue(yes), cancelled);
             }
 
             return await RunAsync(named, parsed.GetValue(log), (parsed.GetValue(snapshot), parsed.GetValue(yes)), cancelled);
@@ -191,7 +198,7 @@ public static class RecoverCommand
         if (revision > best.Revision)
         {
             throw new OfflineException(
-                $"{path} has revision {revision}, {best.Name} only {best.Revision}: go on from the snapshot, with `cairn snapshot restore {path}` to an empty directory, or leave --snapshot out to go on from {best.Name}");
+                $"{path} has revision {revision}, {best.Name} only {best.Revision}: go on from the snapshot, with `cairn recover --snapshot {path}` and an empty --data-dir, or leave --snapshot out to go on from {best.Name}");
         }
 
         Console.Out.WriteLine($"{path} has revision {revision}, nothing that {best.Name} lacks");

@@ -1,5 +1,8 @@
 using System.Collections.Immutable;
+using Cairn.State;
+using Cairn.State.Healing;
 using Cairn.State.Members;
+using Cairn.State.Schema;
 
 namespace Cairn.Offline;
 
@@ -7,6 +10,9 @@ namespace Cairn.Offline;
 /// <remarks>Source: etcd server/config/config.go (VerifyBootstrap), server/etcdserver/api/membership/cluster.go.</remarks>
 internal sealed record RestorePlan
 {
+    /// <summary>The term of the entries that begin the log.</summary>
+    public const ulong Term = 1;
+
     private RestorePlan(ImmutableArray<MemberRecord> members, ulong memberId, string token)
     {
         Members = members;
@@ -22,10 +28,39 @@ internal sealed record RestorePlan
     public ulong MemberId { get; }
 
     /// <summary>The cluster.</summary>
-    public ulong ClusterId { get; }
+    public ulong ClusterId { get; private init; }
 
     /// <summary>Its token.</summary>
     public string Token { get; }
+
+    /// <summary>The lost cluster that this one goes on from; null for a cluster that begins by itself.</summary>
+    public NewEpoch? Epoch { get; private init; }
+
+    private ImmutableArray<MemberRecord> Lost { get; init; } = [];
+
+    /// <summary>Makes the state of a snapshot the first one of this cluster.</summary>
+    /// <param name="state">The state of the snapshot.</param>
+    /// <returns>The state after the entries that begin the log: one for each member.</returns>
+    public EtcdState Begin(EtcdState state)
+    {
+        var placed = state.With(MemberTable.Empty with { Members = Epoch is null ? Members : Lost, ClusterVersion = state.Members.ClusterVersion });
+        return (Epoch is null ? placed : placed.Found(Epoch)).At(new AppliedPosition((ulong)Members.Length, Term));
+    }
+
+    /// <summary>Plans a new epoch of this cluster: this member founds it alone, and the others are taken in again.</summary>
+    /// <param name="clusterId">Its id: a random number, so that two recoveries never share one.</param>
+    /// <param name="record">What is told of it ever after.</param>
+    /// <returns>The plan.</returns>
+    public RestorePlan AsEpoch(ulong clusterId, HealRecord record)
+    {
+        var self = Members.Single(member => member.Id == MemberId);
+        return new RestorePlan([self], MemberId, Token)
+        {
+            ClusterId = clusterId,
+            Epoch = new NewEpoch { FormerCluster = ClusterId, Founder = self, HighestRevision = 0, Record = record },
+            Lost = Members,
+        };
+    }
 
     /// <summary>Reads the options that name the cluster.</summary>
     /// <param name="name">This member.</param>
@@ -73,6 +108,18 @@ internal sealed record RestorePlan
 
         return new RestorePlan(members, members.Single(member => member.Name == name).Id, token);
     }
+
+    /// <summary>Reads the options that name the cluster, where a member is listed with all the URLs that it has.</summary>
+    /// <param name="name">This member.</param>
+    /// <param name="cluster">NAME=URL pairs, separated by commas.</param>
+    /// <param name="token">The token.</param>
+    /// <returns>The plan.</returns>
+    /// <exception cref="OfflineException">The options contradict each other.</exception>
+    public static RestorePlan Of(string name, string cluster, string token) => Of(
+        name,
+        string.Join(',', cluster.Split(',', StringSplitOptions.TrimEntries).Where(pair => pair.StartsWith($"{name}=", StringComparison.Ordinal)).Select(pair => pair[(name.Length + 1)..])),
+        cluster,
+        token);
 
     private static MemberRecord Member(string name, List<string> urls, string token) => new()
     {

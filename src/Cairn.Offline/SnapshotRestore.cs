@@ -21,7 +21,6 @@ namespace Cairn.Offline;
 /// <param name="skippedRevisions">By how much the revision is raised, and all below marked compacted; 0 to leave both as they were.</param>
 internal sealed class SnapshotRestore(RestorePlan plan, long skippedRevisions)
 {
-    private const ulong Term = 1;
     private const string Finished = "member";
     private const string Unfinished = "member.restoring";
     private const string Store = $"{Unfinished}/store";
@@ -47,8 +46,7 @@ internal sealed class SnapshotRestore(RestorePlan plan, long skippedRevisions)
         }
 
         var state = SchemaReader.Read(path, image);
-        state = state.With(MemberTable.Empty with { Members = plan.Members, ClusterVersion = state.Members.ClusterVersion })
-            .At(new AppliedPosition((ulong)plan.Members.Length, Term));
+        state = plan.Begin(state);
         state = skippedRevisions > 0 ? state.Skip(skippedRevisions) : state;
         using var disk = new RealDisk(dataDirectory, Log, logDirectory);
         disk.CreateDirectory(Unfinished);
@@ -78,11 +76,11 @@ internal sealed class SnapshotRestore(RestorePlan plan, long skippedRevisions)
     {
         await using var log = await WriteAheadLog.CreateAsync(disk, directory, new WalMetadata(plan.MemberId, plan.ClusterId), new WalOptions());
         Entry[] entries = [.. plan.Members.Select(static (member, i) => new Entry(
-            Term,
+            RestorePlan.Term,
             (ulong)i + 1,
             EntryType.ConfChange,
             ConfChangeWire.ToBytes(new ConfChange(0, ConfChangeType.AddNode, member.Id, MemberJson.Encode(member)))))];
-        await log.AppendAsync(entries, new HardState(Term, plan.Members[0].Id, (ulong)entries.Length), mustSync: true);
+        await log.AppendAsync(entries, new HardState(RestorePlan.Term, plan.Members[0].Id, (ulong)entries.Length), mustSync: true);
     }
 
     private ManifestContents Describe(EtcdState state, RevisionLogEnds ends) => new()

@@ -33,8 +33,18 @@ public sealed record NewEpoch
     public StateCapture Begin(StateCapture survivor)
     {
         ArgumentNullException.ThrowIfNull(survivor);
-        Invariant.Holds(SmallState.TryDecode(survivor.SmallState.Span, out var small) && !Founder.IsLearner);
-        var revision = Math.Max(checked(survivor.Revision + StateLoss.SkippedRevisions), checked(HighestRevision + SkippedAboveSeen));
+        Invariant.Holds(SmallState.TryDecode(survivor.SmallState.Span, out var small));
+        var after = Begin(small);
+        return survivor with { Revision = after.Revision, CompactedRevision = after.CompactedRevision, Members = after.Members, SmallState = after.Encode() };
+    }
+
+    /// <summary>As <see cref="Begin(StateCapture)"/>.</summary>
+    /// <param name="small">The state of the survivor, or of a snapshot.</param>
+    /// <returns>The state of the new cluster.</returns>
+    internal SmallState Begin(SmallState small)
+    {
+        Invariant.Holds(!Founder.IsLearner);
+        var revision = Math.Max(checked(small.Revision + StateLoss.SkippedRevisions), checked(HighestRevision + SkippedAboveSeen));
         var others = small.Members.Members.RemoveAll(member => member.Id == Founder.Id);
         var members = small.Members with
         {
@@ -52,7 +62,7 @@ public sealed record NewEpoch
         };
         after.Healing.AssertInvariants();
         after.Members.AssertInvariants();
-        return survivor with { Revision = revision, CompactedRevision = revision, Members = members, SmallState = after.Encode() };
+        return after;
     }
 
     private HealingTable Heal(HealingTable before, MemberTable members, List<MemberRecord> others)

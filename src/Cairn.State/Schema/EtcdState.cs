@@ -1,3 +1,4 @@
+using Cairn.State.Healing;
 using Cairn.State.Members;
 using Cairn.State.Persistence;
 
@@ -55,7 +56,12 @@ public sealed record EtcdState
     public EtcdState Keeping(ReadView known)
     {
         ArgumentNullException.ThrowIfNull(known);
-        var members = Members with { Members = [.. Members.Members.Select(member => member with { Incarnation = known.Members.Find(member.Id)?.Incarnation ?? 0 })] };
+        var members = Members with
+        {
+            Members = [.. Members.Members.Select(member => known.Members.Find(member.Id) is { } before
+                ? member with { Incarnation = before.Incarnation, IsStandby = member.IsLearner && before.IsStandby }
+                : member)],
+        };
         return this with { Small = Small with { Members = members, Healing = known.Healing } };
     }
 
@@ -72,6 +78,15 @@ public sealed record EtcdState
         Invariant.Holds(revisions > 0);
         var revision = checked(Revision + revisions);
         return this with { Small = Small with { Revision = revision, CompactedRevision = revision } };
+    }
+
+    /// <summary>Makes this state the first one of a new cluster, in place of one that was lost with all its data.</summary>
+    /// <param name="epoch">The new cluster.</param>
+    /// <returns>Its state.</returns>
+    public EtcdState Found(NewEpoch epoch)
+    {
+        ArgumentNullException.ThrowIfNull(epoch);
+        return this with { Small = epoch.Begin(Small) };
     }
 
     /// <summary>Encodes the state for a manifest.</summary>

@@ -1,4 +1,5 @@
 using System.Net;
+using Cairn.EndToEnd.Harness;
 using Xunit;
 
 namespace Cairn.EndToEnd.Healing;
@@ -33,6 +34,29 @@ public sealed class LostQuorumTests
         await cluster.HealedAsync();
         Assert.NotEmpty(await HealingCluster.CairnAsync("quarantine", "list", "--data-dir", silent.DataDirectory));
         Assert.Contains("a majority of cluster", await HealingCluster.CairnAsync("heal", "log", "--endpoints", survivor.Endpoint), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task From_a_snapshot_a_new_epoch_is_founded_to_which_all_members_come_back_with_empty_disks_or_old_ones()
+    {
+        using var scratch = new ScratchDirectory();
+        await using var cluster = await HealingCluster.StartAsync();
+        await cluster.WriteAsync();
+        await new Etcdctl(cluster.Members[0].Endpoint).RunAsync("snapshot", "save", scratch["backup"]);
+        await Task.WhenAll(cluster.Members.Select(static member => member.KillAsync()));
+        var (founder, wiped, old) = (cluster.Members[0], cluster.Members[1], cluster.Members[2]);
+        founder.Wipe();
+        wiped.Wipe();
+
+        var said = await HealingCluster.CairnAsync(
+            "recover", "--snapshot", scratch["backup"], "--data-dir", founder.DataDirectory, "--name", founder.Name,
+            "--initial-cluster", string.Join(',', cluster.Members.Select(static member => $"{member.Name}={member.PeerUrl}")), "--yes");
+        Assert.Contains("all that was written after revision 2 is lost", said, StringComparison.Ordinal);
+        Array.ForEach(cluster.Members, member => member.Launch(cluster.Members));
+
+        await cluster.HealedAsync();
+        Assert.NotEmpty(await HealingCluster.CairnAsync("quarantine", "list", "--data-dir", old.DataDirectory));
+        Assert.Contains("was lost with all its data", await HealingCluster.CairnAsync("heal", "log", "--endpoints", founder.Endpoint), StringComparison.Ordinal);
     }
 
     [Fact]
