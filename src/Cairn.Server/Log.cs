@@ -341,6 +341,12 @@ internal static partial class Log
     [LoggerMessage(2045, LogLevel.Warning, "this member does not serve: {Reason}")]
     public static partial void ReadmissionWaits(this ILogger logger, string reason);
 
+    /// <summary>A file could not be used as it was.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="path">Which.</param>
+    [LoggerMessage(2057, LogLevel.Warning, "{Path} could not be read and written by its owner, who runs this process: its mode was changed")]
+    public static partial void ModeMended(this ILogger logger, string path);
+
     /// <summary>Data was moved aside.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="memberId">The member whose it was.</param>

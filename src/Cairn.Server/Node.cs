@@ -101,6 +101,7 @@ public sealed class Node : IAsyncDisposable
         };
         try
         {
+            await Disks.DirectoryGate.PassAsync(options, world, cancelled);
             return await StartAsync(options, world, cancelled);
         }
         catch (Exception e) when (e is CorruptionException or UnknownFormatException)

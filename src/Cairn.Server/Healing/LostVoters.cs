@@ -59,9 +59,10 @@ internal static class LostVoters
             return HealUnderWay.End(heal, HealOutcome.GivenUp, $"member {lost.Member.Id:x} is back");
         }
 
+        var quorums = Quorums.Of(view, policy, now);
         return !IsReady(spare, view, policy, now)
             ? HealUnderWay.End(heal, HealOutcome.GivenUp, $"spare learner {spare.Member.Id:x} is not in sync any more")
-            : Quorums.Of(view, policy, now).Without(isReachable: false).IsLive
+            : (lost.Member.IsLearner ? quorums : quorums.Without(isReachable: false)).IsLive
             ? new HealDecision(new HealStep.Remove(lost.Member.Id), [])
             : HealUnderWay.Wait(heal, "the voters that would remain are no quorum");
     }

@@ -10,7 +10,7 @@ public sealed class StandbyTests
     [Fact]
     public async Task A_spare_learner_gets_the_vote_of_a_leader_that_is_gone_and_that_one_is_the_spare_when_it_comes_back()
     {
-        string[] flags = ["--heal-replace-after=3s"];
+        string[] flags = ["--heal-replace-after=10s"];
         using var scratch = new ScratchDirectory();
         await using var cluster = await HealingCluster.StartAsync(3, flags);
         await using var spare = new ClusterMember("spare", scratch["spare"]) { Flags = [.. flags, "--standby"] };

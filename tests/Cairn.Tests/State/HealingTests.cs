@@ -361,9 +361,9 @@ public sealed class HealingTests
     private StoreError AddLearner(ulong id, ulong? url = null) =>
         Change(AddLearnerNode, id, new MemberRecord { Id = id, PeerUrls = [Url(url ?? id)], IsLearner = true });
 
-    private void Remove(ulong id) => Assert.Equal(StoreError.None, Change(RemoveNode, id, null));
+    private void Remove(ulong id) => Assert.Equal(StoreError.None, Change(RemoveNode, id, Array.Empty<byte>()));
 
-    private StoreError Change(ulong type, ulong id, MemberRecord? member) => Change(type, id, member is null ? [] : MemberJson.Encode(member));
+    private StoreError Change(ulong type, ulong id, MemberRecord member) => Change(type, id, MemberJson.Encode(member));
 
     private StoreError Change(ulong type, ulong id, byte[] context)
     {

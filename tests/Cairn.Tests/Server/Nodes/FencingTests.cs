@@ -56,7 +56,7 @@ public sealed class FencingTests
 
         Assert.True(mistaken.Hears(id, node.Sight));
         Assert.Equal(id, node.MemberId);
-        Assert.Empty(world.Disks[victim].List("quarantine"));
+        Assert.False(world.Disks[victim].DirectoryExists("quarantine"));
         var status = (await world.Nodes[leader]!.HealStatusAsync(new HealStatusRequest(), NodeRequests.Anyone)).Value!;
         Assert.Equal((HealKind.JudgeProcess, id), (status.State.Finished[^1].Kind, status.State.Finished[^1].NewMember));
         await world.StopAsync(victim);
