@@ -66,7 +66,11 @@ internal static class LogSalvage
         }
 
         memory.Loss = $"{damage.Message}: what was written behind index {after.AppliedIndex} is lost";
-        await manifests.WriteAsync(after with { MemberState = memory.Encode() });
+        after = after with { MemberState = memory.Encode() };
+
+        // Twice: the one before the newest must not need what is lost.
+        await manifests.WriteAsync(after);
+        await manifests.WriteAsync(after);
 
         var newest = manifests.Newest!; // It was just written.
         var log = await WriteAheadLog.CreateAsync(

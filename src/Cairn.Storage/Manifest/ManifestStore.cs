@@ -109,7 +109,7 @@ public sealed class ManifestStore
 
     /// <summary>
     /// Makes a state durable that takes the place of the one before, which is not to be gone back to: the old manifests, and all that only they name, move to
-    /// another directory. The state may be older; the log has the rest.
+    /// another directory. The state may be older; the log has the rest. Written twice, so that again one of the two may turn out to be unreadable.
     /// </summary>
     /// <param name="contents">The state, as for <see cref="WriteAsync"/>.</param>
     /// <param name="aside">Where the old one goes; exists.</param>
@@ -121,6 +121,7 @@ public sealed class ManifestStore
         Newest = null;
         Previous = null;
         _files.Clear();
+        await WriteAsync(contents);
         await WriteAsync(contents);
         old.ExceptWith(NamedFiles());
         foreach (var name in old.Where(name => _disk.FileExists(PathOf(name))))

@@ -1,5 +1,6 @@
 using Cairn.Protocol;
 using Cairn.Server;
+using Cairn.Storage.Manifest;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
 using static Cairn.Tests.Server.Simulated.NodeRequests;
@@ -41,6 +42,26 @@ public sealed class StoreHealingTests
         await world.StopAsync(victim);
         await world.StartAsync(victim);
         await world.UntilAsync(() => AreInSync(world));
+        await CheckAsync(world.Nodes[victim]!, Keys);
+    });
+
+    [Fact]
+    public void A_manifest_that_rots_as_soon_as_a_store_was_fetched_again_has_one_before_it() => ClusterWorld.Run(3, async world =>
+    {
+        await FillAsync(world, Keys);
+        var victim = (world.FindLeader() + 1) % 3;
+        await world.StopAsync(victim);
+        Rot.FlipRecords(world.Disks[victim], seed: 7, flips: 20);
+        await world.StartAsync(victim);
+        var image = world.Disks[victim].Copy();
+        await world.StopAsync(victim);
+        world.Disks[victim] = image;
+        var newest = image.List("member/store").Select(static name => ManifestFormat.TryParse(name, out var number) ? number : 0).Max();
+        image.FlipBit($"member/store/{ManifestFormat.NameOf(newest)}", 8 * 100);
+
+        await world.StartAsync(victim);
+        await world.UntilAsync(() => AreInSync(world));
+
         await CheckAsync(world.Nodes[victim]!, Keys);
     });
 
