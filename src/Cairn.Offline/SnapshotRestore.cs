@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using Cairn.Bbolt;
 using Cairn.Raft;
 using Cairn.Raft.Wire;
-using Cairn.State;
 using Cairn.State.Members;
 using Cairn.State.Schema;
 using Cairn.Storage;

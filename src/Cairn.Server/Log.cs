@@ -341,6 +341,12 @@ internal static partial class Log
     [LoggerMessage(2045, LogLevel.Warning, "this member does not serve: {Reason}")]
     public static partial void ReadmissionWaits(this ILogger logger, string reason);
 
+    /// <summary>Two clusters hold what one should.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="text">Which, and what a person can do.</param>
+    [LoggerMessage(2058, LogLevel.Error, "{Text}")]
+    public static partial void Split(this ILogger logger, string text);
+
     /// <summary>A file could not be used as it was.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="path">Which.</param>

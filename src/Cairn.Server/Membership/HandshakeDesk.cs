@@ -25,6 +25,7 @@ internal sealed class HandshakeDesk(NodeRuntime node)
             (_, _, null) => "this cluster has no such member",
             _ => "",
         };
+        node.Recovery.Others.Hear(shown);
         if (answer.Reason.Length == 0)
         {
             var end = new LogEnd(shown.End?.Term ?? 0, shown.End?.LastTerm ?? 0, shown.End?.LastIndex ?? 0);

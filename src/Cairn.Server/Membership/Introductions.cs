@@ -25,9 +25,15 @@ internal static class Introductions
         while (!node.IsStopping)
         {
             // Who is disputed asks on: whoever accepted it may have learned meanwhile what was decided.
+            // A leader asks who has gone silent: at its address may be somebody who does not know of this cluster.
             var isDisputed = !node.Memory.Disputes.IsEmpty;
-            foreach (var member in node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId && (isDisputed || !known.Contains(member.Id))))
+            foreach (var member in node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId))
             {
+                if (known.Contains(member.Id) && !isDisputed && (node.Facts.LeadingTerm == 0 || node.Fence.IsAlive(member.Id)))
+                {
+                    continue;
+                }
+
                 if (!node.IsStopping && node.Memory.Fenced.Length == 0 && await ShowAsync(node, desk, PeerUrls.Of(member, node.Options)))
                 {
                     known.Add(member.Id);

@@ -14,6 +14,7 @@ internal sealed class MemberMemory
     private volatile string _fenced = "";
     private volatile string _loss = "";
     private volatile ImmutableList<Dispute> _disputes = [];
+    private volatile string _split = "";
     private volatile bool _isEvicted;
     private volatile bool _isRemoved;
 
@@ -24,6 +25,7 @@ internal sealed class MemberMemory
         _decree = state.Decree;
         _fenced = state.Fenced;
         _disputes = [.. state.Disputes];
+        _split = state.Split;
         _isEvicted = state.IsEvicted;
         _isRemoved = state.IsRemoved;
         Quarantine = state.Quarantine;
@@ -80,6 +82,13 @@ internal sealed class MemberMemory
         set => _disputes = value;
     }
 
+    /// <summary>The other cluster that claims its place, for which the alarm was raised, in words; empty if there is none.</summary>
+    public string Split
+    {
+        get => _split;
+        set => _split = value;
+    }
+
     /// <summary>Whether this directory may neither vote nor acknowledge, nor hear anybody.</summary>
     public bool IsSilent => _fenced.Length > 0 || _promise is not null || !_disputes.IsEmpty;
 
@@ -132,6 +141,7 @@ internal sealed class MemberMemory
         {
             Founding = Founding,
             Fenced = Fenced,
+            Split = Split,
             IsEvicted = IsEvicted,
             IsRemoved = IsRemoved,
             Quarantine = Quarantine,

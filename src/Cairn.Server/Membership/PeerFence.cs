@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Cairn.Protocol.Peers;
 using Cairn.Raft;
 using Cairn.Server.Founding;
@@ -101,12 +102,13 @@ internal sealed class PeerFence(NodeRuntime node) : IPeerTransport
 
     /// <summary>Learns from another member that this one must not speak for its member, and remembers that durably.</summary>
     /// <param name="reason">Why.</param>
-    public void BecomeFenced(string reason)
+    /// <param name="others">Whom its directory asks for a place; null for the other members as it knows them.</param>
+    public void BecomeFenced(string reason, ImmutableArray<KnownMember>? others = null)
     {
         if (node.Memory.Fenced.Length == 0)
         {
             node.Memory.Fenced = reason;
-            node.Memory.LastMembers = [.. node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId).Select(FoundingRecords.Write)];
+            node.Memory.LastMembers = others ?? [.. node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId).Select(FoundingRecords.Write)];
             node.Logger.Fenced(node.Headers.MemberId, reason);
             node.Housekeeping.WriteSoon();
             node.Departure.Reopen($"this data directory must not speak for member {node.Headers.MemberId:x} any more; it asks for a place of its own: {reason}");

@@ -39,8 +39,12 @@ internal sealed class LostQuorum
     {
         _node = node;
         _senses = new RecoverySenses(node);
+        Others = new OtherCluster(node);
         _began = node.Time.GetTimestamp();
     }
+
+    /// <summary>Hears clusters that claim this member's place.</summary>
+    public OtherCluster Others { get; }
 
     /// <summary>The end of the log, as of when this member last looked without hearing a leader.</summary>
     public DurableEnd Held => _held;

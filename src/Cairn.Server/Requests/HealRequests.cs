@@ -111,6 +111,11 @@ internal sealed class HealRequests(NodeRuntime node)
             response.Waiting.Add(new HealWaiting { Key = "recover", Text = lost });
         }
 
+        if (node.Recovery.Others.Notice is { } split)
+        {
+            response.Waiting.Add(new HealWaiting { Key = "split", Text = split });
+        }
+
         return response;
     }
 

@@ -39,7 +39,7 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
                     : node.Disks.Reserve.IsLow ? "the disk is full"
                     : node.Disks.Damage.Describe()),
             ClusterVersion = view.Members.ClusterVersion,
-            Healing = node.Recovery.Notice is { } lost ? lost : view.Healing.Current is { } heal ? $"healing: {heal.Detected}" : node.Healer.Notices.Select(static notice => $"not healed: {notice.Text}").FirstOrDefault(),
+            Healing = node.Recovery.Notice is { } lost ? lost : node.Recovery.Others.Notice is { } split ? split : view.Healing.Current is { } heal ? $"healing: {heal.Detected}" : node.Healer.Notices.Select(static notice => $"not healed: {notice.Text}").FirstOrDefault(),
         };
     }
 

@@ -41,6 +41,12 @@ public sealed class ClusterWorld
     /// <summary>Tokens of members that are told another one than the rest.</summary>
     public Dictionary<int, string> Tokens { get; } = [];
 
+    /// <summary>Members that nobody can ask.</summary>
+    public HashSet<int> Unreachable { get; } = [];
+
+    /// <summary>Members that are told of nobody but themselves.</summary>
+    public HashSet<int> Alone { get; } = [];
+
     /// <summary>Members that are started as spare learners.</summary>
     public HashSet<int> Standbys { get; } = [];
 
@@ -96,7 +102,7 @@ public sealed class ClusterWorld
             Name = $"m{index}",
             PeerUrls = [$"http://m{index}:2380"],
             ClientUrls = [$"http://m{index}:2379"],
-            InitialCluster = [.. Enumerable.Range(0, Disks.Length).Select(i => new InitialMember($"m{i}", [$"http://m{i}:2380"]))],
+            InitialCluster = [.. Enumerable.Range(0, Disks.Length).Where(i => i == index || !Alone.Contains(index)).Select(i => new InitialMember($"m{i}", [$"http://m{i}:2380"]))],
             CatchUpEntries = CatchUpEntries,
             SnapshotEntries = 500,
             Auth = _auth,
@@ -223,7 +229,7 @@ public sealed class ClusterWorld
             Assert.False(call.Body is null && call.Parts is null && call.Path.StartsWith("/cairn/", StringComparison.Ordinal), $"{call.Path} is asked by GET, and not found");
             world.Asked[call.Path] = world.Asked.GetValueOrDefault(call.Path) + 1;
             var asked = Array.FindIndex(world.Disks, disk => url == $"http://m{Array.IndexOf(world.Disks, disk)}:2380");
-            return world._receptions.TryGetValue(url, out var reception) && !world.IsCut(asked) && !world.IsCut(asker)
+            return world._receptions.TryGetValue(url, out var reception) && !world.Unreachable.Contains(asked) && !world.IsCut(asked) && !world.IsCut(asker)
                 ? world.Tamper(call, await reception.AnswerAsync(call, cancelled))
                 : PeerAnswer.None;
         }
