@@ -69,6 +69,22 @@ public sealed class WireTests(SharedServer shared) : IClassFixture<SharedServer>
     }
 
     [Fact]
+    public async Task A_client_that_ends_its_side_with_a_call_open_gets_an_orderly_end()
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync("127.0.0.1", shared.Server.ClientPort);
+        var stream = client.GetStream();
+        byte[] path = [0x83, 0x86, 0x04, 0x19, .. Encoding.ASCII.GetBytes("/etcdserverpb.Watch/Watch"), 0x0f, 0x10, 0x10, .. Encoding.ASCII.GetBytes("application/grpc")];
+        await stream.WriteAsync((byte[])[.. Preface, .. EmptySettings, 0, 0, (byte)path.Length, 1, 4, 0, 0, 0, 1, .. path]);
+        Assert.Contains(Settings, await FramesAsync(stream, TimeSpan.FromSeconds(1)));
+
+        client.Client.Shutdown(SocketShutdown.Send);
+
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        await stream.CopyToAsync(Stream.Null, patience.Token);
+    }
+
+    [Fact]
     public async Task A_connection_without_calls_stays_open()
     {
         using var idle = new TcpClient();
