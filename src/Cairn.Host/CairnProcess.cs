@@ -42,6 +42,7 @@ internal sealed class CairnProcess(ProcessOptions options, ZapLoggerFactory logg
         var signalled = new TaskCompletionSource<PosixSignal>(TaskCreationOptions.RunContinuationsAsynchronously);
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Take(context, signalled));
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Take(context, signalled));
+        using IDisposable? tracing = options.Tracing is null ? null : Tracing.Start(options.Tracing);
         try
         {
             int? status;

@@ -54,11 +54,11 @@ internal static class AccessFlags
         new("enable-pprof", FlagKind.Switch, "false", "Serve profiles of the Go runtime.") { Effect = FlagEffect.Absent },
         new("metrics", FlagKind.Choice, "basic", "extensive adds histograms of the time that calls take.") { Choices = ["basic", "extensive"] },
         new("listen-metrics-urls", FlagKind.Urls, "", "URLs on which to serve /metrics, /health, /livez and /readyz besides."),
-        new("enable-distributed-tracing", FlagKind.Switch, "false", "Send traces.") { Effect = FlagEffect.Absent, WasExperimental = true },
-        new("distributed-tracing-address", FlagKind.Text, "localhost:4317", "Collector of traces.") { Effect = FlagEffect.Absent, WasExperimental = true },
-        new("distributed-tracing-service-name", FlagKind.Text, "etcd", "Service name in traces.") { Effect = FlagEffect.Absent, WasExperimental = true },
-        new("distributed-tracing-instance-id", FlagKind.Text, "", "Instance id in traces.") { Effect = FlagEffect.Absent, WasExperimental = true },
-        new("distributed-tracing-sampling-rate", FlagKind.Integer, "0", "Traces a million requests.") { Effect = FlagEffect.Absent, WasExperimental = true },
+        new("enable-distributed-tracing", FlagKind.Switch, "false", "Send a trace of gRPC calls to a collector.") { WasExperimental = true },
+        new("distributed-tracing-address", FlagKind.Text, "localhost:4317", "Collector of traces, as HOST:PORT, reached by OTLP over gRPC in clear text.") { WasExperimental = true },
+        new("distributed-tracing-service-name", FlagKind.Text, "etcd", "Service name in traces.") { WasExperimental = true },
+        new("distributed-tracing-instance-id", FlagKind.Text, "", "Instance id in traces.") { WasExperimental = true },
+        new("distributed-tracing-sampling-rate", FlagKind.Integer, "0", "Requests in a million of which a trace is sent; those that belong to a sampled trace of their client always are.") { WasExperimental = true },
     ]);
 
     /// <summary>Logging.</summary>

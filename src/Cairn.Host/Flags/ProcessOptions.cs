@@ -50,6 +50,9 @@ internal sealed record ProcessOptions
     /// <summary>TLS towards peers.</summary>
     public required TlsOptions PeerTls { get; init; }
 
+    /// <summary>Where traces go; null for nowhere.</summary>
+    public TracingOptions? Tracing { get; init; }
+
     /// <summary>What is odd about the flags and no reason not to start.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 }

@@ -38,6 +38,7 @@ internal static class ProcessOptionsReader
         LimitFault(values) ??
         CompactionFault(values) ??
         TlsFault(values) ??
+        TracingOptions.Fault(values) ??
         TokenFault(values);
 
     /// <summary>Reads values in which <see cref="Fault"/> found nothing.</summary>
@@ -64,6 +65,7 @@ internal static class ProcessOptionsReader
         Token = TokenOptions.Read(values.Text("auth-token"), out _),
         Tls = ReadTls(values),
         PeerTls = ReadPeerTls(values),
+        Tracing = TracingOptions.Read(values),
         Warnings = Warnings(values),
     };
 

@@ -53,6 +53,7 @@ internal sealed class GrpcServer
         long started = _limits.Time.GetTimestamp();
         method.Counters.CountStart();
         GrpcStatus status = call.Begin(features, method.Counters, method.Streaming);
+        System.Diagnostics.Activity? span = CallSpans.Begin(method, call);
         if (status.IsOk)
         {
             try
@@ -68,6 +69,11 @@ internal sealed class GrpcServer
 
         call.End(status);
         call.Release();
+        if (span is not null)
+        {
+            CallSpans.End(span, status);
+        }
+
         method.Counters.CountEnd(status.Code);
         TimeSpan took = _limits.Time.GetElapsedTime(started);
         if (_limits.TimesCalls)

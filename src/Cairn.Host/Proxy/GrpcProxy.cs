@@ -1,6 +1,5 @@
 using System.Net.Security;
 using Cairn.Grpc.Calling;
-using Cairn.Host.Flags;
 using Cairn.Host.Grpc;
 using Cairn.Host.Listening;
 using Cairn.Host.Security;

@@ -95,7 +95,11 @@ internal sealed class WatchProxy(Broadcasts broadcasts, KeyNamespace keys)
         {
             stream.Add(new WatchResponse
             {
-                Header = new ResponseHeader(), WatchId = -1, Created = true, Canceled = true, CancelReason = "mvcc: duplicate watch ID provided on the WatchStream",
+                Header = new ResponseHeader(),
+                WatchId = -1,
+                Created = true,
+                Canceled = true,
+                CancelReason = "mvcc: duplicate watch ID provided on the WatchStream",
             });
             return;
         }

@@ -16,7 +16,7 @@ public sealed class ProjectGraphTests
         ["src/Cairn.State"] = "Cairn.Bbolt Cairn.Protocol Cairn.Raft Cairn.Storage Google.Protobuf",
         ["src/Cairn.Server"] = "Cairn.Bbolt Cairn.Protocol Cairn.Raft Cairn.State Cairn.Storage Google.Protobuf Microsoft.Extensions.Logging.Abstractions",
         ["src/Cairn.Grpc"] = "Google.Protobuf",
-        ["src/Cairn.Host"] = "Cairn.Cli Cairn.Grpc Cairn.Offline Cairn.Protocol Cairn.Server Google.Protobuf System.CommandLine YamlDotNet",
+        ["src/Cairn.Host"] = "Cairn.Cli Cairn.Grpc Cairn.Offline Cairn.Protocol Cairn.Server Google.Protobuf OpenTelemetry.Exporter.OpenTelemetryProtocol System.CommandLine YamlDotNet",
         ["src/Cairn.Client"] = "Cairn.Grpc Cairn.Protocol Google.Protobuf Microsoft.Extensions.Logging.Abstractions",
         ["src/Cairn.Cli"] = "Cairn.Client Cairn.Protocol Google.Protobuf Spectre.Console System.CommandLine",
         ["src/Cairn.Offline"] = "Cairn.Bbolt Cairn.Protocol Cairn.Raft Cairn.State Cairn.Storage Google.Protobuf System.CommandLine",
