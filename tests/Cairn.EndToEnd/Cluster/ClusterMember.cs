@@ -43,6 +43,9 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     /// <summary>The running program.</summary>
     public ProgramRun Run => _run ?? throw new InvalidOperationException($"{name} is not started");
 
+    /// <summary>Whether it runs.</summary>
+    public bool IsRunning => _run is { Process.HasExited: false };
+
     /// <summary>Starts the program without waiting for it.</summary>
     /// <param name="members">The members that it is told of.</param>
     /// <param name="state">Whether they are a new or an existing cluster.</param>

@@ -17,7 +17,7 @@ public sealed class FailedSyncTests
     private static readonly TimeSpan Lasts = TimeSpan.FromSeconds(5);
 
     // The gate runs this many; an endurance run asks for more.
-    private static int Rounds => int.Parse(Environment.GetEnvironmentVariable("CAIRN_FAILED_SYNCS") ?? "3", CultureInfo.InvariantCulture);
+    private static int Rounds => int.Parse(Environment.GetEnvironmentVariable("CAIRN_FAILED_SYNCS") ?? "2", CultureInfo.InvariantCulture);
 
     [Fact]
     public async Task Nothing_acknowledged_is_lost_when_syncs_fail_and_the_power_is_cut_then()
@@ -58,7 +58,7 @@ public sealed class FailedSyncTests
         {
             await using (await FaultyCalls.FailAsync(server.Run, calls, errno, when))
             {
-                await rounds.WriteAndKillAsync(changes: 400);
+                await rounds.WriteAndKillAsync(changes: 200);
             }
 
             await server.StartAsync();

@@ -124,6 +124,7 @@ public sealed class RotTests
                     Assert.Equal(ValueOf(next), found?.Value.ToStringUtf8());
                     right++;
                     next++;
+                    began = TimeProvider.System.GetTimestamp();
                 }
                 catch (Exception e) when (e is ClientException or OperationCanceledException)
                 {

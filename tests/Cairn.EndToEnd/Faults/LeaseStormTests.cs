@@ -1,0 +1,85 @@
+using System.Globalization;
+using Cairn.Client;
+using Cairn.EndToEnd.Cluster;
+using Cairn.EndToEnd.Harness;
+using Xunit;
+
+namespace Cairn.EndToEnd.Faults;
+
+/// <summary>Many leases and a leader that is killed every few seconds: those of living clients live, those of dead ones end.</summary>
+/// <remarks>CAIRN_STORM_LEASES says how many leases there are, CAIRN_STORM_TTL for how many seconds, CAIRN_STORM_KILLS how often the leader is killed.</remarks>
+public sealed class LeaseStormTests
+{
+    // One of so many has a client that is dead from the start.
+    private const int DeadShare = 10;
+
+    private static readonly TimeSpan KilledEvery = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan ElectionTimeout = TimeSpan.FromSeconds(1);
+
+    // What a machine with much other work takes to say that a lease has ended.
+    private static readonly TimeSpan Slack = TimeSpan.FromSeconds(20);
+
+    private static int Leases => Read("CAIRN_STORM_LEASES", 1000);
+
+    private static int Kills => Read("CAIRN_STORM_KILLS", 3);
+
+    private static long Ttl => Read("CAIRN_STORM_TTL", 6);
+
+    [Fact]
+    public async Task Leases_of_living_clients_live_and_those_of_dead_ones_end_although_the_leader_is_killed_again_and_again()
+    {
+        Assert.SkipUnless(ServerBinary.IsCairn, "etcd gives all leases their full time with each leader, and revokes those whose renewals it could not take");
+        await using var cluster = await LocalCluster.StartAsync();
+        await using var client = cluster.Connect();
+        await using var flock = await LeaseFlock.StartAsync([.. cluster.Members.Select(static member => member.Endpoint)], Leases, Ttl, static i => i % DeadShare == 0);
+        var began = TimeProvider.System.GetTimestamp();
+        for (var kill = 0; kill < Kills; kill++)
+        {
+            await Task.Delay(KilledEvery);
+            var leader = await cluster.LeaderAsync();
+            await leader.KillAsync();
+            leader.Launch(cluster.Members);
+        }
+
+        await LocalCluster.UntilAsync(async () => (await client.Kv.PutAsync("after", "1")).Header.Revision > 0);
+        var stall = TimeProvider.System.GetElapsedTime(began);
+        var gone = await FindEndsAsync(client, flock, TimeSpan.FromSeconds(Ttl) + stall + (2 * ElectionTimeout) + Slack);
+        await flock.StopAsync();
+
+        Assert.Empty(flock.Lost);
+        var alive = (await client.Lease.ListAsync()).Leases.Select(static lease => lease.ID).ToHashSet();
+        Assert.All(flock.Living, id => Assert.True(alive.Contains(id), $"lease {id:x} of a living client is gone"));
+        Assert.All(gone, life => Assert.True(life.Value >= TimeSpan.FromSeconds(Ttl), $"lease {life.Key:x} ended after {life.Value}"));
+        TestContext.Current.TestOutputHelper?.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Leases} leases of {Ttl} s, {Kills} leaders killed in {stall.TotalSeconds:F1} s, {flock.Renewals} renewals; dead ones lived {gone.Values.Min().TotalSeconds:F1} to {gone.Values.Max().TotalSeconds:F1} s"));
+    }
+
+    /// <summary>Waits until no lease of a dead client is left.</summary>
+    /// <returns>How long each lived, from when it was asked for.</returns>
+    private static async Task<Dictionary<long, TimeSpan>> FindEndsAsync(CairnClient client, LeaseFlock flock, TimeSpan atMost)
+    {
+        var lives = new Dictionary<long, TimeSpan>();
+        var left = new HashSet<long>(flock.Dead.Keys);
+        while (left.Count > 0)
+        {
+            var listed = (await client.Lease.ListAsync()).Leases.Select(static lease => lease.ID).ToHashSet();
+            foreach (var id in left.Where(id => !listed.Contains(id)).ToList())
+            {
+                lives[id] = TimeProvider.System.GetElapsedTime(flock.Dead[id]);
+                left.Remove(id);
+            }
+
+            foreach (var id in left)
+            {
+                Assert.True(TimeProvider.System.GetElapsedTime(flock.Dead[id]) < atMost, $"lease {id:x} of a dead client still lives after {atMost}");
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(100));
+        }
+
+        return lives;
+    }
+
+    private static int Read(string name, int otherwise) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+}
