@@ -8,7 +8,8 @@ namespace Cairn.EndToEnd.Faults;
 /// <summary>Clients with a lease each, of whom some are dead: many on one stream, so that thousands of them fit into one process.</summary>
 internal sealed class LeaseFlock : IAsyncDisposable
 {
-    private const int Streams = 8;
+    // A server renews the leases of a stream one after the other.
+    private const int LeasesAStream = 50;
     private const int GrantsAtOnce = 32;
 
     private static readonly GrpcMethod<LeaseKeepAliveRequest, LeaseKeepAliveResponse> KeepAlive =
@@ -17,6 +18,7 @@ internal sealed class LeaseFlock : IAsyncDisposable
     private readonly GrpcChannel[] _channels;
     private readonly CancellationTokenSource _stop = new();
     private readonly TimeSpan _pause;
+    private readonly ConcurrentDictionary<long, long> _renewedAt = [];
     private Task _renewing = Task.CompletedTask;
     private long _renewals;
 
@@ -47,7 +49,7 @@ internal sealed class LeaseFlock : IAsyncDisposable
     public static async Task<LeaseFlock> StartAsync(string[] endpoints, int count, long ttl, Func<int, bool> isDead)
     {
         var flock = new LeaseFlock(endpoints, ttl);
-        var shards = Enumerable.Range(0, Streams).Select(static _ => new List<long>()).ToArray();
+        var shards = Enumerable.Range(0, (count / LeasesAStream) + 1).Select(static _ => new List<long>()).ToArray();
         var next = -1;
         var renewing = new List<Task>();
         await using var client = new CairnClient(new ClientOptions { Endpoints = endpoints, Seed = 1 });
@@ -68,9 +70,10 @@ internal sealed class LeaseFlock : IAsyncDisposable
                 }
 
                 flock.Living.Add(id);
-                lock (shards[i % Streams])
+                flock._renewedAt[id] = asked;
+                lock (shards[i % shards.Length])
                 {
-                    shards[i % Streams].Add(id);
+                    shards[i % shards.Length].Add(id);
                 }
             }
         }));
@@ -107,8 +110,10 @@ internal sealed class LeaseFlock : IAsyncDisposable
                 await using var stream = _channels[turn++ % _channels.Length].Open(KeepAlive, new GrpcCallOptions { Cancelled = _stop.Token });
                 while (true)
                 {
+                    var began = TimeProvider.System.GetTimestamp();
                     await RenewOnceAsync(stream, shard, waiting);
-                    await Task.Delay(_pause, _stop.Token);
+                    var rest = _pause - TimeProvider.System.GetElapsedTime(began);
+                    await Task.Delay(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, _stop.Token);
                 }
             }
             catch (Exception e) when (e is GrpcException or OperationCanceledException)
@@ -129,6 +134,7 @@ internal sealed class LeaseFlock : IAsyncDisposable
             }
         }
 
+        var asked = TimeProvider.System.GetTimestamp();
         var asking = AskAsync(stream, [.. waiting]);
         while (waiting.Count > 0 && await stream.ReadAsync() is { } answer)
         {
@@ -136,8 +142,11 @@ internal sealed class LeaseFlock : IAsyncDisposable
             Interlocked.Increment(ref _renewals);
             if (answer.TTL <= 0)
             {
-                Lost.Enqueue($"lease {answer.ID:x} of a living client was said to be gone");
+                var since = TimeProvider.System.GetElapsedTime(_renewedAt[answer.ID]);
+                Lost.Enqueue($"lease {answer.ID:x} of a living client was gone {since.TotalSeconds:F1} s after the last renewal, asked for again {TimeProvider.System.GetElapsedTime(asked).TotalSeconds:F1} s ago");
             }
+
+            _renewedAt[answer.ID] = asked;
         }
 
         await asking;
