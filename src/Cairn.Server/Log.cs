@@ -13,6 +13,13 @@ internal static partial class Log
     [LoggerMessage(2000, LogLevel.Information, "{MemberId:x} elected leader {Leader:x} at term {Term}")]
     public static partial void LeaderElected(this ILogger logger, ulong memberId, ulong leader, ulong term);
 
+    /// <summary>This member leads; etcd's words, which scripts look for.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">This member.</param>
+    /// <param name="term">In which term.</param>
+    [LoggerMessage(2099, LogLevel.Information, "{MemberId:x} became leader at term {Term}")]
+    public static partial void BecameLeader(this ILogger logger, ulong memberId, ulong term);
+
     /// <summary>The leader is gone.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="memberId">This member.</param>
@@ -87,7 +94,7 @@ internal static partial class Log
     /// <summary>This member is not part of the cluster any more.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="memberId">This member.</param>
-    [LoggerMessage(2011, LogLevel.Warning, "{MemberId:x} was removed from the cluster; it stops serving")]
+    [LoggerMessage(2011, LogLevel.Warning, "the member has been permanently removed from the cluster; {MemberId:x} stops serving")]
     public static partial void RemovedFromCluster(this ILogger logger, ulong memberId);
 
     /// <summary>Space ran out.</summary>

@@ -495,6 +495,10 @@ internal sealed class RaftLoop
             _parts.Metrics.LeaderChanges.Add();
             _parts.Reads.Fail(NodeError.LeaderChanged);
             _parts.Logger.LeaderElected(_parts.Headers.MemberId, leader, term);
+            if (leader == _parts.Headers.MemberId)
+            {
+                _parts.Logger.BecameLeader(leader, term);
+            }
         }
 
         facts.Leader = leader;

@@ -26,6 +26,10 @@ internal static class MetricsReport
     private static void AddServer(List<MetricSample> samples, NodeRuntime node, NodeStatus status)
     {
         var metrics = node.Metrics;
+        samples.Add(new MetricSample("etcd_server_id", MetricKind.Gauge, "Which member this is: 1 for its id.", 1)
+        {
+            Labels = [new("server_id", node.Headers.MemberId.ToString("x", CultureInfo.InvariantCulture))],
+        });
         Gauge(samples, "etcd_server_has_leader", "Whether a leader is known.", status.LeaderId != 0 ? 1 : 0);
         Gauge(samples, "etcd_server_is_leader", "Whether this member leads.", status.IsLeader ? 1 : 0);
         Gauge(samples, "etcd_server_is_learner", "Whether this member is a learner.", status.IsLearner ? 1 : 0);
@@ -37,6 +41,8 @@ internal static class MetricsReport
         Count(samples, "etcd_server_slow_apply_total", "Requests that took longer than --warning-apply-duration.", metrics.SlowApplies);
         Count(samples, "etcd_server_slow_read_indexes_total", "Read rounds that had to be asked again.", metrics.SlowReadIndexes);
         Count(samples, "etcd_server_read_indexes_failed_total", "Read rounds that failed.", metrics.FailedReadIndexes);
+        Gauge(samples, "etcd_server_snapshot_apply_in_progress_total", "States that are being received and installed.", metrics.Received.InFlight);
+        Gauge(samples, "etcd_debugging_auth_revision", "Changes of users, roles and permissions.", node.View.Auth.Revision);
         Gauge(samples, "etcd_server_quota_backend_bytes", "Limit of what lives and is retained.", status.QuotaBytes);
     }
 
@@ -44,6 +50,8 @@ internal static class MetricsReport
     {
         samples.Add(node.Metrics.WalSync.Sample("etcd_disk_wal_fsync_duration_seconds", "Seconds until a batch of the log was durable."));
         samples.Add(node.Metrics.StateSync.Sample("etcd_disk_backend_commit_duration_seconds", "Seconds until state was durable, in the background."));
+        samples.Add(node.Metrics.Reclaims.Sample("etcd_disk_backend_defrag_duration_seconds", "Seconds that it took to reclaim space on request."));
+        Gauge(samples, "etcd_disk_defrag_inflight", "Whether the member stands still to reclaim space; it never does.", 0);
         Gauge(samples, "cairn_data_dir_ephemeral", "Whether the data directory ends with its container, or with the machine's memory.", node.Disks.IsEphemeral ? 1 : 0);
         Gauge(samples, "etcd_mvcc_db_total_size_in_bytes", "Bytes on disk, garbage included.", status.DatabaseBytes);
         Gauge(samples, "etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes that live and are retained.", status.DatabaseBytesInUse);
@@ -54,6 +62,7 @@ internal static class MetricsReport
         var metrics = node.Metrics;
         Count(samples, "etcd_mvcc_put_total", "Puts.", metrics.Puts);
         Count(samples, "etcd_mvcc_range_total", "Ranges.", metrics.Ranges);
+        Count(samples, "etcd_debugging_mvcc_range_total", "Ranges.", metrics.Ranges);
         Count(samples, "etcd_mvcc_txn_total", "Transactions.", metrics.Txns);
         Count(samples, "etcd_mvcc_delete_total", "Deletes.", metrics.Deletes);
         Gauge(samples, "etcd_debugging_mvcc_current_revision", "Revision of the store.", status.Revision);

@@ -10,6 +10,9 @@ internal sealed class ServerMetrics
     /// <summary>Seconds to make state durable in the background.</summary>
     public Histogram StateSync { get; } = new(first: 0.001, buckets: 14);
 
+    /// <summary>Seconds that it took to reclaim space on request.</summary>
+    public Histogram Reclaims { get; } = new(first: 0.1, buckets: 13);
+
     /// <summary>What goes to other members, and comes from them.</summary>
     public PeerMetrics Peers { get; } = new();
 

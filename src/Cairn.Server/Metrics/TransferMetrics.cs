@@ -42,6 +42,18 @@ internal sealed class TransferMetrics(string direction, string label)
         }
     }
 
+    /// <summary>States that are on their way.</summary>
+    public int InFlight
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _peers.Values.Sum(static peer => peer.InFlight);
+            }
+        }
+    }
+
     /// <summary>Reads the metrics.</summary>
     /// <param name="samples">Receives them, series of one name together.</param>
     public void AddTo(List<MetricSample> samples)

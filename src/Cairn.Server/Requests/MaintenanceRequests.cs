@@ -118,7 +118,9 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
             return refusal;
         }
 
+        var began = node.Time.GetTimestamp();
         var outcome = await Patience.WaitAsync(node.Housekeeping.ReclaimAsync(), Timeout.InfiniteTimeSpan, node.Time, context.Cancelled);
+        node.Metrics.Reclaims.Observe(node.Time.GetElapsedTime(began).TotalSeconds);
         return outcome == WaitOutcome.Done ? new DefragmentResponse() : NodeError.Canceled;
     }
 
