@@ -20,6 +20,7 @@ internal static class LoopAssembly
         Self = () => node.Auth.Self,
         Leases = node.Leases,
         NoSpaceFound = () => node.Disks.Reserve.Release(),
+        LogLost = reason => node.Fence.BecomeFenced(reason),
         Transport = node.Fence,
         OfferSnapshot = node.Transfer.Offer,
         IsCairn = memberId => node.View.Members.Find(memberId) is not { Incarnation: 0 },

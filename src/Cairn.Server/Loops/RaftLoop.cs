@@ -337,7 +337,13 @@ internal sealed class RaftLoop
         foreach (var message in _messageBatch)
         {
             var error = _parts.Core.Step(message);
-            Invariant.Holds(error != RaftError.LogLost, $"the leader {message.From} saw acknowledgements that this log does not hold");
+            if (error == RaftError.LogLost)
+            {
+                // Nobody who remembers has refused this process yet.
+                _parts.LogLost($"its leader {message.From:x} saw acknowledgements that this log does not hold");
+                break;
+            }
+
             _leases.Observe(message, error);
             if (error == RaftError.ProposalDropped)
             {

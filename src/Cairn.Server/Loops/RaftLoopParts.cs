@@ -43,6 +43,9 @@ internal sealed record RaftLoopParts
     /// <summary>Called when the log found no room.</summary>
     public required Action NoSpaceFound { get; init; }
 
+    /// <summary>Called when a leader saw acknowledgements that this log does not hold; the argument says so.</summary>
+    public required Action<string> LogLost { get; init; }
+
     /// <summary>Reaches the other members; null if there are none to be reached.</summary>
     public IPeerTransport? Transport { get; init; }
 
