@@ -1,6 +1,8 @@
+using System.Collections.Immutable;
 using Cairn.Protocol;
 using Cairn.Protocol.Membership;
 using Cairn.Raft;
+using Cairn.State;
 using Cairn.State.Members;
 
 namespace Cairn.Server.Membership;
@@ -10,6 +12,7 @@ namespace Cairn.Server.Membership;
 internal static class Publication
 {
     private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan MoveRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan ConfirmedWithin = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Publishes.</summary>
@@ -25,6 +28,8 @@ internal static class Publication
             }
         }
 
+        var moving = MoveAsync(node);
+
         // What was acknowledged before this start is visible from the first answer on, whoever asks for what.
         while (!node.IsStopping && !await IsUpToDateAsync(node))
         {
@@ -37,10 +42,20 @@ internal static class Publication
             node.BecomeReady();
         }
 
-        while (!node.IsStopping && HasMoved(node))
+        await moving;
+    }
+
+    /// <summary>Tells the cluster where this member is, until it knows. Not only once this member is up to date: who is to bring it the state must find it.</summary>
+    private static async Task MoveAsync(NodeRuntime node)
+    {
+        while (!node.IsStopping && (HasMoved(node) || !node.Ready.IsCompleted))
         {
-            await MoveAsync(node);
-            await Task.Delay(Retry, node.Time);
+            if (HasMoved(node))
+            {
+                await MoveAsync(node, node.Options.PeerUrls);
+            }
+
+            await Task.Delay(HasMoved(node) ? MoveRetry : Retry, node.Time);
         }
     }
 
@@ -60,15 +75,31 @@ internal static class Publication
         && node.View.Members.Find(node.Headers.MemberId) is { } self
         && !self.PeerUrls.ToHashSet(StringComparer.Ordinal).SetEquals(node.Options.PeerUrls);
 
-    /// <summary>Tells the cluster under which URLs this member is to be reached now.</summary>
-    private static async Task MoveAsync(NodeRuntime node)
+    /// <summary>
+    /// Tells the cluster under which URLs this member is to be reached now. If another member is still known under one of them, that one may have moved as well, to where this one was: two
+    /// that were exchanged would wait for each other. So this one gives up the place where it is not any more, for one that nobody can have (RFC 2606).
+    /// </summary>
+    private static async Task MoveAsync(NodeRuntime node, ImmutableArray<string> urls)
     {
-        var moved = new MemberRecord { Id = node.Headers.MemberId, PeerUrls = node.Options.PeerUrls };
+        var moved = new MemberRecord { Id = node.Headers.MemberId, PeerUrls = urls };
         var outcome = await node.Changes.ProposeAsync(
             id => new ConfChange(id, ConfChangeType.UpdateNode, moved.Id, MemberJson.Encode(moved)), default);
-        if (outcome.Error == NodeError.None)
+        if (outcome.Error != NodeError.None)
         {
-            node.Logger.Moved(moved.Id, string.Join(',', moved.PeerUrls));
+            return;
+        }
+
+        var refusal = outcome.Result!.Value.Error; // There is a result unless there is an error.
+        if (refusal == StoreError.None)
+        {
+            node.Logger.Moved(moved.Id, string.Join(',', urls));
+            return;
+        }
+
+        ImmutableArray<string> nowhere = [$"http://{moved.Id:x}.invalid:2380"];
+        if (refusal == StoreError.PeerUrlExists && node.View.Members.Find(moved.Id)?.PeerUrls.SequenceEqual(nowhere) == false)
+        {
+            await MoveAsync(node, nowhere);
         }
     }
 
