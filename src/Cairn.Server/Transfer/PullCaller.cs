@@ -21,6 +21,7 @@ internal sealed class PullCaller(NodeWorld world, ulong clusterId, ulong memberI
     /// <exception cref="OperationCanceledException">This member stops.</exception>
     public async ValueTask<ReadOnlyMemory<byte>> AskAsync(StatePull pull)
     {
+        var began = world.Time.GetTimestamp();
         for (var attempt = 1; ; attempt++)
         {
             var answer = await AskOnceAsync(pull);
@@ -29,8 +30,9 @@ internal sealed class PullCaller(NodeWorld world, ulong clusterId, ulong memberI
                 return answer.Body;
             }
 
-            if (answer.Status is not (0 or 503) || attempt == TransferLimits.AttemptsMax)
+            if (answer.Status is not (0 or 503) || attempt == TransferLimits.AttemptsMax || world.Time.GetElapsedTime(began) >= TransferLimits.SilenceMax)
             {
+                // A sender that has heard nothing for so long has given this one up, and another may offer meanwhile.
                 throw new TransferException(answer.Status == 0 ? "the sender is not reached" : $"the sender refused: {answer.Status} {answer.Text}");
             }
 
