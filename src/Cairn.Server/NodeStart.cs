@@ -173,7 +173,7 @@ internal static class NodeStart
     /// <summary>Opens the manifests; of a member that was removed or is fenced, those of the empty directory that it becomes.</summary>
     private static async Task<ManifestStore> ReturnAsync(NodeOptions options, NodeWorld world, CancellationToken cancelled)
     {
-        var manifests = await ManifestStore.OpenAsync(world.Disk, DataDirectory.Store);
+        var manifests = await OpenManifestsAsync(options, world, cancelled);
         if (manifests.Newest is not { } newest)
         {
             return manifests;
@@ -183,7 +183,11 @@ internal static class NodeStart
         if (memory.Quarantine.Length == 0 && (memory.IsEvicted || memory.IsRemoved || memory.Fenced.Length > 0))
         {
             var process = new ProcessIdentity(newest.Identity.Incarnation, newest.Identity.StartCounter, new Prng(~world.Seed).NextUInt64() | 1);
-            await new Readmission(options, world, newest.Identity, process, memory).WaitForPlaceAsync(cancelled);
+            if (!await new Readmission(options, world, newest.Identity, process, memory).WaitForPlaceAsync(cancelled))
+            {
+                return manifests;
+            }
+
             await Quarantine.DecideAsync(world.Disk, manifests, memory, memory.IsEvicted || memory.IsRemoved ? "removed" : "fenced", world.Time.GetUtcNow());
         }
 
@@ -195,6 +199,35 @@ internal static class NodeStart
         await Quarantine.FinishAsync(world.Disk, memory, newest.Identity.MemberId);
         world.LoggerFactory.CreateLogger("cairn.server").Quarantined(newest.Identity.MemberId, memory.Quarantine);
         return await ManifestStore.OpenAsync(world.Disk, DataDirectory.Store);
+    }
+
+    /// <summary>Opens the manifests. If none verifies, or only one from before the directory had a member, and the log is damaged as well, nothing says what this directory promised, or whether it may speak: it becomes an empty one once the others have a leader, as one with a
+    /// damaged log does. It asks those whom the flags name.</summary>
+    private static async Task<ManifestStore> OpenManifestsAsync(NodeOptions options, NodeWorld world, CancellationToken cancelled)
+    {
+        try
+        {
+            var manifests = await ManifestStore.OpenAsync(world.Disk, DataDirectory.Store);
+            if (manifests.Newest is null or { Identity.MemberId: 0 } && WriteAheadLog.Exists(world.Disk, DataDirectory.Wal))
+            {
+                // The newest one that verifies is older than the log: that says who this is, or nothing does.
+                ReadMetadata(world.Disk);
+            }
+
+            return manifests;
+        }
+        catch (CorruptionException damage) when (world.Calls is not null && FoundingRecords.Listed(options).Length > 1)
+        {
+            var known = TryReadMetadata(world.Disk);
+            var incarnation = new Prng(world.Seed).NextUInt64() | 1;
+            var identity = new ManifestIdentity { MemberId = known.MemberId, ClusterId = known.ClusterId, Incarnation = incarnation, Token = options.ClusterToken };
+            var memory = MemberMemory.Read([]);
+            await new Readmission(options, world, identity, new ProcessIdentity(incarnation, 1, incarnation), memory).WaitForLeaderAsync(damage.Message, cancelled);
+            memory.Quarantine = Quarantine.FreeName(world.Disk, "store", world.Time.GetUtcNow());
+            await Quarantine.FinishAsync(world.Disk, memory, known.MemberId);
+            world.LoggerFactory.CreateLogger("cairn.server").Quarantined(known.MemberId, memory.Quarantine);
+            return await ManifestStore.OpenAsync(world.Disk, DataDirectory.Store);
+        }
     }
 
     /// <summary>Opens the log. If it lost what this member may have promised, the member becomes a new one; if it is alone, what is sound is kept.</summary>
@@ -262,11 +295,11 @@ internal static class NodeStart
             };
 
         // An older manifest that took the place of a damaged one knows fewer starts than there were: the others must not take this one for one of them.
-        var step = manifests.Damage.Count == 0 ? 1UL : StartsSkippedAfterDamage;
+        var step = manifests.HasLostNewest ? StartsSkippedAfterDamage : 1UL;
         var identity = newest.Identity with { StartCounter = newest.Identity.StartCounter + step };
         identity = identity.MemberId == 0 ? identity with { Token = options.ClusterToken } : identity;
         await manifests.WriteAsync(newest with { Identity = identity });
-        if (manifests.Damage.Count > 0)
+        if (manifests.HasLostNewest)
         {
             // Should this one be damaged too, the one before it must not know fewer starts again.
             await manifests.WriteAsync(newest with { Identity = identity });
@@ -301,6 +334,20 @@ internal static class NodeStart
         catch (CorruptionException) when (WriteAheadLog.ReadSound(disk, DataDirectory.Wal, ulong.MaxValue).Metadata is { } metadata)
         {
             return metadata;
+        }
+    }
+
+    /// <summary>Reads whose log it is, if anything of it still says so.</summary>
+    private static WalMetadata TryReadMetadata(IDisk disk)
+    {
+        try
+        {
+            return WriteAheadLog.Exists(disk, DataDirectory.Wal) ? ReadMetadata(disk) : new WalMetadata(0, 0);
+        }
+        catch (CorruptionException)
+        {
+            // The others know this member by its peer URL.
+            return new WalMetadata(0, 0);
         }
     }
 

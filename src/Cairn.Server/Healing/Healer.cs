@@ -116,6 +116,12 @@ internal sealed class Healer
     private RejoinAnswer HearFenced(Handshake speaker, bool isOfThisCluster)
     {
         var members = _node.View.Members;
+        if (speaker.MemberId == 0 && members.Members.FirstOrDefault(member => member.PeerUrls.Any(speaker.PeerUrls.Contains)) is { } holder)
+        {
+            // What told its member is damaged.
+            speaker = new Handshake(speaker) { MemberId = holder.Id };
+        }
+
         var obstacle = !isOfThisCluster ? "it has another cluster token"
             : _policy.Mode == HealMode.Off ? "healing is switched off"
             : members.Removed.Contains(speaker.MemberId) ? RemovedMembers.ObstacleOf(speaker, members, _node.View.Healing)

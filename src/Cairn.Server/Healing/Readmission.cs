@@ -28,6 +28,7 @@ internal sealed class Readmission
     private readonly Handshake _shown;
     private readonly ILogger _logger;
     private readonly string[] _urls;
+    private readonly TimeSpan _missedAfter;
     private bool _hasToldOthers;
 
     /// <summary>Prepares; nothing is asked yet.</summary>
@@ -41,6 +42,7 @@ internal sealed class Readmission
         _options = options;
         _world = world;
         _memory = memory;
+        _missedAfter = 3 * options.ElectionTimeout;
         _logger = world.LoggerFactory.CreateLogger("cairn.server");
         _shown = new Handshake
         {
@@ -62,14 +64,20 @@ internal sealed class Readmission
 
     /// <summary>Waits until there is a place.</summary>
     /// <param name="cancelled">Ends the wait.</param>
-    /// <returns>Completes when the data is to be moved aside.</returns>
+    /// <returns>True when the data is to be moved aside; false if the directory is to be opened as it is, because the others may need its vote.</returns>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public async Task WaitForPlaceAsync(CancellationToken cancelled)
+    public async Task<bool> WaitForPlaceAsync(CancellationToken cancelled)
     {
         _world.Reception.Open((call, _) => new(Answer(call)));
         while (true)
         {
             cancelled.ThrowIfCancellationRequested();
+            if (_shown.Standing == Standing.Evicted && await IsMissedAsync(cancelled))
+            {
+                _world.Reception.StopWaiting();
+                return false;
+            }
+
             var isWished = _world.Disk.FileExists(DataDirectory.RejoinWish);
             if (_memory.IsEvicted && !isWished)
             {
@@ -82,7 +90,7 @@ internal sealed class Readmission
                 if (answer is { HasPlace: true })
                 {
                     _world.Reception.StopWaiting();
-                    return;
+                    return true;
                 }
 
                 var what = _shown.Standing == Standing.Fenced ? $"this data directory is fenced ({_memory.Fenced})" : "this member was removed from its cluster";
@@ -120,6 +128,25 @@ internal sealed class Readmission
         {
             _logger.ReadmissionWaits(reason);
         }
+    }
+
+    /// <summary>Whether somebody who has no leader still counts this member among the voters: it died before its disk held the removal, and may need one vote more. To give it is safe, since
+    /// the log is as it was: a member that was removed is then one that has not learned of it.</summary>
+    private async Task<bool> IsMissedAsync(CancellationToken cancelled)
+    {
+        foreach (var url in _memory.Fenced.Length > 0 ? [] : _urls)
+        {
+            var answer = await CallAsync(url, new PeerCall(Founder.HandshakePath, new Handshake().ToByteArray()), cancelled);
+            if (answer.Status == 200 && PeerBody.TryParse(HandshakeAnswer.Parser, answer.Body)?.Speaker is { Standing: Standing.Member } other
+                && other.ClusterId == _shown.ClusterId && other.LeaderlessMs >= _missedAfter.TotalMilliseconds
+                && other.Members.Any(member => member.Id == _shown.MemberId && !member.IsLearner && (member.Incarnation == _shown.Incarnation || member.Incarnation == 0)))
+            {
+                _logger.NeededOnceMore(_shown.MemberId, other.Name);
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private async Task<RejoinAnswer?> AskAsync(bool isWished, CancellationToken cancelled)

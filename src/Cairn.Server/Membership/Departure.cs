@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using Cairn.Protocol.Healing;
+using Cairn.Protocol.Peers;
 using Cairn.Server.Founding;
 using Cairn.Server.Peers;
 using Cairn.Server.Requests;
@@ -13,11 +15,19 @@ namespace Cairn.Server.Membership;
 /// to come back. If nobody ends it, somebody removed a running member, and meant it: it is evicted, says so to the others, and ends by itself.
 /// </para>
 /// <para>Who learns of it before it served was removed while it was down, and may come back as well.</para>
+/// <para>
+/// Before it ends by itself it waits until a quorum of those who stay would know of the removal after a restart: one that dies before its commit is on its disk counts this member
+/// among the voters again, and may need its vote. Members of etcd are not waited for.
+/// </para>
 /// </remarks>
 /// <param name="node">The node.</param>
 internal sealed class Departure(NodeRuntime node)
 {
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(2);
+
+    // The others write their state as soon as they are asked: longer than a disk that hangs usually does, and than a process takes to be started again.
+    private static readonly TimeSpan HeldWithin = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan AskAgainAfter = TimeSpan.FromMilliseconds(200);
 
     private int _begun;
 
@@ -32,21 +42,27 @@ internal sealed class Departure(NodeRuntime node)
     /// <returns>Completes when the node has been stopped.</returns>
     public async Task RunAsync()
     {
-        var wasServing = node.Ready.IsCompletedSuccessfully;
+        // Who knew before is here because its vote was needed once more: nothing new was decided about it.
+        var mayReturn = !node.Ready.IsCompletedSuccessfully || node.Memory.IsRemoved;
         node.Logger.RemovedFromCluster(node.Headers.MemberId);
         node.Hub.EndStreams(requireLeaderOnly: false, NodeError.Stopped);
         node.Memory.LastMembers = [.. node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId).Select(FoundingRecords.Write)];
         node.Memory.IsRemoved = true;
         node.Housekeeping.WriteSoon();
-        if (!wasServing)
+        if (!mayReturn)
         {
-            await EndAsync(new MemberRemovedException("this member was removed from its cluster while it was down; it asks to be taken in again", mayReturn: true));
+            await Task.Delay(node.Options.EvictAfter, node.Time);
+        }
+
+        await WaitUntilHeldAsync();
+        if (node.IsStopping)
+        {
             return;
         }
 
-        await Task.Delay(node.Options.EvictAfter, node.Time);
-        if (node.IsStopping)
+        if (mayReturn)
         {
+            await EndAsync(new MemberRemovedException("this member was removed from its cluster while it was down; it asks to be taken in again", mayReturn: true));
             return;
         }
 
@@ -71,6 +87,65 @@ internal sealed class Departure(NodeRuntime node)
     {
         node.Departed = reason;
         await node.StopAsync();
+    }
+
+    /// <summary>Waits until a quorum of those who stay holds the removal on disk, for a minute at most. Meanwhile this member votes and acknowledges.</summary>
+    private async Task WaitUntilHeldAsync()
+    {
+        var began = node.Time.GetTimestamp();
+        var desk = new HandshakeDesk(node);
+        var known = node.Memory.LastMembers;
+        while (!node.IsStopping)
+        {
+            var holders = new HashSet<ulong>();
+            var newest = known;
+            foreach (var member in known.Where(member => !member.IsLearner))
+            {
+                if (await AskAsync(desk, member) is var (isHeld, members) && isHeld)
+                {
+                    holders.Add(member.Id);
+                    newest = members.IsEmpty ? newest : members;
+                }
+            }
+
+            // Who holds the removal knows better who stays.
+            known = newest;
+            var voters = known.Where(member => !member.IsLearner && member.Id != node.Headers.MemberId).ToList();
+            if (voters.Count(voter => holders.Contains(voter.Id)) > voters.Count / 2 || voters.Count == 0)
+            {
+                return;
+            }
+
+            if (node.Time.GetElapsedTime(began) >= HeldWithin)
+            {
+                node.Logger.RemovalNotHeld(node.Headers.MemberId, HeldWithin);
+                return;
+            }
+
+            await Task.Delay(AskAgainAfter, node.Time);
+        }
+    }
+
+    /// <summary>Asks a member whether its disk holds the removal.</summary>
+    /// <returns>Whether it does, as every member of etcd is taken to; and the members that it knows, none of etcd's.</returns>
+    private async ValueTask<(bool IsHeld, ImmutableArray<KnownMember> Members)> AskAsync(HandshakeDesk desk, KnownMember member)
+    {
+        foreach (var url in node.World.Calls is null ? [] : member.PeerUrls)
+        {
+            using var limit = new CancellationTokenSource(AnswerWithin, node.Time);
+            var answer = await node.World.Calls!.AskAsync(url, new PeerCall(Founder.HandshakePath, desk.Describe().ToByteArray()), limit.Token); // Checked.
+            if (answer.Status == 404)
+            {
+                return (true, []);
+            }
+
+            if (answer.Status == 200 && PeerBody.TryParse(HandshakeAnswer.Parser, answer.Body) is { HoldsRemoval: true, Speaker: not null } said)
+            {
+                return (true, [.. said.Speaker.Members]);
+            }
+        }
+
+        return (false, []);
     }
 
     /// <summary>Tells one of the others that this member does not come back, so that the cluster is meant to be smaller. If none hears it, the place stays vacant.</summary>

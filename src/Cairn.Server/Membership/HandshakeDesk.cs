@@ -26,6 +26,7 @@ internal sealed class HandshakeDesk(NodeRuntime node)
             _ => "",
         };
         node.Recovery.Others.Hear(shown);
+        answer.HoldsRemoval = shown.ClusterId == node.Headers.ClusterId && members.Removed.Contains(shown.MemberId) && node.Housekeeping.HoldsRemoval(shown.MemberId);
         if (answer.Reason.Length == 0)
         {
             var end = new LogEnd(shown.End?.Term ?? 0, shown.End?.LastTerm ?? 0, shown.End?.LastIndex ?? 0);
@@ -62,7 +63,7 @@ internal sealed class HandshakeDesk(NodeRuntime node)
             Incarnation = node.Process.Incarnation,
             StartCounter = node.Process.StartCounter,
             Nonce = node.Process.Nonce,
-            Standing = node.Memory.Fenced.Length > 0 || !node.Memory.Disputes.IsEmpty ? Standing.Fenced : node.Memory.IsEvicted ? Standing.Evicted : Standing.Member,
+            Standing = node.Memory.Fenced.Length > 0 || !node.Memory.Disputes.IsEmpty ? Standing.Fenced : node.Memory.IsEvicted && node.Departure.IsUnderWay ? Standing.Evicted : Standing.Member,
             End = new DurableEnd { Term = node.Sight.End.Term, LastTerm = node.Sight.End.LastTerm, LastIndex = node.Sight.End.LastIndex },
             Founding = node.Memory.Founding,
             AppliedIndex = node.Facts.Applied,

@@ -71,6 +71,20 @@ internal sealed class Housekeeping
         _wake.Set();
     }
 
+    /// <summary>Whether a restart would know that a member was removed. If not, it is written soon: who is gone waits for that. Any thread.</summary>
+    /// <param name="memberId">A member that was removed, as this one knows.</param>
+    /// <returns>False if it may be asked again in a moment.</returns>
+    public bool HoldsRemoval(ulong memberId)
+    {
+        var holds = _writer.Removed.Contains(memberId);
+        if (!holds)
+        {
+            WriteSoon();
+        }
+
+        return holds;
+    }
+
     /// <summary>Makes durable what this member remembers for itself now. Any thread.</summary>
     /// <returns>Completes when durable; cancelled if the loop ended before.</returns>
     public async Task RememberAsync()

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Immutable;
 using Cairn.Raft;
 using Cairn.State;
 using Cairn.State.Persistence;
@@ -43,6 +44,7 @@ internal sealed class StateWriter
         WrittenBytes = node.RevisionLog.TotalBytes;
         WrittenAt = node.Time.GetTimestamp();
         _checkpointAt = WrittenAt;
+        Removed = node.View.Members.Removed;
     }
 
     /// <summary>Applied index of the newest manifest.</summary>
@@ -50,6 +52,9 @@ internal sealed class StateWriter
 
     /// <summary>Bytes of the segments then.</summary>
     public long WrittenBytes { get; private set; }
+
+    /// <summary>Who had been removed from the cluster then. Any thread.</summary>
+    public ImmutableArray<ulong> Removed { get; private set; }
 
     /// <summary>When it was written, as a timestamp.</summary>
     public long WrittenAt { get; private set; }
@@ -98,6 +103,7 @@ internal sealed class StateWriter
         WrittenIndex = capture.Applied.Index;
         WrittenBytes = capture.Log.Segments.Sum(static segment => segment.End);
         WrittenAt = _node.Time.GetTimestamp();
+        Removed = capture.Members.Removed;
         await _node.ApplyLoop.CallAsync(state =>
         {
             _node.RevisionLog.ManifestWritten(capture.Log);

@@ -42,6 +42,9 @@ public sealed class ManifestStore
     /// <summary>Why manifests did not verify when the store was opened. They were put aside under names that end in ".broken".</summary>
     public IReadOnlyList<CorruptionException> Damage => _damage;
 
+    /// <summary>Whether there was a manifest newer than <see cref="Newest"/> that did not verify, when the store was opened now or at a start that ended before it wrote another one.</summary>
+    public bool HasLostNewest { get; private set; }
+
     /// <summary>The log must be kept after this index, and everything if it is 0: the newest manifest may turn out to be unreadable.</summary>
     public ulong ReplayFrom => Previous?.AppliedIndex ?? 0;
 
@@ -243,6 +246,8 @@ public sealed class ManifestStore
                 _nextCheckpoint = Math.Max(_nextCheckpoint, checkpoint + 1);
             }
         }
+
+        HasLostNewest = Newest is not null && _nextNumber > Newest.Number + 1;
     }
 
     private void PutDamagedAside()
@@ -258,7 +263,7 @@ public sealed class ManifestStore
     private void RemoveGarbage(IReadOnlyList<string> names)
     {
         _files.UnionWith(NamedFiles());
-        if (_damage.Count > 0)
+        if (_damage.Count > 0 || HasLostNewest)
         {
             return;
         }

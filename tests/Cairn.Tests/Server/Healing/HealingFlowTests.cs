@@ -141,6 +141,57 @@ public sealed class HealingFlowTests
         await HealedAsync(world);
     });
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Of_two_members_one_that_forgot_the_removal_of_the_other_gets_its_vote_once_more(bool isStopped) => ClusterWorld.Run(2, async world =>
+    {
+        await SettleAsync(world);
+        var stays = world.FindLeader();
+        var removed = 1 - stays;
+        await RemoveAsync(world, removed);
+        world.Disks[stays].HoldSyncs = true;
+        await world.PassAsync(TimeSpan.FromMilliseconds(200));
+        if (isStopped)
+        {
+            await world.StopAsync(removed);
+        }
+
+        await world.PassAsync(TimeSpan.FromSeconds(7));
+        world.CutPower(stays);
+        world.Disks[stays].HoldSyncs = false;
+        _ = world.LiveAsync(stays);
+        if (isStopped)
+        {
+            _ = world.LiveAsync(removed);
+            await HealedAsync(world);
+            return;
+        }
+
+        var gone = Assert.IsType<MemberRemovedException>(await world.Nodes[removed]!.Stopped);
+        Assert.False(gone.MayReturn);
+        Assert.Single((await world.Nodes[stays]!.MemberListAsync(new MemberListRequest { Linearizable = true }, Anyone)).Value!.Members);
+        Assert.Equal("1", await world.Nodes[stays]!.GetAsync("before"));
+    });
+
+    [Fact]
+    public void A_removed_member_does_not_wait_for_ever_for_those_who_stay() => ClusterWorld.Run(2, async world =>
+    {
+        await SettleAsync(world);
+        var stays = world.FindLeader();
+        var removed = world.Nodes[1 - stays]!;
+        await RemoveAsync(world, 1 - stays);
+        world.Disks[stays].HoldSyncs = true;
+        await world.PassAsync(TimeSpan.FromMilliseconds(200));
+        world.CutPower(stays);
+        await world.PassAsync(TimeSpan.FromSeconds(30));
+        Assert.False(removed.Stopped.IsCompleted);
+
+        await world.PassAsync(TimeSpan.FromSeconds(60));
+
+        Assert.False(Assert.IsType<MemberRemovedException>(await removed.Stopped).MayReturn);
+    });
+
     [Fact]
     public void A_spare_learner_gets_the_vote_of_a_member_that_is_gone_and_that_one_is_the_spare_when_it_comes_back() => ClusterWorld.Run(4, async world =>
     {

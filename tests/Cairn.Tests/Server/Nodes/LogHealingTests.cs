@@ -32,6 +32,30 @@ public sealed class LogHealingTests
         Assert.EndsWith("-log", Assert.Single(world.Disks[victim].List("quarantine")), StringComparison.Ordinal);
     });
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_member_whose_manifests_are_all_damaged_comes_back_as_a_new_one(bool knowsItsId) => ClusterWorld.Run(3, async world =>
+    {
+        await FillAsync(world);
+        var victim = (world.FindLeader() + 1) % 3;
+        var id = world.Nodes[victim]!.MemberId;
+        var image = world.Disks[victim].Copy();
+        await world.StopAsync(victim);
+        world.Disks[victim] = image;
+        foreach (var path in image.Files.Where(path => path.Contains("MANIFEST", StringComparison.Ordinal) || (!knowsItsId && path.EndsWith(".wal", StringComparison.Ordinal))).ToList())
+        {
+            image.Damage(path, 0, new byte[64]);
+        }
+
+        _ = world.StartAsync(victim);
+        await world.UntilAsync(() => world.Nodes[victim] is not null && AreInSync(world) && world.Nodes[victim]!.Look() is { IsLearner: false });
+
+        Assert.NotEqual(id, world.Nodes[victim]!.MemberId);
+        await CheckAsync(world.Nodes[victim]!, Keys);
+        Assert.EndsWith("-store", Assert.Single(world.Disks[victim].List("quarantine")), StringComparison.Ordinal);
+    });
+
     [Fact]
     public void While_the_others_have_no_leader_nothing_is_moved() => ClusterWorld.Run(3, async world =>
     {

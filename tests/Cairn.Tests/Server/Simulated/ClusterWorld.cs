@@ -161,6 +161,20 @@ public sealed class ClusterWorld
         }
     }
 
+    /// <summary>Takes the power away from a member: what its disk had not synced is lost.</summary>
+    public void CutPower(int index)
+    {
+        var id = Nodes[index]!.MemberId;
+        Nodes[index] = null;
+        _receptions.Remove($"http://m{index}:2380");
+        _byId.Remove(id);
+        Disks[index].CutPower(CrashMode.Lose);
+        foreach (var other in Nodes)
+        {
+            other?.ReportLost(id);
+        }
+    }
+
     /// <summary>Takes the disk of a member that is stopped, and gives it an empty one.</summary>
     public void Wipe(int index)
     {

@@ -111,6 +111,24 @@ public sealed class ManifestStoreTests
     }
 
     [Fact]
+    public async Task A_newest_one_that_was_lost_is_known_until_another_one_is_written()
+    {
+        var store = await ManifestStore.OpenAsync(_disk, Directory);
+        await store.WriteAsync(Contents(10));
+        await store.WriteAsync(Contents(20));
+        _disk.Truncate($"{Directory}/MANIFEST-2", 20);
+        Assert.True((await ManifestStore.OpenAsync(_disk, Directory)).HasLostNewest);
+
+        // As after a crash right behind the first start.
+        var reopened = await ManifestStore.OpenAsync(_disk, Directory);
+        Assert.Empty(reopened.Damage);
+        Assert.True(reopened.HasLostNewest);
+        await reopened.WriteAsync(Contents(25));
+
+        Assert.False((await ManifestStore.OpenAsync(_disk, Directory)).HasLostNewest);
+    }
+
+    [Fact]
     public async Task Without_any_sound_manifest_the_damage_is_reported_and_nothing_touched()
     {
         var store = await ManifestStore.OpenAsync(_disk, Directory);
