@@ -1,4 +1,5 @@
 using Cairn.Server;
+using Cairn.Storage;
 
 namespace Cairn.Simulation;
 
@@ -70,6 +71,11 @@ internal sealed class ClientLink(World world, Prng prng)
             {
                 world.After(Delay(), world.Outside, () => end.TrySetResult((CallEnd.Answered, answer)));
             }
+        }
+        catch (CorruptionException) when (member.HasRot && node.Look().Impairment is not null)
+        {
+            // The damage is noted, to be repaired, and the client told of data loss: it knows nothing.
+            world.After(Delay(), world.Outside, () => end.TrySetResult((CallEnd.Unknown, default)));
         }
         catch (Exception exception) when (machine.IsAlive && !member.IsExcused(exception))
         {

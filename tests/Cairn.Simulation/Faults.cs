@@ -15,6 +15,12 @@ namespace Cairn.Simulation;
 //   failing disk one kind of call answers EIO, once, some times, or for up to four seconds
 //   full disk    what does not fit into a few remaining bytes answers ENOSPC, for up to five seconds
 //   wipe         the disk is replaced by an empty one while the process is down, of less than half of the members at a time
+//   rolled back  the disk is replaced by an earlier image of it while the process is down: of another life of the process, or of the same
+//   exchanged    two members that are down get each other's disks
+//   stop hook    the member removes itself from the cluster, and is ended; it is started again
+//   moved        it is started at another address
+//   late         it is down for up to half a minute
+//   all killed   every process is gone at once; they are started again in any order
 //   rot          one bit flips in a file at rest, of less than half of the members; not in the end of the log, where a crash explains it as well
 //
 // Besides, the clock of every process is wrong by up to ten percent, and one in a hundred messages between clients and members is lost.
@@ -33,6 +39,12 @@ internal enum FaultKind
     FullDisk,
     Rot,
     Wipe,
+    RollBack,
+    Exchange,
+    StopHook,
+    Move,
+    StartLate,
+    KillAll,
 }
 
 /// <summary>Makes life hard for one member.</summary>
@@ -40,6 +52,9 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
 {
     private static readonly string[] Calls = ["pwrite", "fdatasync", "fallocate", "ftruncate", "rename", "unlink", "fsync", "create", "open"];
     private static readonly string[] Directories = ["", DataDirectory.Wal, DataDirectory.Store, "MANIFEST"];
+
+    // A member that is removed before the cluster knows how large it is meant to be is not missed.
+    private static readonly TimeSpan SizeKnownAfter = TimeSpan.FromSeconds(15);
 
     private bool _isStopping;
     private bool _hasStopped = true;
@@ -66,9 +81,10 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
             _isIdle = true;
             await DelayAsync(50, plan.FaultPauseMilliseconds);
             _isIdle = false;
-            if (!_isStopping && !member.IsLost)
+            if (!_isStopping)
             {
                 Count++;
+                fleet.NoteFault(member);
                 await DoAsync();
             }
         }
@@ -89,6 +105,12 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
         FaultKind.FullDisk => FillDiskAsync(),
         FaultKind.Rot => RotAsync(),
         FaultKind.Wipe => WipeAsync(),
+        FaultKind.RollBack => RollBackAsync(),
+        FaultKind.Exchange => ExchangeAsync(),
+        FaultKind.StopHook => StopHookAsync(),
+        FaultKind.Move => MoveAsync(),
+        FaultKind.StartLate => StartLateAsync(),
+        FaultKind.KillAll => KillAllAsync(),
         var kind => throw Invariant.Unreachable($"{kind}"),
     };
 
@@ -221,6 +243,76 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
         {
             member.Wipe();
             await StartAgainAsync();
+        }
+    }
+
+    private async Task RollBackAsync()
+    {
+        if (fleet.MayRollBack(member) && member.TryRollBack())
+        {
+            await StartAgainAsync();
+        }
+    }
+
+    private async Task ExchangeAsync()
+    {
+        if (fleet.FindForExchange(member, prng) is not { } other)
+        {
+            return;
+        }
+
+        member.Kill();
+        other.Kill();
+        member.Exchange(other);
+        await DelayAsync(1, 3000);
+        if (!other.IsUp)
+        {
+            other.Start();
+        }
+
+        await StartAgainAsync();
+    }
+
+    private async Task StopHookAsync()
+    {
+        if (fleet.MaySpoil(member) && member.IsUp && world.Now > SizeKnownAfter.Ticks)
+        {
+            member.RemoveSelf();
+            await DelayAsync(50, 2000);
+            await RestartAsync();
+        }
+    }
+
+    private async Task MoveAsync()
+    {
+        if (fleet.MaySpoil(member))
+        {
+            member.Move();
+            await RestartAsync();
+        }
+    }
+
+    private async Task StartLateAsync()
+    {
+        member.Kill();
+        await DelayAsync(1000, 30_000);
+        await StartAgainAsync();
+    }
+
+    private async Task KillAllAsync()
+    {
+        foreach (var other in fleet.All.Where(other => other.IsUp))
+        {
+            other.Kill();
+        }
+
+        foreach (var other in fleet.All.OrderBy(_ => prng.NextUInt64()).ToList())
+        {
+            await DelayAsync(1, 4000);
+            if (!other.IsUp)
+            {
+                other.Start();
+            }
         }
     }
 

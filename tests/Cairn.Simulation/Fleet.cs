@@ -36,14 +36,28 @@ internal sealed class Fleet
     /// <summary>Everybody who ever was a member.</summary>
     public IReadOnlyList<SimulatedMember> All => _all;
 
-    /// <summary>Who should be there in the end: not who was removed, nor whose data was spoilt.</summary>
-    public IEnumerable<SimulatedMember> Current => _all.Where(member => !member.IsRemoved && !member.IsLost);
+    /// <summary>Who should be there in the end: not who was removed.</summary>
+    public IEnumerable<SimulatedMember> Current => _all.Where(member => !member.IsRemoved);
 
     /// <summary>Faults so far.</summary>
     public int FaultCount => _faults.Sum(faults => faults.Count);
 
     /// <summary>Bits that flipped so far.</summary>
     public int FlipCount { get; set; }
+
+    /// <summary>Faults so far that began while what another had spoilt was being healed.</summary>
+    public int PairCount { get; set; }
+
+    /// <summary>Whether everybody has applied all that is in any log: nothing is on its way that could still be committed.</summary>
+    public bool IsAtRest
+    {
+        get
+        {
+            var last = (ulong)_record.Committed.Count;
+            return Current.All(member => member.Node?.Look() is { } status && status.LeaderId != 0 && status.AppliedIndex == last
+                && _record.Logs.TryGetValue(member.MemberId, out var log) && log.LastIndex == last);
+        }
+    }
 
     /// <summary>Whether the last fault is over.</summary>
     public bool IsCalm => _faults.TrueForAll(faults => faults.HasStopped);
@@ -110,13 +124,43 @@ internal sealed class Fleet
         }
     }
 
+    /// <summary>Takes note of a fault that begins: images are of moments like this one.</summary>
+    public void NoteFault(SimulatedMember member)
+    {
+        if (_all.Exists(other => other.IsHealing))
+        {
+            PairCount++;
+        }
+
+        if (_plan.KeepsImages && member.MemberId != 0 && _prng.Chance(1, 2))
+        {
+            member.KeepImage();
+        }
+    }
+
     /// <summary>Whether the data of a member may be spoilt: what is left must be a quorum of a cluster that was founded. One that was wiped is let heal: healing waits
     /// five minutes for a directory that is gone, before it looks at the next one.</summary>
     public bool MaySpoil(SimulatedMember member) =>
-        !_plan.ChangesMembers && _all.TrueForAll(other => other.MemberId != 0 || other.IsWiped)
-        && !member.IsWiped && (member.HasRot || _all.Count(IsSpoilt) < (_all.Count - 1) / 2);
+        !_plan.ChangesMembers && _all.TrueForAll(other => other.MemberId != 0 || other.IsHealing)
+        && !member.IsHealing && (member.HasRot || _all.Count(IsSpoilt) < (_all.Count - 1) / 2);
 
-    private static bool IsSpoilt(SimulatedMember member) => member.HasRot || member.IsWiped;
+    /// <summary>Whether the disk of a member may be rolled back: all that it promised is on the other disks as well. Else nobody may be left who knows of a promise that is taken back:
+    /// who heard it may be down, and the marks of the others do not tell (docs/decisions/0007).</summary>
+    public bool MayRollBack(SimulatedMember member) =>
+        MaySpoil(member) && _record.Logs.TryGetValue(member.MemberId, out var log)
+        && _all.TrueForAll(other => other == member || (!IsSpoilt(other) && other.IsUp && _record.Logs.TryGetValue(other.MemberId, out var copy)
+            && copy.LastIndex >= log.LastIndex && copy.TermOf(log.LastIndex) == log.LastTerm && copy.State.Term >= log.State.Term
+            && copy.LastIndex >= (ulong)_record.Committed.Count));
+
+    /// <summary>Another member whose disk is sound, and whom nothing keeps from going on with the disk of this one.</summary>
+    /// <returns>Null if there is none.</returns>
+    public SimulatedMember? FindForExchange(SimulatedMember member, Prng prng)
+    {
+        var others = _all.Where(other => other != member && !IsSpoilt(other) && other.IsUp).ToList();
+        return others.Count > 0 && MaySpoil(member) ? others[prng.Below(others.Count)] : null;
+    }
+
+    private static bool IsSpoilt(SimulatedMember member) => member.HasRot || member.IsHealing;
 
     private Faults Add(int number, ImmutableArray<InitialMember> members, bool isJoining)
     {
@@ -129,6 +173,7 @@ internal sealed class Fleet
             PeerUrls = Describe(number).PeerUrls,
             InitialCluster = members,
             IsJoining = isJoining,
+            PublishesPeerUrls = _plan.KeepsImages,
         };
         var member = new SimulatedMember(_world, options, _plan, _logs, _network, _record, new Prng(_prng.NextUInt64()));
         var faults = new Faults(_world, _plan, this, member, new Prng(_prng.NextUInt64()));

@@ -25,7 +25,7 @@ internal sealed class Plan
         LatePerThousand = Pick(0, 20, 60);
         ChangesMembers = Chance(1, 3);
         CutsLinks = Chance(2, 3);
-        Faults = [.. Enum.GetValues<FaultKind>().Where(_ => Chance(1, 2))];
+        Faults = [.. Enum.GetValues<FaultKind>().Where(static kind => kind < FaultKind.RollBack).Where(_ => Chance(1, 2))];
         ClockSkewPercentMax = Pick(0, 1, ClockSkew.PercentMax);
         if (options.Rots)
         {
@@ -35,6 +35,17 @@ internal sealed class Plan
             Faults = [FaultKind.Rot, FaultKind.Rot, FaultKind.Kill, FaultKind.Restart];
             FaultPauseMilliseconds = 2000 * Members;
             FlipsAtOnce = 20;
+        }
+
+        if (options.Heals)
+        {
+            members = Pick(3, 3, 5);
+            Members = options.Members ?? members;
+            Duration = TimeSpan.FromSeconds(60);
+            ChangesMembers = false;
+            Faults = [.. Faults.Where(static kind => kind is not FaultKind.Rot), FaultKind.Wipe, FaultKind.RollBack, FaultKind.Exchange, FaultKind.StopHook, FaultKind.Move, FaultKind.StartLate, FaultKind.KillAll];
+            FaultPauseMilliseconds = 3000 * Members;
+            KeepsImages = true;
         }
     }
 
@@ -70,6 +81,9 @@ internal sealed class Plan
 
     /// <summary>Bits that flip at a time, each in a file of its own.</summary>
     public int FlipsAtOnce { get; } = 1;
+
+    /// <summary>Whether images of disks are kept, to be put in their place later.</summary>
+    public bool KeepsImages { get; }
 
     /// <summary>How wrong clocks are.</summary>
     public int ClockSkewPercentMax { get; }

@@ -5,7 +5,7 @@ namespace Cairn.Simulation;
 /// <summary>
 /// Runs seeds: "--seed 42" with the members' log lines, "--seeds 1..1000" until one fails, each with "--members 3" or
 /// a size that the seed decides; "--all" goes on after a failure. "--plant StaleRead" tells how many seeds it takes to find a planted bug. "--flips 10000" runs seeds in which bits
-/// flip, until so many have. Without any, runs the tests.</summary>
+/// flip, until so many have, "--pairs 300" seeds in which members heal, until so many faults began during the heal of another. Without any, runs the tests.</summary>
 internal static class Program
 {
     // Far more than any planted bug takes.
@@ -23,15 +23,20 @@ internal static class Program
             return RunFlips((int)Number(flips));
         }
 
+        if (Value(args, "--pairs") is { } pairs)
+        {
+            return RunPairs((int)Number(pairs));
+        }
+
         if (Value(args, "--seeds") is { } range)
         {
             var ends = range.Split("..");
-            return RunMany(Number(ends[0]), Number(ends[^1]), Members(args), keepGoing: args.Contains("--all"));
+            return RunMany(Number(ends[0]), Number(ends[^1]), seed => Options(args, seed), keepGoing: args.Contains("--all"));
         }
 
         if (Value(args, "--seed") is { } seed)
         {
-            return Report(Simulation.Run(new SimulationOptions { Seed = Number(seed), Members = Members(args), Rots = args.Contains("--rots"), Log = args.Contains("--log") ? Console.Out : null })) ? 0 : 1;
+            return Report(Simulation.Run(Options(args, Number(seed)) with { Log = args.Contains("--log") ? Console.Out : null })) ? 0 : 1;
         }
 
         return args.Contains("--server") || args.Contains("--internal-msbuild-node")
@@ -39,22 +44,38 @@ internal static class Program
             : await Xunit.Runner.InProc.SystemConsole.ConsoleRunner.Run(args);
     }
 
-    private static int RunMany(ulong first, ulong last, int? members, bool keepGoing)
+    private static SimulationOptions Options(string[] args, ulong seed) =>
+        new() { Seed = seed, Members = Members(args), Rots = args.Contains("--rots"), Heals = args.Contains("--heals") };
+
+    private static int RunMany(ulong first, ulong last, Func<ulong, SimulationOptions> options, bool keepGoing)
     {
-        var failed = 0;
-        for (var seed = first; seed <= last; seed++)
+        var (run, failed, simulated) = (0, 0, TimeSpan.Zero);
+        var began = TimeProvider.System.GetTimestamp();
+        for (var seed = first; seed <= last && (failed == 0 || keepGoing); seed++)
         {
-            if (!Report(Simulation.Run(new SimulationOptions { Seed = seed, Members = members })))
-            {
-                failed++;
-                if (!keepGoing)
-                {
-                    break;
-                }
-            }
+            var result = Simulation.Run(options(seed));
+            failed += Report(result) ? 0 : 1;
+            simulated += result.Lasted;
+            run++;
         }
 
-        Console.WriteLine($"{failed} failed");
+        var minutes = TimeProvider.System.GetElapsedTime(began).TotalMinutes;
+        Console.WriteLine($"{run} seeds, {failed} failed, {simulated.TotalHours:F1} simulated hours, {run / minutes:F0} seeds a minute");
+        return failed == 0 ? 0 : 1;
+    }
+
+    /// <summary>Runs seeds until enough faults began while what another had spoilt was being healed.</summary>
+    private static int RunPairs(int count)
+    {
+        var (done, failed) = (0, 0);
+        for (ulong seed = 1; done < count; seed++)
+        {
+            var result = Simulation.Run(new SimulationOptions { Seed = seed, Heals = true });
+            done += result.Pairs;
+            failed += Report(result) ? 0 : 1;
+        }
+
+        Console.WriteLine($"{done} pairs of faults, {failed} runs failed");
         return failed == 0 ? 0 : 1;
     }
 
@@ -96,7 +117,7 @@ internal static class Program
         if (result.Failure is not null)
         {
             Console.WriteLine($"  {result.Failure}");
-            Console.WriteLine($"  replay: dotnet run --project tests/Cairn.Simulation -- --seed {result.Seed} --members {result.Members} {(result.Flips > 1 ? "--rots " : "")}--log");
+            Console.WriteLine($"  replay: dotnet run --project tests/Cairn.Simulation -- --seed {result.Seed} --members {result.Members} {result.Mode}--log");
         }
 
         return result.Failure is null;

@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
+using Cairn.Protocol;
 using Cairn.Server;
 using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 using Cairn.Simulation.Disks;
 using Cairn.Simulation.Observations;
+using Cairn.State.Members;
 using Cairn.Storage;
 using Cairn.Storage.Revisions;
 using Cairn.Storage.Wal;
@@ -14,6 +16,9 @@ namespace Cairn.Simulation;
 /// <summary>A member through all its lives: its disk stays, its processes come and go.</summary>
 internal sealed class SimulatedMember
 {
+    // A few moments of a life, so that memory stays small.
+    private const int ImagesMax = 4;
+
     private readonly World _world;
     private readonly Plan _plan;
     private readonly ILoggerFactory _logs;
@@ -23,8 +28,10 @@ internal sealed class SimulatedMember
     private readonly ClusterRecord _record;
     private readonly Prng _prng;
     private NodeOptions _options;
+    private readonly List<DiskImage> _images = [];
     private bool _isOpen;
-    private bool _isWiped;
+    private ulong? _healing;
+    private long _openedAt;
 
     public SimulatedMember(World world, NodeOptions options, Plan plan, ILoggerFactory logs, SimulatedNetwork network, ClusterRecord record, Prng prng)
     {
@@ -54,14 +61,18 @@ internal sealed class SimulatedMember
     /// <summary>Whether it ended because it learned that it was removed.</summary>
     public bool HasDeparted { get; private set; }
 
-    /// <summary>Whether its data was spoilt, and that was noticed: it cannot start any more.</summary>
-    public bool IsLost { get; private set; }
-
     /// <summary>Whether bits of its data were flipped.</summary>
     public bool HasRot { get; set; }
 
-    /// <summary>Whether its disk was replaced by an empty one, and it has not been seen to vote again.</summary>
-    public bool IsWiped => _isWiped = _isWiped && !(Node is { } node && VotersOf(node).Contains(MemberId));
+    /// <summary>Whether its disk was replaced, or its place taken, and it has not been seen to vote again: under another id, or, if it may under the same, for ten seconds.</summary>
+    public bool IsHealing
+    {
+        get
+        {
+            _healing = HasHealed() ? null : _healing;
+            return _healing is not null;
+        }
+    }
 
     /// <summary>Whether its disk failed, so that it may end, or not start.</summary>
     public bool MayFail { get; set; }
@@ -95,7 +106,7 @@ internal sealed class SimulatedMember
     public void Start()
     {
         Invariant.Holds(!IsUp);
-        if (IsLost || HasDeparted || (IsRemoved && MemberId == 0))
+        if (HasDeparted || (IsRemoved && MemberId == 0))
         {
             return;
         }
@@ -154,9 +165,69 @@ internal sealed class SimulatedMember
         Kill();
         Disk.Wipe();
         _record.Wiped(MemberId);
-        _isWiped = true;
+        _healing = MemberId;
         HasRot = false;
         MemberId = 0;
+    }
+
+    /// <summary>Keeps an image of the disk as it is.</summary>
+    public void KeepImage()
+    {
+        if (_images.Count == ImagesMax)
+        {
+            _images.RemoveAt(_prng.Below(ImagesMax));
+        }
+
+        _images.Add(new DiskImage(MemberId, Disk.Copy()));
+    }
+
+    /// <summary>Replaces the disk by an earlier image of it; what it was until now is kept as an image.</summary>
+    /// <returns>False if there is no image of the member that it is now.</returns>
+    public bool TryRollBack()
+    {
+        var images = _images.Where(image => image.MemberId == MemberId).ToList();
+        if (images.Count == 0)
+        {
+            return false;
+        }
+
+        Kill();
+        KeepImage();
+        Disk.Restore(images[_prng.Below(images.Count)].Disk);
+        _record.Wiped(MemberId);
+        _healing = MemberId;
+        return true;
+    }
+
+    /// <summary>Exchanges the disks of two members that are down.</summary>
+    public void Exchange(SimulatedMember other)
+    {
+        Invariant.Holds(!IsUp && !other.IsUp);
+        Disk.Exchange(other.Disk);
+        (MemberId, other.MemberId) = (other.MemberId, MemberId);
+        (_healing, other._healing) = (MemberId, other.MemberId);
+    }
+
+    /// <summary>Removes it from the cluster, as a stop hook does that is run before the process is ended.</summary>
+    public void RemoveSelf()
+    {
+        if (Node is { } node)
+        {
+            _healing = MemberId;
+            Machine!.Run(() => _ = node.MemberRemoveAsync(new MemberRemoveRequest { ID = node.MemberId }, default).AsTask());
+        }
+    }
+
+    /// <summary>Gives it another address from the next start on.</summary>
+    public void Move()
+    {
+        string[] urls = [$"http://m{Number}:{_prng.Between(2381, 2389)}"];
+        _healing = MemberId;
+        _options = _options with
+        {
+            PeerUrls = [.. urls],
+            InitialCluster = [.. _options.InitialCluster.Select(member => member.Name == Name ? member with { PeerUrls = [.. urls] } : member)],
+        };
     }
 
     /// <summary>Asks the process to end.</summary>
@@ -167,26 +238,35 @@ internal sealed class SimulatedMember
     {
         if (MemberId != node.MemberId)
         {
+            if (MemberId != 0 && !Disk.Files.Any(static path => path.StartsWith(DataDirectory.Quarantine, StringComparison.Ordinal) && path.EndsWith(".wal", StringComparison.Ordinal)))
+            {
+                _world.Fail($"{machine.Name} was member {MemberId:x}, and its log is not in quarantine");
+            }
+
             // Taken in, perhaps again, under an id of its own.
             IsRemoved = HasDeparted = false;
             if (HasRot)
             {
                 // Its log was damaged, so that it had to become another one.
                 _record.Wiped(MemberId);
-                _isWiped = true;
+                _healing = MemberId;
                 HasRot = false;
             }
         }
 
         MemberId = node.MemberId;
         _isOpen = true;
+        _openedAt = _world.Now;
         _record.Opened(MemberId, DurableLog.Read(Disk, DataDirectory.Wal));
         NodeStatus? before = null;
         machine.Stepped = () =>
         {
             var now = node.Look();
-            _record.Stepped(new MemberSight(MemberId, before, now, () => VotersOf(node)));
-            before = now;
+            if (before is null || !ShowsSame(before, now))
+            {
+                _record.Stepped(new MemberSight(MemberId, before, now, () => VotersOf(node)));
+                before = now;
+            }
         };
     }
 
@@ -195,15 +275,11 @@ internal sealed class SimulatedMember
     {
         switch (failure)
         {
-            case CorruptionException damage when HasRot && damage.Path.Contains("MANIFEST", StringComparison.Ordinal):
-                // Nothing is left that says who this is.
-                IsLost = true;
-                return true;
             case IOException:
                 return MayFail;
             case MemberRemovedException:
                 IsRemoved = HasDeparted = true;
-                return _plan.ChangesMembers;
+                return _plan.ChangesMembers || _plan.KeepsImages;
             default:
                 return false;
         }
@@ -212,10 +288,29 @@ internal sealed class SimulatedMember
     private int ClockPercent() =>
         _plan.Plant == Plant.EarlyLeaseExpiry ? 150 : (int)_prng.Between(100 - _plan.ClockSkewPercentMax, 100 + _plan.ClockSkewPercentMax);
 
-    private static List<ulong> VotersOf(Node node)
+    /// <summary>Whether a step changed nothing that an invariant looks at.</summary>
+    private static bool ShowsSame(NodeStatus before, NodeStatus now) =>
+        (now.LeaderId, now.Term, now.CommittedIndex, now.AppliedIndex, now.Revision, now.CompactedRevision)
+        == (before.LeaderId, before.Term, before.CommittedIndex, before.AppliedIndex, before.Revision, before.CompactedRevision);
+
+    private static List<ulong> VotersOf(Node node) => [.. MembersOf(node).Where(member => !member.IsLearner).Select(member => member.Id)];
+
+    private static ImmutableArray<MemberRecord> MembersOf(Node node)
     {
         Invariant.Holds(MemberPages.TryRead(node.DescribeMembers(), out var members));
-        return [.. members.Where(member => !member.IsLearner).Select(member => member.Id)];
+        return members;
+    }
+
+    /// <summary>Whether it votes, the others know its address, and nothing is to be expected of what was done to its disk.</summary>
+    private bool HasHealed()
+    {
+        if (_healing is not { } id || Node is not { } node || MembersOf(node).FirstOrDefault(member => member.Id == MemberId) is not { IsLearner: false } self)
+        {
+            return false;
+        }
+
+        var isSettled = node.Ready.IsCompletedSuccessfully && node.Look().Impairment is null && _world.Now - _openedAt > 10 * TimeSpan.TicksPerSecond;
+        return self.PeerUrls.Contains(PeerUrl) && (MemberId != id || isSettled);
     }
 
     private void OnSynced(string path, ReadOnlyMemory<byte> bytes)
@@ -253,7 +348,7 @@ internal sealed class SimulatedMember
             while (await ServeAsync(machine) is { } failure)
             {
                 Node = null;
-                if (failure is not ReopenException)
+                if (failure is not (ReopenException or MemberRemovedException { MayReturn: true }))
                 {
                     if (!IsExcused(failure))
                     {
@@ -263,7 +358,7 @@ internal sealed class SimulatedMember
                     break;
                 }
 
-                // The process opens the directory again.
+                // The process opens the directory again, to become what that is to be.
                 Reception = new Reception();
                 _isOpen = false;
             }
@@ -287,6 +382,11 @@ internal sealed class SimulatedMember
         }
     }
 }
+
+/// <summary>A disk as it was once.</summary>
+/// <param name="MemberId">The member that it was of.</param>
+/// <param name="Disk">What was on it.</param>
+internal sealed record DiskImage(ulong MemberId, SimulatedDisk Disk);
 
 /// <summary>How wrong the clocks of members are.</summary>
 internal static class ClockSkew

@@ -26,7 +26,7 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
     /// <summary>Begins to cut links.</summary>
     public void Start()
     {
-        if (plan.ChangesMembers)
+        if (plan.ChangesMembers || plan.KeepsImages)
         {
             world.Outside.Run(() => _ = DialAsync());
         }
@@ -161,7 +161,13 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
         }
 
         Invariant.Holds(MessageWire.TryRead(bytes, out var message));
-        member.Machine!.Run(() => node.Receive(message!, sender));
+        member.Machine!.Run(() =>
+        {
+            if (node.Receive(message!, sender) && Members.Any(speaking => speaking.MemberId == from && speaking.Node?.Sight.Process == sender.Process))
+            {
+                record.Heard(node.Sight, message!, sender);
+            }
+        });
     }
 
     /// <summary>In production every member dials the others for as long as it has no streams to them; there, too, who was removed is told so.</summary>
@@ -170,7 +176,7 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
         while (true)
         {
             await DelayAsync(1000, 1000);
-            foreach (var member in Members.Where(member => member.IsRemoved && member.IsUp))
+            foreach (var member in Members.Where(member => member.IsUp && member.MemberId != 0))
             {
                 if (Members.Any(other => other is { IsUp: true, Node: { } node } && node.IsRemovedMember(member.MemberId) && !_cut.Contains((member.MemberId, other.MemberId))))
                 {

@@ -14,15 +14,21 @@ internal sealed record SimulationOptions
     /// <summary>Whether the run is about rot: many bits flip, and little else goes wrong.</summary>
     public bool Rots { get; init; }
 
+    /// <summary>Whether the run is about healing: disks are wiped, rolled back and exchanged, members removed, moved, and started late.</summary>
+    public bool Heals { get; init; }
+
     /// <summary>Where the log lines of the members go; null for nowhere.</summary>
     public TextWriter? Log { get; init; }
 }
 
 /// <summary>What a run came to.</summary>
 /// <param name="Seed">Its seed.</param>
+/// <param name="Mode">What it was about, as the command line says it, with a space behind it; empty for everything.</param>
 /// <param name="Members">Size of its cluster.</param>
 /// <param name="Failure">What was not as it must be; null if nothing.</param>
 /// <param name="Trace">Digest of everything that happened: equal seeds give equal ones.</param>
 /// <param name="Flips">Bits that flipped.</param>
+/// <param name="Pairs">Faults that began while what another had spoilt was being healed.</param>
+/// <param name="Lasted">Simulated time.</param>
 /// <param name="Summary">Counts, for people.</param>
-internal sealed record SimulationResult(ulong Seed, int Members, string? Failure, ulong Trace, int Flips, string Summary);
+internal sealed record SimulationResult(ulong Seed, string Mode, int Members, string? Failure, ulong Trace, int Flips, int Pairs, TimeSpan Lasted, string Summary);

@@ -69,25 +69,24 @@ internal sealed class World
         return planned;
     }
 
-    /// <summary>Runs until something is true.</summary>
+    /// <summary>Runs until something is true; that is looked at whenever all that was ready is done, before time goes on.</summary>
     /// <returns>Whether it is; false when the time is over or the run has failed.</returns>
     public bool RunUntil(Func<bool> condition, TimeSpan limit)
     {
         var end = Now + limit.Ticks;
         while (Failure is null)
         {
-            if (condition())
-            {
-                return true;
-            }
-
             if (_ready.Count > 0)
             {
                 Step();
             }
+            else if (condition())
+            {
+                return true;
+            }
             else if (!TryPassTime(end))
             {
-                return condition();
+                return false;
             }
         }
 

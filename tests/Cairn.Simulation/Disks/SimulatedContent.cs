@@ -1,20 +1,27 @@
 namespace Cairn.Simulation.Disks;
 
-// Example: a log preallocates 64 MiB and appends records of some hundred bytes. Pages that were never written take no memory; a write of 300 bytes replaces
-// one page; a copy of the whole content, which every power cut takes, copies the table of pages and no bytes.
+// Example: a log preallocates 64 MiB and appends records of some hundred bytes. Pages that were never written take no memory; a write of 300 bytes changes
+// one page; a copy of the whole content, which every power cut takes, copies the table of pages and no bytes: from then on both replace a page at its next write.
 
-/// <summary>The bytes of a file: pages that are replaced, never changed, so that two contents can share them. Pages of zeros are not stored.</summary>
+/// <summary>The bytes of a file: pages that are replaced where two contents share them. Pages of zeros are not stored.</summary>
 internal sealed class SimulatedContent
 {
     private const int PageBytes = 4096;
 
     private byte[]?[] _pages = [];
 
+    // Whether a page is nobody else's.
+    private bool[] _owned = [];
+
     public int Length { get; private set; }
 
     public byte this[long offset] => _pages[offset / PageBytes]?[offset % PageBytes] ?? 0;
 
-    public SimulatedContent Clone() => new() { _pages = [.. _pages], Length = Length };
+    public SimulatedContent Clone()
+    {
+        Array.Clear(_owned);
+        return new() { _pages = [.. _pages], _owned = new bool[_pages.Length], Length = Length };
+    }
 
     public void Read(long offset, Span<byte> destination)
     {
@@ -49,10 +56,7 @@ internal sealed class SimulatedContent
         {
             var at = (int)(offset % PageBytes);
             var count = Math.Min(PageBytes - at, source.Length);
-            var page = new byte[PageBytes];
-            _pages[offset / PageBytes]?.CopyTo(page, 0);
-            source[..count].CopyTo(page.AsSpan(at));
-            _pages[offset / PageBytes] = page;
+            source[..count].CopyTo(OwnPage(offset / PageBytes).AsSpan(at));
             source = source[count..];
             offset += count;
         }
@@ -64,17 +68,28 @@ internal sealed class SimulatedContent
         if (pages != _pages.Length)
         {
             Array.Resize(ref _pages, pages);
+            Array.Resize(ref _owned, pages);
         }
 
         var kept = (int)(length % PageBytes);
-        if (length < Length && kept > 0 && _pages[^1] is { } last)
+        if (length < Length && kept > 0 && _pages[^1] is not null)
         {
-            var cut = new byte[PageBytes];
-            last.AsSpan(0, kept).CopyTo(cut);
-            _pages[^1] = cut;
+            OwnPage(pages - 1).AsSpan(kept).Clear();
         }
 
         Length = (int)length;
+    }
+
+    private byte[] OwnPage(long number)
+    {
+        if (!_owned[number])
+        {
+            var page = new byte[PageBytes];
+            _pages[number]?.CopyTo(page, 0);
+            (_pages[number], _owned[number]) = (page, true);
+        }
+
+        return _pages[number]!; // An owned page is there.
     }
 
     public byte[] ToArray()

@@ -22,7 +22,7 @@ namespace Cairn.Simulation.Disks;
 public sealed class SimulatedDisk : IDisk
 {
     private readonly Prng _prng;
-    private readonly SimulatedNames _names = new();
+    private SimulatedNames _names = new();
     private readonly List<PlannedFailure> _failures = [];
     private readonly List<TaskCompletionSource> _held = [];
     private readonly TimeProvider? _time;
@@ -106,6 +106,23 @@ public sealed class SimulatedDisk : IDisk
     {
         _names.Clear();
         BeginLife();
+    }
+
+    /// <summary>The disk is replaced by an image.</summary>
+    /// <param name="image">The image; it is not changed.</param>
+    public void Restore(SimulatedDisk image)
+    {
+        _names = image.Copy()._names;
+        BeginLife();
+    }
+
+    /// <summary>This disk takes the place of another, and the other that of this one.</summary>
+    /// <param name="other">The other.</param>
+    public void Exchange(SimulatedDisk other)
+    {
+        (_names, other._names) = (other._names, _names);
+        BeginLife();
+        other.BeginLife();
     }
 
     /// <summary>Copies all files as processes see them, durably: the image of a disk.</summary>

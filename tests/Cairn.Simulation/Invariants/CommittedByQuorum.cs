@@ -24,7 +24,8 @@ internal sealed class CommittedByQuorum : StepInvariant
         }
 
         var holders = record.Logs.Where(log => log.Value.TermOf(index) == sight.Now.Term).ToList();
-        var lost = record.Lost.Where(log => log.TermOf(index) == sight.Now.Term).ToList();
+        var lost = record.Lost.Where(lost => lost.Log.TermOf(index) == sight.Now.Term).ToList();
+        var having = holders.Select(holder => holder.Key).Concat(lost.Select(disk => disk.Member)).ToHashSet();
         if (!IsQuorum(_voters) && !IsQuorum(_votersBefore))
         {
             return $"{sight.Member:x} in term {sight.Now.Term} takes entry {index} for committed, which {holders.Count} of {_voters.Count} voters have, of that term";
@@ -32,12 +33,12 @@ internal sealed class CommittedByQuorum : StepInvariant
 
         for (var i = (ulong)record.Committed.Count + 1; i <= index; i++)
         {
-            record.Committed.Add(holders.Select(holder => holder.Value).Concat(lost).Max(log => log.TermOf(i)));
+            record.Committed.Add(holders.Select(holder => holder.Value).Concat(lost.Select(disk => disk.Log)).Max(log => log.TermOf(i)));
         }
 
         return null;
 
-        bool IsQuorum(IReadOnlyList<ulong> of) => of.Count > 0 && holders.Count(holder => of.Contains(holder.Key)) + lost.Count > of.Count / 2;
+        bool IsQuorum(IReadOnlyList<ulong> of) => of.Count(having.Contains) > of.Count / 2;
     }
 
     private void ObserveVoters(ClusterRecord record, MemberSight sight)

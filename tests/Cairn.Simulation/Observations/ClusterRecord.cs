@@ -1,4 +1,5 @@
 using Cairn.Raft;
+using Cairn.Server.Membership;
 using Cairn.Simulation.Invariants;
 
 namespace Cairn.Simulation.Observations;
@@ -14,7 +15,7 @@ internal sealed class ClusterRecord(World world, int founders)
     private readonly StepInvariant[] _invariants =
     [
         new ElectionSafety(), new OneVoteATerm(), new PromisesAreDurable(), new DurableSurvives(), new LogMatching(),
-        new CommittedByQuorum(), new LeaderCompleteness(), new StateMachineSafety(), new NothingGoesBack(),
+        new CommittedByQuorum(), new LeaderCompleteness(), new StateMachineSafety(), new NothingGoesBack(), new PromisesAreKept(), new OneCluster(),
     ];
 
     /// <summary>Terms of the committed entries: the one at place i is that of index i + 1.</summary>
@@ -24,7 +25,22 @@ internal sealed class ClusterRecord(World world, int founders)
     public IReadOnlyDictionary<ulong, DurableLog> Logs => _logs;
 
     /// <summary>Tells of a message that a member hands to the network.</summary>
-    public void Sent(Message message) => Judge(invariant => invariant.OnSent(this, message));
+    public void Sent(Message message)
+    {
+        foreach (var invariant in _invariants)
+        {
+            Report(invariant, invariant.OnSent(this, message));
+        }
+    }
+
+    /// <summary>Tells of a message that a member took from a process that still runs.</summary>
+    public void Heard(PeerSight receiver, Message message, PeerSight sender)
+    {
+        foreach (var invariant in _invariants)
+        {
+            Report(invariant, invariant.OnHeard(this, receiver, message, sender));
+        }
+    }
 
     /// <summary>Tells of bytes whose sync has returned.</summary>
     public void Durable(ulong member, ReadOnlySpan<byte> bytes)
@@ -32,7 +48,10 @@ internal sealed class ClusterRecord(World world, int founders)
         if (_logs.TryGetValue(member, out var log))
         {
             log.Take(bytes);
-            Judge(invariant => invariant.OnDurable(this, member, log));
+            foreach (var invariant in _invariants)
+            {
+                Report(invariant, invariant.OnDurable(this, member, log));
+            }
         }
     }
 
@@ -41,35 +60,43 @@ internal sealed class ClusterRecord(World world, int founders)
     {
         var before = _logs.GetValueOrDefault(member);
         _logs[member] = now;
-        if (before is not null)
+        if (before is null)
         {
-            Judge(invariant => invariant.OnOpened(this, member, before, now));
+            return;
+        }
+
+        foreach (var invariant in _invariants)
+        {
+            Report(invariant, invariant.OnOpened(this, member, before, now));
         }
     }
 
     /// <summary>What was durable on disks that are gone: acknowledged while it was there, and perhaps counted later.</summary>
-    public List<DurableLog> Lost { get; } = [];
+    public List<(ulong Member, DurableLog Log)> Lost { get; } = [];
 
-    /// <summary>Tells of a disk that was replaced by an empty one: what it promised is not durable there any more.</summary>
+    /// <summary>Tells of a disk that was replaced by an empty or an older one: what it promised is not durable there any more.</summary>
     public void Wiped(ulong member)
     {
         if (_logs.Remove(member, out var log))
         {
-            Lost.Add(log);
+            Lost.Add((member, log));
         }
     }
 
     /// <summary>Tells of a step that a member has done.</summary>
-    public void Stepped(MemberSight sight) => Judge(invariant => invariant.OnStep(this, sight));
-
-    private void Judge(Func<StepInvariant, string?> look)
+    public void Stepped(MemberSight sight)
     {
         foreach (var invariant in _invariants)
         {
-            if (look(invariant) is { } failure)
-            {
-                world.Fail($"{invariant.GetType().Name}: {failure}\n  {Committed.Count} entries are committed; durable is: {string.Join("; ", _logs.Select(log => $"{log.Key:x} {log.Value}"))}");
-            }
+            Report(invariant, invariant.OnStep(this, sight));
+        }
+    }
+
+    private void Report(StepInvariant invariant, string? failure)
+    {
+        if (failure is not null)
+        {
+            world.Fail($"{invariant.GetType().Name}: {failure}\n  {Committed.Count} entries are committed; durable is: {string.Join("; ", _logs.Select(log => $"{log.Key:x} {log.Value}"))}");
         }
     }
 }

@@ -1,5 +1,6 @@
 using Cairn.Raft;
 using Cairn.Server;
+using Cairn.Server.Membership;
 
 namespace Cairn.Simulation.Observations;
 
@@ -9,6 +10,10 @@ internal abstract class StepInvariant
     /// <summary>A member hands a message to the network.</summary>
     /// <returns>What is wrong; null if nothing is.</returns>
     public virtual string? OnSent(ClusterRecord record, Message message) => null;
+
+    /// <summary>A member takes a message from a process that still runs.</summary>
+    /// <returns>What is wrong; null if nothing is.</returns>
+    public virtual string? OnHeard(ClusterRecord record, PeerSight receiver, Message message, PeerSight sender) => null;
 
     /// <summary>A sync of a member's log has returned.</summary>
     /// <returns>What is wrong; null if nothing is.</returns>

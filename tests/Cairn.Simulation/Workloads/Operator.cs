@@ -104,9 +104,8 @@ internal sealed class Operator(Workload workload, Fleet fleet, int number) : Cli
             var request = new MemberAddRequest { IsLearner = Prng.Chance(2, 3), PeerURLs = { Fleet.Describe(++_numbers).PeerUrls } };
             await CallAsync(null, node => node.MemberAddAsync(request, default));
         }
-        else if (members.Count > 2)
+        else if (members.Count > 1)
         {
-            // Of two, the one that stays needs the other's vote once more if it dies before it has written down that the removal was committed: docs/HEALING.md, what is not healed.
             var victim = members[Prng.Below(members.Count)];
             await CallAsync(null, node => node.MemberRemoveAsync(new MemberRemoveRequest { ID = victim.ID }, default));
         }
