@@ -7,7 +7,6 @@ using Cairn.Storage;
 using Cairn.Storage.Manifest;
 using Cairn.Storage.Revisions;
 using Cairn.Storage.Wal;
-using Microsoft.Extensions.Logging;
 
 namespace Cairn.Server.Healing;
 

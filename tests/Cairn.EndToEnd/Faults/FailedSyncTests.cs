@@ -1,5 +1,4 @@
 using System.Globalization;
-using Cairn.Client;
 using Cairn.EndToEnd.Cluster;
 using Cairn.EndToEnd.Harness;
 using Cairn.EndToEnd.KillLoop;

@@ -1,4 +1,3 @@
-using Cairn.Protocol;
 using Cairn.Server;
 using Cairn.Storage;
 using Cairn.Tests.Server.Simulated;
