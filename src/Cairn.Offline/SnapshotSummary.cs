@@ -67,10 +67,10 @@ internal sealed record SnapshotSummary(uint Hash, long Revision, int LiveKeys, l
         try
         {
             // Keys are told apart by a cryptographic hash: a set of the keys themselves would need many times the memory.
-            UInt128 key = BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(KeyValue.Parser.ParseFrom(row.Value).Key.Span));
+            UInt128 key = BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(KeyValue.Parser.ParseGuarded(row.Value).Key.Span));
             _ = isTombstone ? live.Remove(key) : live.Add(key);
         }
-        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
+        catch (InvalidProtocolBufferException e)
         {
             throw new OfflineException($"{path}: offset {row.Offset}: a row of the key space is no key with its value: {e.Message}");
         }

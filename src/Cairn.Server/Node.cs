@@ -62,6 +62,11 @@ public sealed class Node : IAsyncDisposable
         remove => _runtime.RaftLoop.LeaderChanged -= value;
     }
 
+    /// <summary>Whether a request failed because what it needs is damaged on this member's disk.</summary>
+    /// <param name="failure">How it failed.</param>
+    /// <returns>True if so: the log names file and offset, and healing is under way.</returns>
+    public static bool IsDamage(Exception failure) => failure is Storage.CorruptionException;
+
     /// <summary>Opens (or founds) the member in <see cref="NodeOptions.DataDirectory"/> on the real disk and starts its loops.</summary>
     /// <param name="options">What the node is told.</param>
     /// <param name="loggerFactory">Where its log lines go.</param>

@@ -109,7 +109,7 @@ internal sealed class GrpcServer
             Environment.FailFast(e.Message, e);
         }
 
-        if (IsDamage(e))
+        if (Server.Node.IsDamage(e))
         {
             return new GrpcStatus(GrpcStatusCode.DataLoss, "this member's copy of what was asked for is damaged; the log names file and offset");
         }
@@ -121,9 +121,6 @@ internal sealed class GrpcServer
 
     /// <summary>By name: every assembly has its own copy of the type.</summary>
     private static bool IsBrokenInvariant(Exception e) => e.GetType().FullName == typeof(InvariantViolatedException).FullName;
-
-    /// <summary>By name: files are none of this project's business.</summary>
-    private static bool IsDamage(Exception e) => e.GetType().Name == "CorruptionException";
 
     private GrpcStatus Unknown(string path)
     {

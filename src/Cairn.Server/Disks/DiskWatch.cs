@@ -1,8 +1,6 @@
-using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Loops;
 using Cairn.Server.Peers;
-using Google.Protobuf;
 
 namespace Cairn.Server.Disks;
 
@@ -49,7 +47,7 @@ internal sealed class DiskWatch(NodeRuntime node)
                 continue;
             }
 
-            AskOthers(node.World.Calls);
+            AskOthers();
             await ReviewAsync();
         }
     }
@@ -91,7 +89,7 @@ internal sealed class DiskWatch(NodeRuntime node)
 
     private TimeSpan Now() => node.Time.GetElapsedTime(_origin);
 
-    private void AskOthers(IPeerCalls calls)
+    private void AskOthers()
     {
         foreach (var member in node.View.Members.Members)
         {
@@ -103,25 +101,14 @@ internal sealed class DiskWatch(NodeRuntime node)
 
             if (isFirst)
             {
-                _ = AskAsync(calls, member.Id, member.PeerUrls[0]);
+                _ = AskAsync(member.Id, member.PeerUrls[0]);
             }
         }
     }
 
-    private async Task AskAsync(IPeerCalls calls, ulong member, string url)
+    private async Task AskAsync(ulong member, string url)
     {
-        DiskReport? report = null;
-        try
-        {
-            using var limit = new CancellationTokenSource(FreshFor, node.Time);
-            var answer = await calls.AskAsync(url, PeerCall.Of(Path), limit.Token);
-            report = answer.Status == 200 ? DiskReport.Parser.ParseGuarded(answer.Body.Span) : null;
-        }
-        catch (Exception failure) when (failure is OperationCanceledException or InvalidProtocolBufferException)
-        {
-            // Nothing is known of its disk.
-        }
-
+        var report = await PeerBody.AskAsync(node.World, url, PeerCall.Of(Path), DiskReport.Parser, FreshFor);
         lock (_lock)
         {
             _asking.Remove(member);

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Raft;
 using Cairn.Raft.Progress;
@@ -139,27 +138,15 @@ internal sealed class HealSenses(NodeRuntime node, HealPolicy policy, Applicants
 
     private async Task AskAsync(Applicant applicant)
     {
-        foreach (var url in node.World.Calls is null ? [] : applicant.PeerUrls)
+        var call = new PeerCall(HandshakePath, new Handshake().ToByteArray());
+        foreach (var url in applicant.PeerUrls)
         {
-            using var limit = new CancellationTokenSource(AnswerWithin, node.Time);
-            var answer = await node.World.Calls!.AskAsync(url, new PeerCall(HandshakePath, new Handshake().ToByteArray()), limit.Token);
-            if (answer.Status == 200 && IsOf(applicant, answer.Body))
+            var answer = await PeerBody.AskAsync(node.World, url, call, HandshakeAnswer.Parser, AnswerWithin);
+            if (answer?.Speaker?.Incarnation == applicant.Incarnation)
             {
                 applicants.Answered(applicant.Incarnation, Now);
                 return;
             }
-        }
-    }
-
-    private static bool IsOf(Applicant applicant, ReadOnlyMemory<byte> body)
-    {
-        try
-        {
-            return HandshakeAnswer.Parser.ParseGuarded(body.Span).Speaker?.Incarnation == applicant.Incarnation;
-        }
-        catch (InvalidProtocolBufferException)
-        {
-            return false;
         }
     }
 }

@@ -1,7 +1,5 @@
-using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Peers;
-using Google.Protobuf;
 
 namespace Cairn.Server.Upkeep;
 
@@ -39,7 +37,7 @@ internal sealed class HistoryNeeds(NodeRuntime node)
 
             if (isFirst)
             {
-                _ = AskAsync(node.World.Calls!, member.Id, member.PeerUrls[0]); // There is nobody to be asked without.
+                _ = AskAsync(member.Id, member.PeerUrls[0]);
             }
         }
     }
@@ -71,20 +69,10 @@ internal sealed class HistoryNeeds(NodeRuntime node)
         }
     }
 
-    private async Task AskAsync(IPeerCalls calls, ulong member, string url)
+    private async Task AskAsync(ulong member, string url)
     {
-        HistoryReport? report = null;
-        try
-        {
-            using var limit = new CancellationTokenSource(Patience, node.Time);
-            var answer = await calls.AskAsync(url, PeerCall.Of(Path), limit.Token);
-            report = answer.Status == 200 ? HistoryReport.Parser.ParseGuarded(answer.Body.Span) : null;
-        }
-        catch (Exception failure) when (failure is OperationCanceledException or InvalidProtocolBufferException)
-        {
-            // What it said last counts for a while.
-        }
-
+        // Who does not answer: what it said last counts for a while.
+        var report = await PeerBody.AskAsync(node.World, url, PeerCall.Of(Path), HistoryReport.Parser, Patience);
         lock (_lock)
         {
             _asking.Remove(member);

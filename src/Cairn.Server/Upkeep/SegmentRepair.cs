@@ -1,5 +1,4 @@
 using System.Globalization;
-using Cairn.Protocol;
 using Cairn.Protocol.Peers;
 using Cairn.Server.Peers;
 using Cairn.State;
@@ -129,7 +128,7 @@ internal sealed class SegmentRepair(NodeRuntime node)
             RecordAnswer? answer = null;
             for (var i = 0; answer is null && i < member.PeerUrls.Length; i++)
             {
-                answer = await AskAsync(member.PeerUrls[i], call);
+                answer = await PeerBody.AskAsync(node.World, member.PeerUrls[i], call, RecordAnswer.Parser, AnswerWithin);
             }
 
             if (answer is { Found: true } && ReadView.IsPayloadOf(record, answer.Payload.Span))
@@ -141,25 +140,5 @@ internal sealed class SegmentRepair(NodeRuntime node)
         }
 
         return (null, others.Count > 0 && denied == others.Count);
-    }
-
-    private async Task<RecordAnswer?> AskAsync(string url, PeerCall call)
-    {
-        if (node.World.Calls is not { } calls)
-        {
-            return null;
-        }
-
-        try
-        {
-            using var limit = new CancellationTokenSource(AnswerWithin, node.Time);
-            var answer = await calls.AskAsync(url, call, limit.Token);
-            return answer.Status == 200 ? RecordAnswer.Parser.ParseGuarded(answer.Body.Span) : null;
-        }
-        catch (Exception failure) when (failure is OperationCanceledException or InvalidProtocolBufferException)
-        {
-            // Somebody else may have it.
-            return null;
-        }
     }
 }

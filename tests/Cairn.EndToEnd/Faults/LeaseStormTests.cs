@@ -36,9 +36,14 @@ public sealed class LeaseStormTests
         for (var kill = 0; kill < Kills; kill++)
         {
             await Task.Delay(KilledEvery);
-            var leader = await cluster.LeaderAsync();
-            await leader.KillAsync();
-            leader.Launch(cluster.Members);
+            await LocalCluster.UntilAsync(async () =>
+            {
+                // One that was killed a moment ago may not listen yet.
+                var leader = await cluster.LeaderAsync();
+                await leader.KillAsync();
+                leader.Launch(cluster.Members);
+                return true;
+            });
         }
 
         await LocalCluster.UntilAsync(async () => (await client.Kv.PutAsync("after", "1")).Header.Revision > 0);
