@@ -68,8 +68,14 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     /// <summary>Moves to other addresses, with its disk; to be started again by the caller.</summary>
     public void Move() => _ports = Ports.Free(2);
 
-    /// <summary>Loses its disk.</summary>
-    public void Wipe() => Directory.Delete(dataDirectory, recursive: true);
+    /// <summary>Loses its disk, if it has written to it.</summary>
+    public void Wipe()
+    {
+        if (Directory.Exists(dataDirectory))
+        {
+            Directory.Delete(dataDirectory, recursive: true);
+        }
+    }
 
     /// <summary>Ends the program as a power cut does, but for what the system still writes.</summary>
     public Task KillAsync() => Run.KillAsync();

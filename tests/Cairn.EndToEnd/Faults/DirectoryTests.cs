@@ -18,10 +18,10 @@ public sealed class DirectoryTests
         Assert.SkipUnless(Environment.UserName == "root" && File.Exists("/usr/bin/setpriv"), "only root starts servers as other users, and setpriv does it");
         using var scratch = new ScratchDirectory();
         Directory.CreateDirectory(scratch["m1"]);
-        File.SetUnixFileMode(scratch[""], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        await RunAsync("chmod", "711", scratch.Path);
         await RunAsync("chown", Nobody, scratch["m1"]);
         await File.WriteAllTextAsync(scratch["as-nobody"], $"#!/bin/sh\nexec setpriv --reuid={Nobody} --regid={Nobody} --clear-groups {ServerBinary.Path} \"$@\"\n");
-        File.SetUnixFileMode(scratch["as-nobody"], (UnixFileMode)0x1ED); // rwxr-xr-x
+        await RunAsync("chmod", "755", scratch["as-nobody"]);
         await using var member = new ClusterMember("m1", scratch["m1"]) { Program = scratch["as-nobody"] };
         member.Launch([member]);
         await member.ReadyAsync();
