@@ -104,13 +104,6 @@ internal static partial class Log
     [LoggerMessage(2026, LogLevel.Warning, "{MemberId:x} waited {Waited} for the other members to write down that it was removed, and leaves without; if they find no leader, start it again: it helps to elect one")]
     public static partial void RemovalNotHeld(this ILogger logger, ulong memberId, TimeSpan waited);
 
-    /// <summary>The others need the vote of a member that was removed.</summary>
-    /// <param name="logger">Where to.</param>
-    /// <param name="memberId">This member.</param>
-    /// <param name="other">Who needs it.</param>
-    [LoggerMessage(2027, LogLevel.Warning, "{MemberId:x} was removed from the cluster, but {Other} has no leader and does not know of the removal: it votes until the others do")]
-    public static partial void NeededOnceMore(this ILogger logger, ulong memberId, string other);
-
     /// <summary>Space ran out.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="used">Bytes in use.</param>

@@ -141,7 +141,7 @@ internal sealed class Readmission
                 && other.ClusterId == _shown.ClusterId && other.LeaderlessMs >= _missedAfter.TotalMilliseconds
                 && other.Members.Any(member => member.Id == _shown.MemberId && !member.IsLearner && (member.Incarnation == _shown.Incarnation || member.Incarnation == 0)))
             {
-                _logger.NeededOnceMore(_shown.MemberId, other.Name);
+                _logger.ReadmissionWaits($"it was removed from its cluster, but {other.Name} has no leader and does not know of the removal: it votes until the others do");
                 return true;
             }
         }
