@@ -59,7 +59,9 @@ public sealed class FullDiskClusterTests
         await using var probe = await MilvusProbe.StartAsync(cluster);
         await using var client = new CairnClient(new ClientOptions
         {
-            Endpoints = [.. cluster.Members.Select(static member => member.Endpoint)], CallTimeout = TimeSpan.FromSeconds(5), Seed = 1,
+            Endpoints = [.. cluster.Members.Select(static member => member.Endpoint)],
+            CallTimeout = TimeSpan.FromSeconds(5),
+            Seed = 1,
         });
         var leader = await cluster.LeaderAsync();
         var victims = cluster.Members.Where(member => whose switch { "all" => true, "the leader" => member == leader, _ => member != leader }).Take(whose == "all" ? 3 : 1).ToArray();

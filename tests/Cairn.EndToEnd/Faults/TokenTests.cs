@@ -53,7 +53,9 @@ public sealed class TokenTests
         await client.Auth.AddRoleAsync("app");
         await client.Auth.GrantPermissionAsync("app", new Permission
         {
-            PermType = Permission.Types.Type.Readwrite, Key = ByteString.CopyFromUtf8("app/"), RangeEnd = ByteString.CopyFromUtf8("app0"),
+            PermType = Permission.Types.Type.Readwrite,
+            Key = ByteString.CopyFromUtf8("app/"),
+            RangeEnd = ByteString.CopyFromUtf8("app0"),
         });
         await client.Auth.GrantRoleAsync("app", "app");
         await client.Auth.EnableAsync();
