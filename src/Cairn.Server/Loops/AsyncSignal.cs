@@ -4,34 +4,27 @@ namespace Cairn.Server.Loops;
 
 /// <summary>Wakes one loop: any thread sets it, the loop waits for it. Setting it many times wakes the loop once.</summary>
 /// <remarks>
-/// One waiter at a time. Waiting allocates nothing, nor does waking. Continuations never run on the stack of <see cref="Set"/>; where the waiter has a scheduler of its own,
+/// One waiter at a time. Waiting allocates nothing. Continuations never run on the stack of <see cref="Set"/>; where the waiter has a scheduler of its own,
 /// they run there. What was posted before <see cref="Set"/> is visible to the loop after its wait.
 /// </remarks>
-internal sealed class AsyncSignal : IValueTaskSource, IThreadPoolWorkItem, ITurnFollower
+internal sealed class AsyncSignal : IValueTaskSource, ITurnFollower
 {
     private const int Idle = 0;
     private const int IsSet = 1;
     private const int Awaited = 2;
 
     private ManualResetValueTaskSourceCore<bool> _core;
+    private Action<object?>? _continuation;
+    private object? _continuationState;
     private int _state;
     private bool _hasScheduler = true;
 
     /// <summary>Wakes the loop, now or at its next wait.</summary>
     public void Set()
     {
-        if (!TryClaim())
+        if (TryClaim())
         {
-            return;
-        }
-
-        if (Volatile.Read(ref _hasScheduler))
-        {
-            Complete(onScheduler: true);
-        }
-        else
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            Complete(here: false);
         }
     }
 
@@ -67,18 +60,11 @@ internal sealed class AsyncSignal : IValueTaskSource, IThreadPoolWorkItem, ITurn
     {
         if (TryClaim())
         {
-            Complete(Volatile.Read(ref _hasScheduler));
+            Complete(here: !Volatile.Read(ref _hasScheduler));
         }
     }
 
     void ITurnFollower.GoOnElsewhere() => Set();
-
-    void IThreadPoolWorkItem.Execute()
-    {
-        LoopTurn.Begin();
-        Complete(onScheduler: false);
-        LoopTurn.End();
-    }
 
     void IValueTaskSource.GetResult(short token) => _core.GetResult(token);
 
@@ -86,8 +72,22 @@ internal sealed class AsyncSignal : IValueTaskSource, IThreadPoolWorkItem, ITurn
 
     void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
+        (_continuation, _continuationState) = (continuation, state);
         Volatile.Write(ref _hasScheduler, SynchronizationContext.Current is not null || TaskScheduler.Current != TaskScheduler.Default);
-        _core.OnCompleted(continuation, state, token, flags);
+        _core.OnCompleted(static self => ((AsyncSignal)self!).GoOn(), this, token, flags);
+    }
+
+    private void GoOn()
+    {
+        var (continuation, state) = (_continuation!, _continuationState); // Set before the core could call.
+        if (_hasScheduler)
+        {
+            continuation(state);
+        }
+        else
+        {
+            LoopTurn.Run(continuation, state);
+        }
     }
 
     /// <summary>Sets the signal; true if a loop waits, which the caller then has to complete.</summary>
@@ -103,9 +103,9 @@ internal sealed class AsyncSignal : IValueTaskSource, IThreadPoolWorkItem, ITurn
         return true;
     }
 
-    private void Complete(bool onScheduler)
+    private void Complete(bool here)
     {
-        _core.RunContinuationsAsynchronously = onScheduler;
+        _core.RunContinuationsAsynchronously = !here;
         _core.SetResult(true);
     }
 }

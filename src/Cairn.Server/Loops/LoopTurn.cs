@@ -21,33 +21,38 @@ internal static class LoopTurn
     [ThreadStatic]
     private static Followers? _followers;
 
+    /// <summary>Runs a loop's turn, and then what it left to follow. Nothing on this thread's stack waits for the end.</summary>
+    /// <param name="turn">The turn.</param>
+    /// <param name="state">Its argument.</param>
+    public static void Run(Action<object?> turn, object? state)
+    {
+        var followers = _followers ??= new Followers();
+        if (followers.IsRunning)
+        {
+            turn(state);
+            return;
+        }
+
+        followers.IsRunning = true;
+        turn(state);
+        RunFollowers(followers);
+    }
+
     /// <summary>Runs something of which nothing on this thread's stack waits for the end, and then what it left to follow.</summary>
     /// <param name="first">What to run.</param>
     public static void Run(ITurnFollower first)
     {
-        if (_followers is { IsRunning: true } followers)
-        {
-            followers.Items.Add(first);
-            return;
-        }
-
-        Begin();
-        first.GoOnHere();
-        End();
-    }
-
-    /// <summary>Begins a turn on this thread.</summary>
-    public static void Begin()
-    {
         var followers = _followers ??= new Followers();
-        Invariant.Holds(!followers.IsRunning);
-        followers.IsRunning = true;
+        followers.Items.Add(first);
+        if (!followers.IsRunning)
+        {
+            followers.IsRunning = true;
+            RunFollowers(followers);
+        }
     }
 
-    /// <summary>Ends the turn: runs what follows it, and what follows that.</summary>
-    public static void End()
+    private static void RunFollowers(Followers followers)
     {
-        var followers = _followers!; // Set by Begin, on this thread.
         while (followers.Next < followers.Items.Count)
         {
             followers.Items[followers.Next++].GoOnHere();

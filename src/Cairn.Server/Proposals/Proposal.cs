@@ -14,7 +14,7 @@ internal readonly record struct ProposalOutcome(NodeError Error, ApplyResult? Re
 /// Completed once: by the apply loop, the client's cancellation, a refusal, or a time limit, whoever is first. The caller continues on the scheduler, never on
 /// the stack of who completed it. One object does for entry, table and task, since there is one for every write.
 /// </remarks>
-internal sealed class Proposal : IValueTaskSource<ProposalOutcome>, IThreadPoolWorkItem, ITurnFollower
+internal sealed class Proposal : IValueTaskSource<ProposalOutcome>, ITurnFollower
 {
     private ManualResetValueTaskSourceCore<ProposalOutcome> _core = new() { RunContinuationsAsynchronously = true };
     private ProposalOutcome _outcome;
@@ -95,31 +95,14 @@ internal sealed class Proposal : IValueTaskSource<ProposalOutcome>, IThreadPoolW
     }
 
     /// <inheritdoc/>
-    public void GoOnElsewhere()
-    {
-        if (Volatile.Read(ref _isAwaitedWithoutScheduler))
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-        }
-        else
-        {
-            _core.SetResult(_outcome);
-        }
-    }
+    public void GoOnElsewhere() => _core.SetResult(_outcome);
 
     void ITurnFollower.GoOnHere()
     {
-        if (Volatile.Read(ref _isAwaitedWithoutScheduler))
-        {
-            Resume();
-        }
-        else
-        {
-            _core.SetResult(_outcome);
-        }
+        // Who does not wait yet would go on in the middle of what it does; who has a scheduler goes on there.
+        _core.RunContinuationsAsynchronously = !Volatile.Read(ref _isAwaitedWithoutScheduler);
+        _core.SetResult(_outcome);
     }
-
-    void IThreadPoolWorkItem.Execute() => Resume();
 
     ProposalOutcome IValueTaskSource<ProposalOutcome>.GetResult(short token)
     {
@@ -137,12 +120,6 @@ internal sealed class Proposal : IValueTaskSource<ProposalOutcome>, IThreadPoolW
     {
         _core.OnCompleted(continuation, state, token, flags);
         Volatile.Write(ref _isAwaitedWithoutScheduler, SynchronizationContext.Current is null && TaskScheduler.Current == TaskScheduler.Default);
-    }
-
-    private void Resume()
-    {
-        _core.RunContinuationsAsynchronously = false;
-        _core.SetResult(_outcome);
     }
 
     private void Abandon() => _table!.Refuse(this, NodeError.Canceled); // Set before the registration.
