@@ -153,6 +153,13 @@ internal sealed class Simulation
     private (uint Hash, long Compacted, long Revision) Hash(SimulatedMember member)
     {
         var answer = Ask(member, node => node.HashKvAsync(new HashKVRequest(), default));
+        for (var i = 0; i < PeaceMax.TotalSeconds && answer is null && _world.Failure is null; i++)
+        {
+            // It met a damaged row, which is healed now.
+            _world.RunFor(TimeSpan.FromSeconds(1));
+            answer = Ask(member, node => node.HashKvAsync(new HashKVRequest(), default));
+        }
+
         return answer is null ? default : (answer.Hash, answer.CompactRevision, answer.HashRevision);
     }
 
