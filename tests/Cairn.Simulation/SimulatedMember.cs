@@ -6,7 +6,6 @@ using Cairn.Server.Peers;
 using Cairn.Simulation.Disks;
 using Cairn.Simulation.Observations;
 using Cairn.State.Members;
-using Cairn.Storage;
 using Cairn.Storage.Revisions;
 using Cairn.Storage.Wal;
 using Microsoft.Extensions.Logging;
