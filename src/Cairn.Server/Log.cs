@@ -91,10 +91,10 @@ internal static partial class Log
     [LoggerMessage(2010, LogLevel.Critical, "the node stopped")]
     public static partial void NodeFailed(this ILogger logger, Exception exception);
 
-    /// <summary>This member is not part of the cluster any more.</summary>
+    /// <summary>This member is not part of the cluster any more. Not in etcd's words, at which start scripts of charts delete the data directory.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="memberId">This member.</param>
-    [LoggerMessage(2011, LogLevel.Warning, "the member has been permanently removed from the cluster; {MemberId:x} stops serving")]
+    [LoggerMessage(2011, LogLevel.Warning, "{MemberId:x} was removed from the cluster; it stops serving")]
     public static partial void RemovedFromCluster(this ILogger logger, ulong memberId);
 
     /// <summary>Those who stay may not know of a removal after a restart.</summary>

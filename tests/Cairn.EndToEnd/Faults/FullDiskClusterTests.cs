@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Cairn.Client;
 using Cairn.EndToEnd.Cluster;
 using Cairn.EndToEnd.Harness;
@@ -16,6 +17,8 @@ public sealed class FullDiskClusterTests
 
     // What a disk of this size takes, and a full one does not.
     private const int Writes = 150;
+
+    private static ByteString Value { get; } = ByteString.CopyFrom(new byte[ValueBytes]);
 
     [Theory]
     [InlineData("a follower")]
@@ -63,11 +66,12 @@ public sealed class FullDiskClusterTests
             CallTimeout = TimeSpan.FromSeconds(5),
             Seed = 1,
         });
+        await client.Kv.PutAsync(new PutRequest { Key = ByteString.CopyFromUtf8("full/0"), Value = Value });
         var leader = await cluster.LeaderAsync();
         var victims = cluster.Members.Where(member => whose switch { "all" => true, "the leader" => member == leader, _ => member != leader }).Take(whose == "all" ? 3 : 1).ToArray();
         await Task.WhenAll(victims.Select(static victim => SmallDisk.FillAsync(BallastOf(victim))));
 
-        var acknowledged = await WriteAsync(client);
+        var acknowledged = await WriteAsync(client, isPatient: whose != "all");
         Assert.True(whose == "all" ? acknowledged < Writes : acknowledged == Writes, $"{acknowledged} of {Writes} writes were acknowledged");
         Assert.NotNull(await client.Kv.GetAsync("full/0"));
         Assert.Equal(1, (await client.Kv.DeleteAsync("full/0")).Deleted);
@@ -93,18 +97,19 @@ public sealed class FullDiskClusterTests
 
     private static string BallastOf(ClusterMember member) => Path.Combine(member.DataDirectory, "ballast");
 
-    /// <summary>Writes until it is refused three times in a row.</summary>
-    /// <returns>How many were acknowledged.</returns>
-    private static async Task<int> WriteAsync(CairnClient client)
+    /// <summary>Writes until it is refused three times in a row; if it is patient, for thirty seconds, in which a leader has long handed over.</summary>
+    /// <returns>How many writes were acknowledged, the one before the disks were full included.</returns>
+    private static async Task<int> WriteAsync(CairnClient client, bool isPatient)
     {
-        var value = ByteString.CopyFrom(new byte[ValueBytes]);
-        var acknowledged = 0;
-        for (var refused = 0; acknowledged < Writes && refused < 3;)
+        var acknowledged = 1;
+        var (refused, since) = (0, Stopwatch.StartNew());
+        while (acknowledged < Writes && (refused < 3 || (isPatient && since.Elapsed < TimeSpan.FromSeconds(30))))
         {
             try
             {
-                await client.Kv.PutAsync(new PutRequest { Key = ByteString.CopyFromUtf8($"full/{acknowledged}"), Value = value });
+                await client.Kv.PutAsync(new PutRequest { Key = ByteString.CopyFromUtf8($"full/{acknowledged}"), Value = Value });
                 (acknowledged, refused) = (acknowledged + 1, 0);
+                since.Restart();
             }
             catch (ClientException)
             {
