@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Cairn.Client;
 using Cairn.EndToEnd.Cluster;
 using Cairn.EndToEnd.Harness;
@@ -71,7 +70,7 @@ public sealed class FullDiskClusterTests
         var victims = cluster.Members.Where(member => whose switch { "all" => true, "the leader" => member == leader, _ => member != leader }).Take(whose == "all" ? 3 : 1).ToArray();
         await Task.WhenAll(victims.Select(static victim => SmallDisk.FillAsync(BallastOf(victim))));
 
-        var acknowledged = await WriteAsync(client, isPatient: whose != "all");
+        var acknowledged = whose == "all" ? await WriteUntilRefusedAsync(client) : await WriteAllAsync(client);
         Assert.True(whose == "all" ? acknowledged < Writes : acknowledged == Writes, $"{acknowledged} of {Writes} writes were acknowledged");
         Assert.NotNull(await client.Kv.GetAsync("full/0"));
         Assert.Equal(1, (await client.Kv.DeleteAsync("full/0")).Deleted);
@@ -97,19 +96,28 @@ public sealed class FullDiskClusterTests
 
     private static string BallastOf(ClusterMember member) => Path.Combine(member.DataDirectory, "ballast");
 
-    /// <summary>Writes until it is refused three times in a row; if it is patient, for thirty seconds, in which a leader has long handed over.</summary>
+    /// <summary>Writes all, each until it is acknowledged: a leader whose disk is full refuses until it has handed over.</summary>
+    private static async Task<int> WriteAllAsync(CairnClient client)
+    {
+        for (var number = 1; number < Writes; number++)
+        {
+            await LocalCluster.UntilAsync(async () => (await PutAsync(client, number)).Header.Revision > 0);
+        }
+
+        return Writes;
+    }
+
+    /// <summary>Writes until it is refused three times in a row.</summary>
     /// <returns>How many writes were acknowledged, the one before the disks were full included.</returns>
-    private static async Task<int> WriteAsync(CairnClient client, bool isPatient)
+    private static async Task<int> WriteUntilRefusedAsync(CairnClient client)
     {
         var acknowledged = 1;
-        var (refused, since) = (0, Stopwatch.StartNew());
-        while (acknowledged < Writes && (refused < 3 || (isPatient && since.Elapsed < TimeSpan.FromSeconds(30))))
+        for (var refused = 0; acknowledged < Writes && refused < 3;)
         {
             try
             {
-                await client.Kv.PutAsync(new PutRequest { Key = ByteString.CopyFromUtf8($"full/{acknowledged}"), Value = Value });
+                await PutAsync(client, acknowledged);
                 (acknowledged, refused) = (acknowledged + 1, 0);
-                since.Restart();
             }
             catch (ClientException)
             {
@@ -119,4 +127,7 @@ public sealed class FullDiskClusterTests
 
         return acknowledged;
     }
+
+    private static Task<PutResponse> PutAsync(CairnClient client, int number) =>
+        client.Kv.PutAsync(new PutRequest { Key = ByteString.CopyFromUtf8($"full/{number}"), Value = Value });
 }
