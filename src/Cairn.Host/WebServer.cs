@@ -34,7 +34,7 @@ internal sealed class WebServer : IAsyncDisposable
     {
         _loggers = loggers;
         _time = time;
-        var socketOptions = new SocketTransportOptions { UnsafePreferInlineScheduling = true };
+        var socketOptions = new SocketTransportOptions();
         if (options.ReusePort)
         {
             socketOptions.CreateBoundListenSocket = BindShared;
