@@ -29,7 +29,7 @@ public static class SnapshotSaveCommand
         // As etcdctl does: the name with the suffix is what an interrupted save leaves behind.
         string part = file + ".part";
         long bytes;
-        var stream = new FileStream(part, FileMode.Create, FileAccess.Write, FileShare.None);
+        var stream = new SteadyFile(part);
         await using (stream.ConfigureAwait(false))
         {
             var progress = new ProgressStream(stream, Console.Error);

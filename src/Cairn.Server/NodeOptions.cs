@@ -90,8 +90,8 @@ public sealed record NodeOptions
     public long TransferBytesPerSecondMax { get; init; } = 32L * 1024 * 1024;
 
     /// <summary>
-    /// Bytes a second of the states that operators save, all together, so that writes do not notice; at least 1. Whoever saves to the disk of the log fills its
-    /// queue, and a sync waits behind that.
+    /// Bytes a second of the states that operators save, all together, so that writes do not notice; at least 1. Whoever saves to the disk of the log and syncs as
+    /// it comes, as <c>cairn snapshot save</c> does, leaves the disk to the log most of the time.
     /// </summary>
     public long SnapshotBytesPerSecondMax { get; init; } = 96L * 1024 * 1024;
 

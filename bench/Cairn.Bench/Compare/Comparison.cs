@@ -22,6 +22,7 @@ internal sealed class Comparison
     private readonly Scoreboard _board;
     private readonly TextWriter _progress;
     private int _directories;
+    private int _saves;
 
     /// <summary>Prepares a comparison.</summary>
     /// <param name="plan">What is compared.</param>
@@ -121,10 +122,12 @@ internal sealed class Comparison
         });
         for (var round = 0; round < _plan.SlowRounds; round++)
         {
-            duel.Round((server, who) => AddAtRate(placement, who, _plan.SaveRate, "quiet", AtSaveRate(server, placement, TimeSpan.FromSeconds(_plan.SteadySeconds)).Latency));
             duel.Round((server, who) =>
             {
-                using var save = SnapshotSave.Start(server.EndPoints[0], Path.Combine(_plan.WorkDirectory, "saved.db"), _clock);
+                AddAtRate(placement, who, _plan.SaveRate, "quiet", AtSaveRate(server, placement, TimeSpan.FromSeconds(_plan.SteadySeconds)).Latency);
+
+                // Kept until the end: a gigabyte that is deleted makes some disks stand still, and that would be the next one's.
+                using var save = SnapshotSave.Start(server.EndPoints[0], Path.Combine(_plan.WorkDirectory, $"saved-{_saves++}.db"), _clock);
                 var latency = new LatencyHistogram();
                 while (save.IsRunning)
                 {

@@ -28,7 +28,7 @@ internal sealed class SnapshotSave : IDisposable
 
     /// <summary>Starts to save.</summary>
     /// <param name="endPoint">The member that is saved.</param>
-    /// <param name="file">Where to; deleted in the end.</param>
+    /// <param name="file">Where to.</param>
     /// <param name="clock">The clock.</param>
     /// <returns>The run.</returns>
     public static SnapshotSave Start(IPEndPoint endPoint, string file, NanoClock clock)
@@ -51,7 +51,7 @@ internal sealed class SnapshotSave : IDisposable
             : throw new IOException($"etcdctl snapshot save ended with {_process.ExitCode}");
     }
 
-    /// <summary>Ends the run and deletes the file.</summary>
+    /// <summary>Ends the run; the file stays.</summary>
     public void Dispose()
     {
         if (!_process.HasExited)
@@ -61,6 +61,5 @@ internal sealed class SnapshotSave : IDisposable
         }
 
         _process.Dispose();
-        File.Delete(_file);
     }
 }
