@@ -11,8 +11,8 @@ internal readonly record struct ProposalOutcome(NodeError Error, ApplyResult? Re
 
 /// <summary>One request on its way through the log, and the caller that waits for it.</summary>
 /// <remarks>
-/// Completed once: by the apply loop, the client's cancellation, a refusal, or a time limit, whoever is first. The caller continues on the scheduler, never on
-/// the stack of who completed it. One object does for entry, table and task, since there is one for every write.
+/// Completed once: by the apply loop, the client's cancellation, a refusal, or a time limit, whoever is first. The caller continues on the scheduler, or where
+/// the apply loop ran once that sleeps, never on the stack of who completed it. One object does for entry, table and task, since there is one for every write.
 /// </remarks>
 internal sealed class Proposal : IValueTaskSource<ProposalOutcome>, ITurnFollower
 {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Cairn.EndToEnd.Harness;
 using Xunit;
 
@@ -33,8 +32,8 @@ public sealed class DifferentialTests(ITestOutputHelper output)
     {
         var etcd = EtcdPrograms.Path("etcd");
         Assert.SkipUnless(ServerBinary.IsCairn, "both servers would be the same one");
-        var requests = Number("CAIRN_DIFFERENTIAL_REQUESTS", DefaultRequests);
-        var seed = (ulong)Number("CAIRN_DIFFERENTIAL_SEED", 1);
+        var requests = LongForm.Number("CAIRN_DIFFERENTIAL_REQUESTS", DefaultRequests);
+        var seed = (ulong)LongForm.Number("CAIRN_DIFFERENTIAL_SEED", 1);
 
         while (_asked.Values.Sum() < requests && _unknown.Count < ReportedMax)
         {
@@ -45,9 +44,6 @@ public sealed class DifferentialTests(ITestOutputHelper output)
         output.WriteLine(string.Join('\n', _known.Met));
         Assert.True(_unknown.Count == 0, string.Join("\n\n", _unknown));
     }
-
-    private static int Number(string variable, int otherwise) =>
-        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
 
     private async Task RunRoundAsync(string program, ulong seed, int requests)
     {

@@ -28,7 +28,7 @@ public sealed class HotRequestTests
     [Fact]
     public async Task A_range_of_very_many_keys_takes_little_memory_and_harms_no_session_and_no_write()
     {
-        var keys = Read("CAIRN_HOT_KEYS", 50_000);
+        var keys = LongForm.Number("CAIRN_HOT_KEYS", 50_000);
         using var directory = new ScratchDirectory();
         await using var server = await Server.StartAsync(directory["data"]);
         await using var client = Connect(server);
@@ -53,7 +53,7 @@ public sealed class HotRequestTests
     [Fact]
     public async Task A_watcher_that_never_reads_takes_little_memory_and_has_missed_nothing_when_it_reads_on()
     {
-        var events = Read("CAIRN_HOT_MEGABYTES", 100) * 1_000_000 / ValueBytes;
+        var events = LongForm.Number("CAIRN_HOT_MEGABYTES", 100) * 1_000_000 / ValueBytes;
         using var directory = new ScratchDirectory();
         await using var server = await Server.StartAsync(directory["data"]);
         await using var client = Connect(server);
@@ -85,7 +85,7 @@ public sealed class HotRequestTests
     [Fact]
     public async Task Very_many_watchers_are_all_told_and_harm_no_session_and_no_write()
     {
-        var watchers = Read("CAIRN_HOT_WATCHERS", 2000);
+        var watchers = LongForm.Number("CAIRN_HOT_WATCHERS", 2000);
         using var directory = new ScratchDirectory();
         await using var server = await Server.StartAsync(directory["data"]);
         await using var client = Connect(server);
@@ -179,8 +179,6 @@ public sealed class HotRequestTests
         var line = File.ReadLines($"/proc/{server.Run.Process.Id}/status").First(static line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
         return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) / 1024;
     }
-
-    private static int Read(string name, int otherwise) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
 
     private static void Say(string line) => TestContext.Current.TestOutputHelper?.WriteLine(line);
 }

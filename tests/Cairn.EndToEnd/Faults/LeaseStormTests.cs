@@ -19,11 +19,11 @@ public sealed class LeaseStormTests
     // What a machine with much other work takes to say that a lease has ended.
     private static readonly TimeSpan Slack = TimeSpan.FromSeconds(20);
 
-    private static int Leases => Read("CAIRN_STORM_LEASES", 1000);
+    private static int Leases => LongForm.Number("CAIRN_STORM_LEASES", 1000);
 
-    private static int Kills => Read("CAIRN_STORM_KILLS", 3);
+    private static int Kills => LongForm.Number("CAIRN_STORM_KILLS", 3);
 
-    private static long Ttl => Read("CAIRN_STORM_TTL", 6);
+    private static long Ttl => LongForm.Number("CAIRN_STORM_TTL", 6);
 
     [Fact]
     public async Task Leases_of_living_clients_live_and_those_of_dead_ones_end_although_the_leader_is_killed_again_and_again()
@@ -85,6 +85,4 @@ public sealed class LeaseStormTests
 
         return lives;
     }
-
-    private static int Read(string name, int otherwise) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
 }

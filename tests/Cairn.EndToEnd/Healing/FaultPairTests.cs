@@ -9,9 +9,9 @@ namespace Cairn.EndToEnd.Healing;
 public sealed class FaultPairTests
 {
     // The gate tries one pair; an endurance run asks for more, and another seed tries other ones.
-    private static int Pairs => Number("CAIRN_FAULT_PAIRS", 1);
+    private static int Pairs => LongForm.Number("CAIRN_FAULT_PAIRS", 1);
 
-    private static int Seed => Number("CAIRN_FAULT_SEED", 1);
+    private static int Seed => LongForm.Number("CAIRN_FAULT_SEED", 1);
 
     [Fact]
     public async Task A_second_fault_during_a_heal_leaves_a_cluster_that_heals()
@@ -81,9 +81,6 @@ public sealed class FaultPairTests
                 break;
         }
     }
-
-    private static int Number(string variable, int otherwise) =>
-        Environment.GetEnvironmentVariable(variable) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
 
     private enum FirstFault
     {
