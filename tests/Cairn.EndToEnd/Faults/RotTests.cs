@@ -86,7 +86,7 @@ public sealed class RotTests
         {
             // Two logs that lost what they promised leave no quorum that knows: nothing is invented then, and a person decides. So of two, only stores rot.
             var files = Files(victim, victims.Length == 2 && kind == ".wal" ? ".segment" : kind);
-            files = files.Length > 0 ? files : Files(victim, ".segment");
+            files = files.Length > 0 ? files : Files(victim, "MANIFEST");
             var path = files[which % files.Length];
             var bytes = File.ReadAllBytes(path);
             var used = bytes.AsSpan().LastIndexOfAnyExcept((byte)0) + 1;
