@@ -29,15 +29,34 @@ internal sealed class HostApplication(GrpcLimits limits, Func<Stage> stage) : IH
     /// <inheritdoc/>
     public Task ProcessRequestAsync(Exchange context)
     {
+        if (context.Newcomer is { IsCut: true })
+        {
+            return Task.CompletedTask;
+        }
+
         var request = context.Features.GetRequiredFeature<IHttpRequestFeature>();
         return context.Role.ServesGrpc && IsGrpc(request)
             ? stage().Grpc(context.Features, request.Path, context.Call)
-            : context.Role.Pages(stage())(context.Features);
+            : ServePageAsync(context);
     }
 
     /// <inheritdoc/>
     public void DisposeContext(Exchange context, Exception? exception)
     {
+    }
+
+    private Task ServePageAsync(Exchange context)
+    {
+        Func<IFeatureCollection, Task> page = context.Role.Pages(stage());
+        return context.Newcomer is { IsSettled: false } newcomer ? ProveAsync(page, context.Features, newcomer) : page(context.Features);
+    }
+
+    /// <summary>A request that was answered has been whole.</summary>
+    private static async Task ProveAsync(Func<IFeatureCollection, Task> page, IFeatureCollection features, Newcomer newcomer)
+    {
+        newcomer.Wait();
+        await page(features);
+        newcomer.Prove();
     }
 
     private static bool IsGrpc(IHttpRequestFeature request) =>
@@ -54,7 +73,10 @@ internal sealed class HostApplication(GrpcLimits limits, Func<Stage> stage) : IH
         /// <summary>The role of the listener that accepted the connection.</summary>
         public ListenerRole Role { get; } = features.GetRequiredFeature<ListenerRole>();
 
+        /// <summary>What the connection has shown of itself; null for other members, who are known.</summary>
+        public Newcomer? Newcomer { get; } = features.GetRequiredFeature<ListenerRole>().IsForPeers ? null : features.Get<Newcomer>();
+
         /// <summary>The call object, used again.</summary>
-        public GrpcCall Call => _call ??= new GrpcCall(limits);
+        public GrpcCall Call => _call ??= new GrpcCall(limits, Newcomer);
     }
 }

@@ -122,6 +122,21 @@ internal static partial class Log
     [LoggerMessage(5068, LogLevel.Warning, "deactivated endpoint due to interval")]
     public static partial void TargetUnreachable(ILogger logger, string address, string interval, string error);
 
+    [LoggerMessage(5078, LogLevel.Warning, "discovery token is ignored since cluster already initialized; valid logs are found")]
+    public static partial void DiscoveryIgnored(ILogger logger, string dataDir);
+
+    [LoggerMessage(5079, LogLevel.Information, "found a member of the initial cluster by discovery")]
+    public static partial void MemberDiscovered(ILogger logger, string name, IReadOnlyList<string> peerUrls);
+
+    [LoggerMessage(5080, LogLevel.Information, "waiting for peers from discovery service")]
+    public static partial void DiscoveryWaits(ILogger logger, int clusterSize, int foundPeers);
+
+    [LoggerMessage(5081, LogLevel.Warning, "the discovery service does not answer; asking again")]
+    public static partial void DiscoveryFails(ILogger logger, string endpoint, string error);
+
+    [LoggerMessage(5077, LogLevel.Warning, "cut a connection that keeps the server busy with nothing")]
+    public static partial void ConnectionCut(ILogger logger, string remoteAddr, string reason, long leftOut);
+
     [LoggerMessage(5070, LogLevel.Information, "listening for gRPC proxy client requests")]
     public static partial void ProxyListening(ILogger logger, string address);
 

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Cairn.Host.Flags;
 using Cairn.Host.Listening;
 using Cairn.Host.Security;
+using Cairn.Server.Requests;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
@@ -19,12 +20,16 @@ internal sealed class WebServer : IAsyncDisposable
     // Kestrel keeps twice this many streams in view and counts in 32 bits; nobody opens a million streams on one connection.
     private const int StreamsPerConnectionMax = 1_000_000;
 
+    // Who floods a port does it by the thousand; the line says how many there were.
+    private const int CutLinesPerSecondMax = 1;
+
     private readonly KestrelServerOptions _options;
     private readonly Dictionary<EndPoint, SharedPort> _ports = [];
     private readonly SharedPortListenerFactory _listeners;
     private readonly SocketTransportFactory _sockets;
     private readonly ILoggerFactory _loggers;
     private readonly TimeProvider _time;
+    private readonly LineBudget _cutLines;
     private KestrelServer? _server;
 
     /// <param name="options">Limits.</param>
@@ -34,6 +39,7 @@ internal sealed class WebServer : IAsyncDisposable
     {
         _loggers = loggers;
         _time = time;
+        _cutLines = new LineBudget(time, CutLinesPerSecondMax);
         var socketOptions = new SocketTransportOptions();
         if (options.ReusePort)
         {
@@ -55,7 +61,7 @@ internal sealed class WebServer : IAsyncDisposable
         Invariant.Holds(!url.IsSecure || certificates is not null);
         EndPoint address = ListenAddress.Of(url);
         bool known = _ports.TryGetValue(address, out SharedPort? port);
-        port ??= _ports[address] = new SharedPort(address, _sockets, _time) { OnRefusal = (remote, e) => role.Refused(_loggers.CreateLogger(typeof(SharedPort).FullName ?? ""), remote, e) };
+        port ??= _ports[address] = new SharedPort(address, _sockets, _time, new Newcomers(WasCut)) { OnRefusal = (remote, e) => role.Refused(_loggers.CreateLogger(typeof(SharedPort).FullName ?? ""), remote, e) };
         if (url.IsSecure)
         {
             port.AllowTls(certificates!); // Checked above.
@@ -138,9 +144,24 @@ internal sealed class WebServer : IAsyncDisposable
         {
             connection.Features.Set(role);
             await using TlsSession? session = connection.Features.Get<TlsSession>();
-            await next(connection);
+            try
+            {
+                await next(connection);
+            }
+            finally
+            {
+                connection.Features.Get<Newcomer>()?.Settle();
+            }
         });
     });
+
+    private void WasCut(EndPoint? remote, string reason)
+    {
+        if (_cutLines.TryTake(out long leftOut))
+        {
+            Log.ConnectionCut(_loggers.CreateLogger(typeof(Newcomers).FullName ?? ""), $"{remote}", reason, leftOut);
+        }
+    }
 
     private sealed class LoggerServices(ILoggerFactory loggers) : IServiceProvider
     {

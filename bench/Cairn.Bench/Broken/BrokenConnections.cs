@@ -44,11 +44,33 @@ internal sealed class BrokenConnections(BrokenKind kind, IPEndPoint target, Time
                 }
             }
 
-            StillOpen = _held.Count(static socket => !(socket.Poll(0, SelectMode.SelectRead) && socket.Available == 0));
+            StillOpen = _held.Count(IsOpen);
         }
         finally
         {
             _held.ForEach(Reset);
+        }
+    }
+
+    /// <summary>Reads what the server has said meanwhile: only behind that can be seen whether it has closed.</summary>
+    private static bool IsOpen(Socket socket)
+    {
+        Span<byte> said = stackalloc byte[1024];
+        try
+        {
+            while (socket.Poll(0, SelectMode.SelectRead))
+            {
+                if (socket.Receive(said) == 0)
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
         }
     }
 

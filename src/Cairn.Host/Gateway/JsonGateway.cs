@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using Cairn.Grpc;
 using Cairn.Host.Grpc;
+using Cairn.Host.Listening;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Microsoft.AspNetCore.Http.Features;
@@ -130,7 +131,7 @@ internal sealed class JsonGateway
         var inner = Prepare(features, method);
         Framing.Write(inner.Requests, message);
         await inner.Requests.CompleteAsync();
-        var carriedOut = CarryOutAsync(inner, $"/{method.Service.FullName}/{method.Name}");
+        var carriedOut = CarryOutAsync(features, inner, $"/{method.Service.FullName}/{method.Name}");
         var answer = await ReadAnswerAsync(inner.Answers, method.OutputType);
         await carriedOut;
         if (answer is null || !inner.Status.IsOk)
@@ -144,9 +145,9 @@ internal sealed class JsonGateway
         await AnswerAsync(features, 200, body.WrittenMemory);
     }
 
-    private async Task CarryOutAsync(InnerCall inner, string path)
+    private async Task CarryOutAsync(IFeatureCollection outer, InnerCall inner, string path)
     {
-        await _grpc.ServeAsync(inner.Features, path, new GrpcCall(_grpc.Limits));
+        await _grpc.ServeAsync(inner.Features, path, new GrpcCall(_grpc.Limits, outer.Get<Newcomer>()));
         inner.Complete();
     }
 
@@ -210,7 +211,7 @@ internal sealed class JsonGateway
     private async Task ServeStreamAsync(IFeatureCollection features, MethodDescriptor method)
     {
         var inner = Prepare(features, method);
-        var carriedOut = CarryOutAsync(inner, $"/{method.Service.FullName}/{method.Name}");
+        var carriedOut = CarryOutAsync(features, inner, $"/{method.Service.FullName}/{method.Name}");
         var forwarding = ForwardRequestsAsync(features, method.InputType, inner);
         var output = features.GetRequiredFeature<IHttpResponseBodyFeature>().Writer;
         var line = new ArrayBufferWriter<byte>();

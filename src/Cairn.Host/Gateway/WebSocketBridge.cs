@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Text;
+using Cairn.Host.Listening;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Cairn.Host.Gateway;
@@ -47,6 +48,7 @@ internal sealed class WebSocketBridge(JsonGateway gateway)
         using var socket = WebSocket.CreateFromStream(stream, new WebSocketCreationOptions { IsServer = true, KeepAliveInterval = PingPeriod, SubProtocol = protocol });
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(features.GetRequiredFeature<IHttpRequestLifetimeFeature>().RequestAborted);
         var call = new InnerCall(request.Path, request, gone.Token);
+        call.Features.Set(features.Get<Newcomer>());
         bool takesOne = GatewayRoutes.Find(request.Path) is not { IsClientStreaming: true };
         Task receiving = ReceiveAsync(socket, call.Requests, takesOne, gone);
         Task serving = CarryOutAsync(call);

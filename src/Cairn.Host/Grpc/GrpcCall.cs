@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using Cairn.Grpc;
+using Cairn.Host.Listening;
 using Cairn.Host.Security;
 using Cairn.Protocol;
 using Google.Protobuf;
@@ -21,6 +22,7 @@ internal sealed class GrpcCall
     private static readonly StringValues[] CodeTexts = [.. Enumerable.Range(0, 17).Select(static code => new StringValues($"{code}"))];
 
     private readonly GrpcLimits _limits;
+    private readonly Newcomer? _newcomer;
     private IHttpRequestFeature _request = null!; // Begin sets what a call needs before anyone sees it.
     private IHttpResponseFeature _response = null!; // As above.
     private IFeatureCollection _features = null!; // As above.
@@ -30,11 +32,15 @@ internal sealed class GrpcCall
     private CancellationTokenSource? _deadline;
     private CancellationToken _aborted;
     private bool _compressed;
+    private bool _hasSpoken;
+    private bool _hasEnded;
 
     /// <param name="limits">What all calls share.</param>
-    public GrpcCall(GrpcLimits limits)
+    /// <param name="newcomer">What the connection has shown of itself; null where that does not matter.</param>
+    public GrpcCall(GrpcLimits limits, Newcomer? newcomer = null)
     {
         _limits = limits;
+        _newcomer = newcomer;
     }
 
     /// <summary>Signalled when the client went away or its deadline passed; for streams, also when the server stops.</summary>
@@ -69,7 +75,15 @@ internal sealed class GrpcCall
         _deadline = null;
         AnsweredAt = 0;
         ReadFailure = GrpcStatus.Ok;
+        _hasSpoken = _hasEnded = false;
+        _newcomer?.Wait();
         _response.Headers.ContentType = ContentType;
+        if (_aborted.IsCancellationRequested)
+        {
+            // The client has taken it back already: nothing is read, since every read would throw.
+            return new GrpcStatus(GrpcStatusCode.Canceled, "context canceled");
+        }
+
         GrpcStatus refusal = ChooseEncoding();
         return refusal.IsOk ? StartDeadline(streaming) : refusal;
     }
@@ -90,7 +104,7 @@ internal sealed class GrpcCall
             }
 
             bool surplus = message is not null && !bytes.IsEmpty;
-            bool ended = read.IsCompleted;
+            bool ended = _hasEnded = read.IsCompleted;
             _reader.AdvanceTo(bytes.Start, bytes.End);
             if (!ReadFailure.IsOk || surplus || ended)
             {
@@ -110,7 +124,7 @@ internal sealed class GrpcCall
             ReadResult read = await _reader.ReadAsync(cancelled);
             ReadOnlySequence<byte> bytes = read.Buffer;
             T? message = Parse(ref bytes, parser);
-            bool ended = message is null && read.IsCompleted;
+            bool ended = _hasEnded = message is null && read.IsCompleted;
             bool cut = ended && !bytes.IsEmpty;
             _reader.AdvanceTo(bytes.Start, message is null ? bytes.End : bytes.Start);
             if (cut && ReadFailure.IsOk)
@@ -166,6 +180,11 @@ internal sealed class GrpcCall
     /// <summary>Gives back what the call held.</summary>
     public void Release()
     {
+        if (!_hasSpoken && (_hasEnded || _aborted.IsCancellationRequested))
+        {
+            _newcomer?.NoteEmptyCall();
+        }
+
         _deadline?.Dispose();
         _deadline = null;
     }
@@ -247,10 +266,15 @@ internal sealed class GrpcCall
         where T : class, IMessage<T>
     {
         FrameOutcome outcome = Framing.TryRead(ref bytes, (uint)_limits.MessageBytesMax, out FrameHead head, out ReadOnlySequence<byte> payload);
+        if (outcome == FrameOutcome.Incomplete)
+        {
+            return null;
+        }
+
+        _hasSpoken = true;
+        _newcomer?.Prove();
         switch (outcome)
         {
-            case FrameOutcome.Incomplete:
-                return null;
             case FrameOutcome.TooLarge:
                 ReadFailure = new GrpcStatus(GrpcStatusCode.ResourceExhausted, $"grpc: received message larger than max ({head.Length} vs. {_limits.MessageBytesMax})");
                 return null;

@@ -47,6 +47,7 @@ internal sealed class GrpcServer
         {
             call.Begin(features, _unknown, streaming: false);
             call.End(Unknown(path));
+            call.Release();
             return;
         }
 

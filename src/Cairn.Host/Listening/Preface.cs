@@ -22,6 +22,12 @@ internal enum Preface
 /// <remarks>Source: RFC 9113, 3.4. No request line of HTTP/1.1 opens with "PRI ".</remarks>
 internal static class PrefaceJudge
 {
+    // Kestrel takes a request line of 8 KiB and headers of 32; it refuses whoever sends more.
+    private const int HeadBytesMax = 40 * 1024;
+
+    // Below the tab: what text does not have.
+    private const byte ControlMax = 0x08;
+
     private static ReadOnlySpan<byte> Opening => "PRI "u8;
 
     /// <summary>Tells a handshake of TLS from anything in the clear, by the first byte; consumes nothing.</summary>
@@ -32,7 +38,7 @@ internal static class PrefaceJudge
         return bytes.IsEmpty ? Preface.Undecided : bytes.FirstSpan[0] == handshake ? Preface.Tls : Preface.Http1;
     }
 
-    /// <summary>Judges by what has arrived so far; consumes nothing.</summary>
+    /// <summary>Judges by what has arrived so far; consumes nothing. A head of HTTP/1.1 is waited for as a whole, as long as it looks like one.</summary>
     public static Preface Judge(ReadOnlySequence<byte> bytes)
     {
         Span<byte> head = stackalloc byte[Opening.Length];
@@ -40,9 +46,44 @@ internal static class PrefaceJudge
         bytes.Slice(0, length).CopyTo(head);
         if (!Opening.StartsWith(head[..length]))
         {
-            return Preface.Http1;
+            return IsHeadUnderWay(bytes) ? Preface.Undecided : Preface.Http1;
         }
 
         return length == Opening.Length ? Preface.Http2 : Preface.Undecided;
     }
+
+    /// <summary>Whether this is the beginning of a head of HTTP/1.1, and more of it must come: whatever else it is, the server of HTTP/1.1 refuses it at once.</summary>
+    private static bool IsHeadUnderWay(ReadOnlySequence<byte> bytes)
+    {
+        if (bytes.Length > HeadBytesMax)
+        {
+            return false;
+        }
+
+        foreach (ReadOnlyMemory<byte> piece in bytes)
+        {
+            if (piece.Span.ContainsAnyInRange((byte)0, ControlMax))
+            {
+                return false;
+            }
+        }
+
+        var reader = new SequenceReader<byte>(bytes);
+        bool isFirst = true;
+        while (reader.TryReadTo(out ReadOnlySequence<byte> line, (byte)'\n'))
+        {
+            bool isEmpty = line.Length == 0 || (line.Length == 1 && line.FirstSpan[0] == '\r');
+            if (isEmpty || (isFirst && !IsRequestLine(line)))
+            {
+                return false;
+            }
+
+            isFirst = false;
+        }
+
+        return true;
+    }
+
+    private static bool IsRequestLine(ReadOnlySequence<byte> line) =>
+        (line.IsSingleSegment ? line.FirstSpan : line.ToArray()).LastIndexOf(" HTTP/1."u8) > 0;
 }

@@ -14,22 +14,18 @@ namespace Cairn.Host.Listening;
 /// which speak HTTP/2 without having negotiated it are served too.
 /// </summary>
 /// <remarks>
-/// Each connection waits for its handshake and its first bytes on its own, so a slow one holds up nobody. One that stays silent is closed after <see cref="SilenceMax"/>, and
-/// when too many are silent the one that has been so longest is closed first: a flood of silent connections cannot keep others out. Thread-safe.
+/// Each connection waits for its handshake and its first bytes, with HTTP/1.1 for the whole head of its first request, on its own and at little cost, so a slow one holds up nobody. One
+/// that has not come so far is closed after <see cref="SilenceMax"/>, and earlier when too many wait (<see cref="Newcomers"/>). Thread-safe.
 /// </remarks>
-internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory sockets, TimeProvider time)
+internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory sockets, TimeProvider time, Newcomers newcomers)
 {
     /// <summary>How long a connection may stay silent: pools open connections ahead of use, so this is generous.</summary>
     public static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(60);
-
-    // A silent connection costs a descriptor and a few kilobytes; a thousand of them are harmless, and honest clients speak within milliseconds.
-    internal const int SilentConnectionsMax = 1024;
 
     // Kestrel takes accepted connections at once; the bound only matters when it is stopping.
     private const int HandOverCapacity = 512;
 
     private readonly Lock _lock = new();
-    private readonly LinkedList<CancellationTokenSource> _silent = new();
     private readonly Channel<ConnectionContext> _http1 = Channel.CreateBounded<ConnectionContext>(HandOverCapacity);
     private readonly Channel<ConnectionContext> _http2 = Channel.CreateBounded<ConnectionContext>(HandOverCapacity);
     private readonly HashSet<Preface> _served = [];
@@ -109,9 +105,13 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
 
     private async Task HandOverAsync(ConnectionContext connection)
     {
+        var newcomer = new Newcomer(newcomers, connection);
+        connection.Features.Set(newcomer);
+        newcomer.Wait();
         try
         {
             Preface protocol = await FirstWordAsync(connection);
+            newcomer.Rest();
             if (!IsServed(protocol))
             {
                 throw new ConnectionAbortedException("The protocol is not served on this address.");
@@ -121,6 +121,7 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
         }
         catch (Exception e) when (e is OperationCanceledException or IOException or ConnectionAbortedException or ChannelClosedException or AuthenticationException)
         {
+            newcomer.Settle();
             connection.Abort(e as ConnectionAbortedException ?? new ConnectionAbortedException("The connection sent nothing that can be served.", e));
             await connection.DisposeAsync();
         }
@@ -137,22 +138,14 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
     private async Task<Preface> FirstWordAsync(ConnectionContext connection)
     {
         using var patience = new CancellationTokenSource(SilenceMax, time);
-        LinkedListNode<CancellationTokenSource> place = Enter(patience);
-        try
+        if (_certificates is not null && (!_plain || await PeekAsync(connection.Transport.Input, PrefaceJudge.JudgeTls, patience.Token) == Preface.Tls))
         {
-            if (_certificates is not null && (!_plain || await PeekAsync(connection.Transport.Input, PrefaceJudge.JudgeTls, patience.Token) == Preface.Tls))
-            {
-                await ShakeHandsAsync(connection, _certificates, patience.Token);
-            }
+            await ShakeHandsAsync(connection, _certificates, patience.Token);
+        }
 
-            Preface protocol = await PeekAsync(connection.Transport.Input, PrefaceJudge.Judge, patience.Token);
-            connection.Features.Get<TlsSession>()?.Name(protocol == Preface.Http2 ? SslApplicationProtocol.Http2 : SslApplicationProtocol.Http11);
-            return protocol;
-        }
-        finally
-        {
-            Leave(place);
-        }
+        Preface protocol = await PeekAsync(connection.Transport.Input, PrefaceJudge.Judge, patience.Token);
+        connection.Features.Get<TlsSession>()?.Name(protocol == Preface.Http2 ? SslApplicationProtocol.Http2 : SslApplicationProtocol.Http11);
+        return protocol;
     }
 
     private async Task ShakeHandsAsync(ConnectionContext connection, TlsCredentials certificates, CancellationToken cancelled)
@@ -187,29 +180,6 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
             // The pipe does not let a byte be un-examined; what came with this read stays unexamined, so that the next read returns at once.
             input.AdvanceTo(read.Buffer.Start, read.Buffer.GetPosition(examined));
             return protocol == Preface.Undecided ? Preface.Http1 : protocol;
-        }
-    }
-
-    private LinkedListNode<CancellationTokenSource> Enter(CancellationTokenSource patience)
-    {
-        lock (_lock)
-        {
-            if (_silent.Count >= SilentConnectionsMax && _silent.First is { } first)
-            {
-                // Under the lock its owner cannot dispose it yet; the timer runs the callbacks outside.
-                first.Value.CancelAfter(TimeSpan.Zero);
-                _silent.RemoveFirst();
-            }
-
-            return _silent.AddLast(patience);
-        }
-    }
-
-    private void Leave(LinkedListNode<CancellationTokenSource> place)
-    {
-        lock (_lock)
-        {
-            place.List?.Remove(place);
         }
     }
 

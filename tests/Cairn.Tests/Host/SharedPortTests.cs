@@ -11,10 +11,15 @@ public sealed class SharedPortTests
     [Theory]
     [InlineData("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "Http2")]
     [InlineData("PRI ", "Http2")]
-    [InlineData("GET / HTTP/1.1\r\n", "Http1")]
-    [InlineData("PUT /x HTTP/1.1\r\n", "Http1")]
-    [InlineData("PROPFIND / HTTP/1.1\r\n", "Http1")]
-    [InlineData("PRIX", "Http1")]
+    [InlineData("GET / HTTP/1.1\r\n\r\n", "Http1")]
+    [InlineData("PUT /x HTTP/1.1\r\nHost: x\r\n\r\nbody", "Http1")]
+    [InlineData("PROPFIND / HTTP/1.0\n\n", "Http1")]
+    [InlineData("GET / HTTP/1.1\r\nHost: x\r\n", "Undecided")]
+    [InlineData("GET /", "Undecided")]
+    [InlineData("PRIX", "Undecided")]
+    [InlineData("hello\r\n", "Http1")]
+    [InlineData("GET \u0001", "Http1")]
+    [InlineData("\r\n", "Http1")]
     [InlineData("\u0016\u0003\u0001", "Http1")]
     [InlineData("PRI", "Undecided")]
     [InlineData("", "Undecided")]
@@ -55,12 +60,12 @@ public sealed class SharedPortTests
     public async Task The_next_read_after_a_peek_returns_at_once()
     {
         var pipe = new Pipe();
-        await pipe.Writer.WriteAsync("GET "u8.ToArray(), TestContext.Current.CancellationToken);
+        await pipe.Writer.WriteAsync("PRI * "u8.ToArray(), TestContext.Current.CancellationToken);
 
         await SharedPort.PeekAsync(pipe.Reader, PrefaceJudge.Judge, TestContext.Current.CancellationToken);
 
         Assert.True(pipe.Reader.TryRead(out ReadResult read));
-        Assert.Equal(4, read.Buffer.Length);
+        Assert.Equal(6, read.Buffer.Length);
     }
 
     [Fact]
@@ -71,5 +76,34 @@ public sealed class SharedPortTests
         await pipe.Writer.CompleteAsync();
 
         Assert.Equal(Preface.Http1, await SharedPort.PeekAsync(pipe.Reader, PrefaceJudge.Judge, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public void A_head_that_is_longer_than_the_server_takes_is_left_to_it() =>
+        Assert.Equal(Preface.Http1, PrefaceJudge.Judge(new ReadOnlySequence<byte>(Encoding.ASCII.GetBytes($"GET / HTTP/1.1\r\nx: {new string('y', 48 * 1024)}"))));
+
+    [Fact]
+    public void A_head_in_pieces_is_whole_once_its_empty_line_is_there()
+    {
+        byte[] head = Encoding.ASCII.GetBytes("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+        for (int cut = 5; cut < head.Length; cut++)
+        {
+            var first = new Piece(head.AsMemory(0, cut));
+            Assert.Equal(Preface.Undecided, PrefaceJudge.Judge(new ReadOnlySequence<byte>(first, 0, first, cut)));
+            Piece last = first.Append(head.AsMemory(cut));
+            Assert.Equal(Preface.Http1, PrefaceJudge.Judge(new ReadOnlySequence<byte>(first, 0, last, last.Memory.Length)));
+        }
+    }
+
+    private sealed class Piece : ReadOnlySequenceSegment<byte>
+    {
+        public Piece(ReadOnlyMemory<byte> bytes) => Memory = bytes;
+
+        public Piece Append(ReadOnlyMemory<byte> bytes)
+        {
+            var next = new Piece(bytes) { RunningIndex = RunningIndex + Memory.Length };
+            Next = next;
+            return next;
+        }
     }
 }

@@ -1,0 +1,149 @@
+using System.Net;
+using Cairn.Grpc;
+using Cairn.Host.Grpc;
+using Cairn.Host.Listening;
+using Cairn.Protocol;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Cairn.Tests.Host;
+
+public sealed class NewcomersTests : IDisposable
+{
+    private const string Put = "/etcdserverpb.KV/Put";
+
+    private readonly List<string> _cut = [];
+    private readonly Newcomers _newcomers;
+    private readonly GrpcLimits _limits = new(messageBytesMax: 1000, TimeProvider.System);
+
+    public NewcomersTests() => _newcomers = new Newcomers((remote, _) => _cut.Add($"{remote}"));
+
+    public void Dispose() => _limits.Dispose();
+
+    [Fact]
+    public void When_all_places_are_taken_the_one_that_has_waited_longest_makes_room()
+    {
+        for (int i = 0; i < Newcomers.PlacesMax; i++)
+        {
+            Arrive($"10.0.{i / 200}.1", i);
+        }
+
+        Assert.Empty(_cut);
+        Arrive("10.1.0.1", 1);
+
+        Assert.Equal(["10.0.0.1:0"], _cut);
+        Assert.Equal(Newcomers.PlacesMax, _newcomers.Count);
+    }
+
+    [Fact]
+    public void An_address_that_holds_more_than_its_share_makes_room_by_itself()
+    {
+        Arrive("10.0.0.1", 1);
+        for (int i = 1; i < Newcomers.PlacesMax; i++)
+        {
+            Arrive("10.0.0.2", i);
+        }
+
+        Arrive("10.0.0.2", 5000);
+        Arrive("10.0.0.2", 5001);
+
+        Assert.Equal(["10.0.0.2:1", "10.0.0.2:2"], _cut);
+    }
+
+    [Fact]
+    public void Who_has_brought_a_whole_request_never_waits_again()
+    {
+        Newcomer honest = Arrive("10.0.0.1", 1);
+        honest.Prove();
+        honest.Wait();
+        Assert.Equal(0, _newcomers.Count);
+
+        Newcomer resting = Arrive("10.0.0.1", 2);
+        resting.Rest();
+        Assert.Equal(0, _newcomers.Count);
+        resting.Wait();
+        Assert.Equal(1, _newcomers.Count);
+        resting.Settle();
+        Assert.Equal(0, _newcomers.Count);
+    }
+
+    [Fact]
+    public async Task Calls_that_end_before_their_message_end_the_connection_and_those_with_one_do_not()
+    {
+        Newcomer newcomer = Arrive("10.0.0.1", 1);
+        for (int i = 0; i < Newcomer.EmptyCallsMax; i++)
+        {
+            await CallAsync(newcomer, message: null);
+        }
+
+        await CallAsync(newcomer, new PutRequest());
+        for (int i = 0; i < Newcomer.EmptyCallsMax; i++)
+        {
+            await CallAsync(newcomer, message: null);
+        }
+
+        Assert.False(newcomer.IsCut);
+        await CallAsync(newcomer, message: null);
+
+        Assert.True(newcomer.IsCut);
+        Assert.Equal(["10.0.0.1:1"], _cut);
+    }
+
+    [Fact]
+    public async Task A_call_that_was_reset_before_it_ran_is_not_read_and_counts()
+    {
+        Newcomer newcomer = Arrive("10.0.0.1", 1);
+        using var exchange = new GrpcExchange();
+        exchange.Abort();
+
+        for (int i = 0; i <= Newcomer.EmptyCallsMax; i++)
+        {
+            await Server().ServeAsync(exchange.Features, Put, new GrpcCall(_limits, newcomer));
+        }
+
+        Assert.Equal("1", exchange.StatusCode);
+        Assert.True(newcomer.IsCut);
+    }
+
+    [Fact]
+    public async Task A_message_that_is_too_large_or_none_at_all_for_the_parser_is_a_message()
+    {
+        Newcomer newcomer = Arrive("10.0.0.1", 1);
+        for (int i = 0; i < 3 * Newcomer.EmptyCallsMax; i++)
+        {
+            using var exchange = new GrpcExchange();
+            await exchange.SendBytesAsync(i % 2 == 0 ? [0, 0, 1, 0, 0] : [0, 0, 0, 0, 2, 0xff, 0xff]);
+            await Server().ServeAsync(exchange.Features, Put, new GrpcCall(_limits, newcomer));
+        }
+
+        Assert.False(newcomer.IsCut);
+    }
+
+    private Newcomer Arrive(string address, int port)
+    {
+        var newcomer = new Newcomer(_newcomers, new DefaultConnectionContext { RemoteEndPoint = new IPEndPoint(IPAddress.Parse(address), port) });
+        newcomer.Wait();
+        return newcomer;
+    }
+
+    private async Task CallAsync(Newcomer newcomer, PutRequest? message)
+    {
+        using var exchange = new GrpcExchange();
+        if (message is null)
+        {
+            await exchange.SendBytesAsync([]);
+        }
+        else
+        {
+            await exchange.SendAsync(message);
+        }
+
+        await Server().ServeAsync(exchange.Features, Put, new GrpcCall(_limits, newcomer));
+    }
+
+    private GrpcServer Server() => new(
+        new ServiceBinder("etcdserverpb.KV").Unary("Put", PutRequest.Parser, static (_, _) => ValueTask.FromResult<Outcome<PutResponse>>(new PutResponse())).Methods,
+        _limits,
+        NullLogger.Instance);
+}
