@@ -1,5 +1,6 @@
 using System.Collections;
 using Cairn.Host.Commands;
+using Cairn.Host.Discovery;
 using Cairn.Host.Flags;
 using Cairn.Host.Logging;
 
@@ -52,7 +53,20 @@ internal static class Launcher
             using var loggers = new ZapLoggerFactory(sink, time, ZapLoggerFactory.LevelOf(values.Text("log-level")), values.Text("log-format") == "console");
             ILogger logger = loggers.CreateLogger("Cairn.Host.Launcher");
             Log.Running(logger, [Environment.ProcessPath ?? "cairn", .. arguments]);
-            return IsRefused(logger, configuration) ? 1 : await StartAsync(values, loggers, logger, time);
+            if (IsRefused(logger, configuration))
+            {
+                return 1;
+            }
+
+            try
+            {
+                return await StartAsync(values, loggers, logger, time);
+            }
+            catch (Exception e) when (e is IOException or FlagException or System.Security.Cryptography.CryptographicException)
+            {
+                Log.StartFailed(logger, e.Message);
+                return 1;
+            }
         }
     }
 
@@ -97,7 +111,7 @@ internal static class Launcher
         return fault is not null;
     }
 
-    private static Task<int> StartAsync(FlagValues values, ZapLoggerFactory loggers, ILogger logger, TimeProvider time)
+    private static async Task<int> StartAsync(FlagValues values, ZapLoggerFactory loggers, ILogger logger, TimeProvider time)
     {
         ProcessOptions options = ProcessOptionsReader.Read(values);
         string[] notNeeded = [.. values.SetNames.Where(static name => FlagTable.Find(name)?.Effect == FlagEffect.NotNeeded)];
@@ -132,7 +146,8 @@ internal static class Launcher
             Texts(options.ListenClientUrls),
             options.Node.ClientUrls,
             Texts(options.ListenMetricsUrls));
-        return new CairnProcess(options, loggers, time).RunAsync();
+        options = options with { Node = await ClusterDiscovery.CompleteAsync(values, options.Node, time, logger) };
+        return await new CairnProcess(options, loggers, time).RunAsync();
     }
 
     private static string[] Texts(IReadOnlyList<EtcdUrl> urls) => [.. urls.Select(static url => url.ToString())];

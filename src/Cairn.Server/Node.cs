@@ -148,6 +148,15 @@ public sealed class Node : IAsyncDisposable
         return node;
     }
 
+    /// <summary>The id that a member has in the cluster that it founds with those that it was told of.</summary>
+    /// <param name="options">What it is told; it is listed.</param>
+    /// <returns>As etcd computes it, from peer URLs and token.</returns>
+    public static ulong FoundingIdOf(NodeOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return Founding.FoundingRecords.Listed(options).First(member => member.Name == options.Name).Id;
+    }
+
     /// <summary>Tells where this node stands.</summary>
     /// <returns>A new snapshot of the facts.</returns>
     public NodeStatus Look() => _maintenance.Look();

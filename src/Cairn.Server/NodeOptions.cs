@@ -26,6 +26,9 @@ public sealed record NodeOptions
     /// <summary>Members of a new cluster, this one included. Empty means: this one alone.</summary>
     public ImmutableArray<InitialMember> InitialCluster { get; init; } = [];
 
+    /// <summary>Whether the others of <see cref="InitialCluster"/> are listed by their addresses, and go by the names that they give themselves.</summary>
+    public bool LearnsNames { get; init; }
+
     /// <summary>Whether an empty data directory means that a running cluster is to be joined, and none founded.</summary>
     public bool IsJoining { get; init; }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Cairn.Host.Discovery;
 using Cairn.Host.Flags;
 using Cairn.Host.Listening;
 using Cairn.Host.Logging;
@@ -15,9 +16,33 @@ internal static class GatewayCommand
         var listen = new Option<string>("--listen-addr") { Description = "Address to listen on.", DefaultValueFactory = static _ => "127.0.0.1:23790", Recursive = true };
         var endpoints = new Option<string>("--endpoints") { Description = "Members, as HOST:PORT, separated by commas.", DefaultValueFactory = static _ => "127.0.0.1:2379", Recursive = true };
         var delay = new Option<string>("--retry-delay") { Description = "How long a member that was not reached is left alone.", DefaultValueFactory = static _ => "1m0s", Recursive = true };
+        var domain = new Option<string>("--discovery-srv") { Description = "DNS domain whose SRV records name the members, in place of --endpoints.", DefaultValueFactory = static _ => "", Recursive = true };
+        var suffix = new Option<string>("--discovery-srv-name") { Description = "What follows the name of the service in those records.", DefaultValueFactory = static _ => "", Recursive = true };
+        var takesPlain = new Option<bool>("--insecure-discovery") { Description = "Take members from those records that do not speak TLS.", Recursive = true };
+        var authority = new Option<string>("--trusted-ca-file") { Description = "Without effect: connections are passed on as they are, and clients look at certificates.", Recursive = true };
         var start = new Command("start", "Starts to pass connections on.");
-        start.SetAction((parsed, cancelled) => RunAsync(parsed.GetValue(listen)!, parsed.GetValue(endpoints)!, parsed.GetValue(delay)!, cancelled)); // They have defaults.
-        return new Command("gateway", "Passes TCP connections on to the members of a cluster.") { listen, endpoints, delay, start };
+        start.SetAction((parsed, cancelled) => FindAndRunAsync(
+            parsed.GetValue(listen)!, // These have defaults.
+            parsed.GetValue(endpoints)!,
+            parsed.GetValue(domain) is { Length: > 0 } name ? new ClientDomain(name, parsed.GetValue(suffix)!, parsed.GetValue(takesPlain)) : null,
+            parsed.GetValue(delay)!,
+            cancelled));
+        return new Command("gateway", "Passes TCP connections on to the members of a cluster.") { listen, endpoints, delay, domain, suffix, takesPlain, authority, start };
+    }
+
+    private static async Task<int> FindAndRunAsync(string listen, string endpoints, ClientDomain? domain, string delay, CancellationToken stopping)
+    {
+        try
+        {
+            endpoints = domain is null ? endpoints : string.Join(',', await SrvDiscovery.OfSystem(TimeProvider.System).EndpointsAsync(domain, stopping));
+        }
+        catch (Exception e) when (e is IOException or FlagException)
+        {
+            await Console.Error.WriteLineAsync($"Error: {e.Message}");
+            return 1;
+        }
+
+        return await RunAsync(listen, endpoints, delay, stopping);
     }
 
     private static async Task<int> RunAsync(string listen, string endpoints, string delay, CancellationToken stopping)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Security.Cryptography;
+using Cairn.Host.Discovery;
 using Cairn.Host.Logging;
 using Cairn.Host.Proxy;
 
@@ -45,10 +46,15 @@ internal static class GrpcProxyCommand
 
         try
         {
+            if (options.Domain is { } domain)
+            {
+                options = options with { Endpoints = await SrvDiscovery.OfSystem(TimeProvider.System).EndpointsAsync(domain, stopping) };
+            }
+
             await new GrpcProxy(options, loggers, TimeProvider.System).RunAsync(stopping);
             return 0;
         }
-        catch (Exception e) when (e is IOException or CryptographicException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or CryptographicException or UnauthorizedAccessException or FlagException)
         {
             await Console.Error.WriteLineAsync($"Error: {e.Message}");
             return 1;

@@ -1,11 +1,12 @@
 namespace Cairn.Host.Flags;
 
-/// <summary>Reads flags from a configuration file: keys are flag names, durations are whole nanoseconds, certificates stand in two maps.</summary>
+/// <summary>Reads flags from a configuration file: keys are flag names, durations are whole nanoseconds, certificates stand in two maps, discovery in a third.</summary>
 /// <remarks>Source: etcd server/embed/config.go, configFromFile.</remarks>
 internal static class ConfigFile
 {
     private const string ClientSecurity = "client-transport-security.";
     private const string PeerSecurity = "peer-transport-security.";
+    private const string Discovery = "discovery-config.";
 
     /// <summary>Reads a file's text.</summary>
     /// <param name="text">The text.</param>
@@ -48,6 +49,8 @@ internal static class ConfigFile
         PeerSecurity + "allowed-cn" => "peer-cert-allowed-cn",
         PeerSecurity + "allowed-hostname" => "peer-cert-allowed-hostname",
         "experimental-snapshot-catch-up-entries" => "snapshot-catchup-entries",
+        Discovery + "client.auth.username" => "discovery-user",
+        _ when key.StartsWith(Discovery, StringComparison.Ordinal) => $"discovery-{key[(key.LastIndexOf('.') + 1)..]}",
         _ when key.StartsWith(ClientSecurity, StringComparison.Ordinal) => key[ClientSecurity.Length..],
         _ when key.StartsWith(PeerSecurity, StringComparison.Ordinal) => "peer-" + key[PeerSecurity.Length..],
         _ => key,

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Cairn.Host.Flags;
 
 /// <summary>
-/// Reads the part of YAML that configuration files of etcd use: a mapping of scalars, lists of scalars and, one level down, mappings of the same; or JSON.
+/// Reads the part of YAML that configuration files of etcd use: a mapping of scalars, lists of scalars and mappings of the same; or JSON.
 /// </summary>
 /// <remarks>
 /// Worked example: <c>client-transport-security:\n  cert-file: 'a'</c> gives the pair <c>client-transport-security.cert-file</c>, <c>a</c>; a list gives its
@@ -60,7 +60,7 @@ internal static class FlatYaml
 
     private static string? ParseBlock(string text, List<KeyValuePair<string, string>> pairs)
     {
-        string parent = "";
+        var parents = new Stack<(int Indent, string Name)>();
         var list = new List<string>();
         string listName = "";
         int number = 0;
@@ -87,9 +87,14 @@ internal static class FlatYaml
                 return $"error converting YAML to JSON: yaml: line {number}: could not find expected ':'";
             }
 
-            bool nested = line.Length > content.Length;
-            parent = nested ? parent : key;
-            listName = nested ? $"{parent}.{key}" : key;
+            int indent = line.Length - content.Length;
+            while (parents.TryPeek(out (int Indent, string Name) parent) && parent.Indent >= indent)
+            {
+                parents.Pop();
+            }
+
+            listName = parents.TryPeek(out (int Indent, string Name) above) ? $"{above.Name}.{key}" : key;
+            parents.Push((indent, listName));
             Add(pairs, listName, Value(value));
         }
 

@@ -16,7 +16,7 @@ internal static class ProcessOptionsReader
     // Who is alone in its list may be one that the others know already: they dial it at least once a second.
     private static readonly TimeSpan ListenBeforeFounding = TimeSpan.FromSeconds(2);
 
-    private static readonly string[] WaysToBootstrap = ["initial-cluster", "discovery", "discovery-token", "discovery-srv"];
+    private static readonly string[] WaysToBootstrap = ["initial-cluster", "discovery", "discovery-endpoints", "discovery-srv"];
 
     private const int BcryptCostDefault = 10;
     private const long RecommendedRequestBytes = 10 * 1024 * 1024;
@@ -216,7 +216,12 @@ internal static class ProcessOptionsReader
             return "multiple discovery or bootstrap flags are set. Choose one of \"initial-cluster\", \"discovery\", \"discovery-endpoints\" or \"discovery-srv\"";
         }
 
-        return values.IsSet("initial-cluster") && Members(values.Text("initial-cluster")) is null
+        if (values.Text("discovery-srv").Length > 0 && values.Text("bootstrap") == "quorum")
+        {
+            return "--bootstrap=quorum does not go with --discovery-srv: those who do not answer have no name there; use --initial-cluster";
+        }
+
+        return TokenDiscoveryOptions.Fault(values) ?? (values.IsSet("initial-cluster") && Members(values.Text("initial-cluster")) is null
             ? $"error setting up initial cluster: malformed initial cluster \"{values.Text("initial-cluster")}\""
             : null;
     }

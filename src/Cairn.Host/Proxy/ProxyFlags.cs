@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Cairn.Grpc.Calling;
+using Cairn.Host.Discovery;
 using Cairn.Host.Flags;
 using Cairn.Host.Security;
 
@@ -37,6 +38,9 @@ internal sealed class ProxyFlags
     private readonly Option<bool> _auto;
     private readonly Option<string> _crl;
     private readonly Option<int> _years;
+    private readonly Option<string> _domain;
+    private readonly Option<string> _suffix;
+    private readonly Option<bool> _takesPlain;
     private readonly (Option Option, string Why)[] _absent;
 
     /// <summary>Makes them all.</summary>
@@ -68,12 +72,13 @@ internal sealed class ProxyFlags
         _auto = Add("--auto-tls", false, "Make a certificate for clients at start.");
         _crl = Add("--client-crl-file", "", "Revoked client certificates.");
         _years = Add("--self-signed-cert-validity", 1, "Years for which a certificate made at start is valid.");
+        _domain = Add("--discovery-srv", "", "DNS domain whose SRV records name the members, in place of --endpoints.");
+        _suffix = Add("--discovery-srv-name", "", "What follows the name of the service in those records.");
+        _takesPlain = Add("--insecure-discovery", false, "Take members from those records that do not speak TLS.");
         Debug = Add("--debug", false, "Log more.");
         AddWithoutEffect();
         _absent =
         [
-            (Add("--discovery-srv", "", "Not there."), "members are not looked up in DNS; name them by --endpoints"),
-            (Add("--discovery-srv-name", "", "Not there."), "members are not looked up in DNS; name them by --endpoints"),
             (Add("--experimental-leasing-prefix", "", "Not there."), "reads are not answered under leases"),
             (Add("--experimental-serializable-ordering", false, "Not there."), "revisions of serializable reads are not held against each other"),
         ];
@@ -113,6 +118,7 @@ internal sealed class ProxyFlags
             Listen = Url("--listen-addr", $"{(tls.HasCertificate ? "https" : "http")}://{Text(parsed, _listen)}"),
             ListenMetrics = Text(parsed, _metrics) is { Length: > 0 } metrics ? Secured(Url("--metrics-addr", metrics), tls) : null,
             Endpoints = Endpoints(Text(parsed, _endpoints), Text(parsed, _cert).Length + Text(parsed, _ca).Length > 0 || parsed.GetValue(_trustsAnybody)),
+            Domain = Text(parsed, _domain) is { Length: > 0 } domain ? new ClientDomain(domain, Text(parsed, _suffix), parsed.GetValue(_takesPlain)) : null,
             SyncInterval = Duration(parsed, _sync),
             AdvertiseUrl = advertised,
             ResolverPrefix = prefix.TrimEnd('/'),
@@ -214,7 +220,6 @@ internal sealed class ProxyFlags
         Add("--enable-pprof", false, None);
         Add("--permit-without-stream", false, None);
         Add("--grpc-keepalive-min-time", "5s", None);
-        Add("--insecure-discovery", false, None);
     }
 
     private Option<T> Add<T>(string name, T value, string description)

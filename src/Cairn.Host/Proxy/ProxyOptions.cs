@@ -1,3 +1,4 @@
+using Cairn.Host.Discovery;
 using Cairn.Host.Flags;
 
 namespace Cairn.Host.Proxy;
@@ -13,6 +14,9 @@ internal sealed record ProxyOptions
 
     /// <summary>Members of the cluster.</summary>
     public required IReadOnlyList<string> Endpoints { get; init; }
+
+    /// <summary>Where the members are looked up in their place; null for nowhere.</summary>
+    public ClientDomain? Domain { get; init; }
 
     /// <summary>How often the cluster is asked for its members; zero for never.</summary>
     public TimeSpan SyncInterval { get; init; }

@@ -5,7 +5,7 @@ using Cairn.Host.Security;
 
 namespace Cairn.Host.Proxy;
 
-/// <summary>What the proxy shows to members, and what it asks of them.</summary>
+/// <summary>What this process shows to members of a cluster whose client it is, and what it asks of them.</summary>
 internal sealed record UpstreamTls
 {
     /// <summary>Path of the certificate to show; empty for none.</summary>
@@ -19,6 +19,9 @@ internal sealed record UpstreamTls
 
     /// <summary>Whether members need not prove who they are.</summary>
     public bool TrustsAnybody { get; init; }
+
+    /// <summary>Whether the certificate may have a common name: not where calls of many users are passed on.</summary>
+    public bool MayHaveName { get; init; }
 
     /// <summary>Reads the files.</summary>
     /// <returns>The options of handshakes; null for the system's defaults.</returns>
@@ -35,7 +38,7 @@ internal sealed record UpstreamTls
         if (CertFile.Length > 0)
         {
             (X509Certificate2 certificate, SslStreamCertificateContext context) = TlsMaterial.ReadPair(CertFile, KeyFile);
-            if (CertificateNames.CommonNameOf(certificate) is { Length: > 0 } name)
+            if (!MayHaveName && CertificateNames.CommonNameOf(certificate) is { Length: > 0 } name)
             {
                 throw new CryptographicException($"cert has non empty Common Name ({name}), which the members would take for the user of all clients; use one without");
             }

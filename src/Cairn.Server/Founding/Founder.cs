@@ -33,8 +33,8 @@ internal sealed class Founder
     private readonly ManifestStore _manifests;
     private readonly ProcessIdentity _process;
     private readonly MemberMemory _memory;
-    private readonly ImmutableArray<MemberRecord> _listed;
     private readonly ILogger _logger;
+    private ImmutableArray<MemberRecord> _listed;
     private volatile Handshake _shown;
     private volatile EpochPromise? _asked;
 
@@ -71,7 +71,7 @@ internal sealed class Founder
         var began = _world.Time.GetTimestamp();
         while (true)
         {
-            var findings = await AskAllAsync(cancelled);
+            var findings = LearnNames(await AskAllAsync(cancelled));
             cancelled.ThrowIfCancellationRequested();
             await PromiseAsync();
             var hasListened = _world.Time.GetElapsedTime(began) >= _options.ListenBeforeFounding;
@@ -96,6 +96,22 @@ internal sealed class Founder
                     return decision;
             }
         }
+    }
+
+    /// <summary>Those who are listed by their addresses go by the names that they give themselves, so that all who found a cluster list the same.</summary>
+    private ImmutableArray<Finding> LearnNames(ImmutableArray<Finding> findings)
+    {
+        foreach (var finding in _options.LearnsNames ? findings : [])
+        {
+            if (finding is { Name.Length: > 0, Shown: { Name.Length: > 0, Standing: Standing.Empty or Standing.Founding } shown } && !_listed.Any(member => member.Name == shown.Name))
+            {
+                _listed = [.. _listed.Select(member => member.Name == finding.Name ? member with { Name = shown.Name } : member)];
+                findings = findings.Replace(finding, finding with { Name = shown.Name });
+                _shown = Describe();
+            }
+        }
+
+        return findings;
     }
 
     private FoundingFacts Facts(ImmutableArray<Finding> findings, bool hasListened) => new()

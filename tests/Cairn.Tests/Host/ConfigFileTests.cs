@@ -47,6 +47,32 @@ public sealed class ConfigFileTests
     }
 
     [Fact]
+    public void The_map_of_discovery_sets_its_flags_however_deep_they_lie()
+    {
+        (FlagValues values, string? fault, IReadOnlyList<string> unknown) = Read("""
+            discovery-config:
+              token: t
+              client:
+                endpoints:
+                - a:1
+                - b:2
+                dial-timeout: 3000000000
+                secure:
+                  cert: c
+                  insecure-transport: false
+                auth:
+                  username: u
+                  password: p
+            name: n
+            """);
+
+        Assert.Null(fault);
+        Assert.Empty(unknown);
+        Assert.Equal(("t", "a:1,b:2", "c", "u", "p", "n"), (values.Text("discovery-token"), values.Text("discovery-endpoints"), values.Text("discovery-cert"), values.Text("discovery-user"), values.Text("discovery-password"), values.Text("name")));
+        Assert.Equal((TimeSpan.FromSeconds(3), false), (values.Duration("discovery-dial-timeout"), values.Switch("discovery-insecure-transport")));
+    }
+
+    [Fact]
     public void Json_is_read_too()
     {
         (FlagValues values, string? fault, _) = Read("""{"name": "j", "max-txn-ops": 200, "pre-vote": false, "client-transport-security": {"auto-tls": true}}""");

@@ -151,6 +151,15 @@ public sealed class FlagsTests
     [InlineData("cipher suites cannot be configured when only TLS1.3 is enabled", "--tls-min-version=TLS1.3", "--cipher-suites=X")]
     [InlineData("error parsing CompactionRetention: time: invalid duration \"x\"", "--auto-compaction-retention=x")]
     [InlineData("--compact-hash-check-time must be >0 (set to 0s)", "--compact-hash-check-time=0s")]
+    [InlineData("unrecognized feature gate: Nonsense", "--feature-gates=InitialCorruptCheck=true,Nonsense=true")]
+    [InlineData("missing bool value for LeaseCheckpoint", "--feature-gates=LeaseCheckpoint")]
+    [InlineData("both --discovery-token and --discovery-endpoints must be set", "--discovery-token=t")]
+    [InlineData("--discovery-endpoints must not contain empty endpoints", "--discovery-token=t", "--discovery-endpoints=http://a:1,")]
+    [InlineData("--bootstrap=quorum does not go with --discovery-srv: those who do not answer have no name there; use --initial-cluster", "--discovery-srv=a.example", "--bootstrap=quorum")]
+    [InlineData(
+        "multiple discovery or bootstrap flags are set. Choose one of \"initial-cluster\", \"discovery\", \"discovery-endpoints\" or \"discovery-srv\"",
+        "--discovery-srv=a.example",
+        "--initial-cluster=a=http://a:1")]
     public void Values_that_do_not_fit_together_are_refused(string fault, params string[] arguments) =>
         Assert.Equal(fault, ProcessOptionsReader.Fault(CommandLine.Parse(arguments).Values));
 

@@ -40,7 +40,6 @@ public sealed class ProxyFlagsTests
     [InlineData("--max-send-bytes: 0 is not above 0", "--max-send-bytes", "0")]
     [InlineData("is no cipher suite", "--listen-cipher-suites", "ROT13")]
     [InlineData("--self-signed-cert-validity", "--auto-tls", "--self-signed-cert-validity", "0")]
-    [InlineData("--discovery-srv is not there", "--discovery-srv", "example.com")]
     public void What_is_wrong_is_named(string fault, params string[] arguments)
     {
         var refused = Assert.Throws<FlagException>(() => Read(arguments));

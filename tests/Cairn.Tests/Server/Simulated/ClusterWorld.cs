@@ -102,7 +102,7 @@ public sealed class ClusterWorld
             Name = $"m{index}",
             PeerUrls = [$"http://m{index}:2380"],
             ClientUrls = [$"http://m{index}:2379"],
-            InitialCluster = [.. Enumerable.Range(0, Disks.Length).Where(i => i == index || !Alone.Contains(index)).Select(i => new InitialMember($"m{i}", [$"http://m{i}:2380"]))],
+            InitialCluster = [.. Enumerable.Range(0, Disks.Length).Where(i => i == index || !Alone.Contains(index)).Select(i => new InitialMember(Options.LearnsNames && i != index ? $"m{i}:2380" : $"m{i}", [$"http://m{i}:2380"]))],
             CatchUpEntries = CatchUpEntries,
             SnapshotEntries = 500,
             Auth = _auth,
