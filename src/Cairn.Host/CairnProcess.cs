@@ -189,7 +189,7 @@ internal sealed class CairnProcess(ProcessOptions options, ZapLoggerFactory logg
     {
         var health = new HealthPages(FactsOf(node));
         var access = new AccessRules(options.Origins, options.HostNames) { UsesCertificates = options.Node.Auth.UsesCertificates };
-        var pages = new WebPages(node, health, new MetricsPage(node, grpc, health, expiry), access, options.Gateway ? new JsonGateway(grpc, options.Web.ConcurrentStreamsMax) : null, new LocalSettings(node, loggers));
+        var pages = new WebPages(node, health, new MetricsPage(node, grpc, health, expiry) { Features = options.Features }, access, options.Gateway ? new JsonGateway(grpc, options.Web.ConcurrentStreamsMax) : null, new LocalSettings(node, loggers));
         return new Stage { Grpc = grpc.ServeAsync, Client = pages.ServeClientAsync, Metrics = pages.ServeMetricsAsync, Peers = peers.ServeAsync };
     }
 

@@ -168,6 +168,9 @@ public sealed class Node : IAsyncDisposable
     /// <summary>What is counted of the other members.</summary>
     internal Metrics.PeerMetrics PeerMetrics => _runtime.Metrics.Peers;
 
+    /// <summary>How often this member, as leader, refused to promote a learner, by reason.</summary>
+    public IReadOnlyList<KeyValuePair<NodeError, long>> RefusedPromotions => _runtime.Metrics.RefusedPromotions.Read();
+
     /// <summary>Reads all metrics.</summary>
     /// <returns>One sample a series.</returns>
     public IReadOnlyList<MetricSample> CollectMetrics() => Metrics.MetricsReport.Collect(_runtime, Look());

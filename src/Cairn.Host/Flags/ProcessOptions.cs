@@ -53,6 +53,9 @@ internal sealed record ProcessOptions
     /// <summary>Where traces go; null for nowhere.</summary>
     public TracingOptions? Tracing { get; init; }
 
+    /// <summary>What can be switched in etcd, and what of it is in force.</summary>
+    public required IReadOnlyList<FeatureGate> Features { get; init; }
+
     /// <summary>What is odd about the flags and no reason not to start.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 }

@@ -38,6 +38,7 @@ internal static class ProcessOptionsReader
         LimitFault(values) ??
         CompactionFault(values) ??
         TlsFault(values) ??
+        FeatureGates.Fault(values) ??
         TracingOptions.Fault(values) ??
         TokenFault(values);
 
@@ -66,6 +67,7 @@ internal static class ProcessOptionsReader
         Tls = ReadTls(values),
         PeerTls = ReadPeerTls(values),
         Tracing = TracingOptions.Read(values),
+        Features = FeatureGates.Read(values),
         Warnings = Warnings(values),
     };
 
@@ -135,7 +137,7 @@ internal static class ProcessOptionsReader
             HealRecover = Enum.Parse<RecoverMode>(values.Text("heal-recover"), ignoreCase: true),
             HealRecoverAfter = values.Duration("heal-recover-after"),
             EvictAfter = values.Duration("evict-after"),
-            ChecksHashAtStart = values.Switch("experimental-initial-corrupt-check") || values.Words("feature-gates").Contains("InitialCorruptCheck=true"),
+            ChecksHashAtStart = FeatureGates.ChecksAtStart(values),
             HashCheckInterval = values.Duration("corrupt-check-time"),
             CompactionHashCheckInterval = values.Duration("compact-hash-check-time"),
             StrictReconfigCheck = values.Switch("strict-reconfig-check"),
@@ -223,7 +225,7 @@ internal static class ProcessOptionsReader
 
         return TokenDiscoveryOptions.Fault(values) ?? (values.IsSet("initial-cluster") && Members(values.Text("initial-cluster")) is null
             ? $"error setting up initial cluster: malformed initial cluster \"{values.Text("initial-cluster")}\""
-            : null;
+            : null);
     }
 
     private static string? TimingFault(FlagValues values)

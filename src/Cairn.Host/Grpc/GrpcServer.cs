@@ -54,6 +54,7 @@ internal sealed class GrpcServer
         long started = _limits.Time.GetTimestamp();
         method.Counters.CountStart();
         GrpcStatus status = call.Begin(features, method.Counters, method.Streaming);
+        _limits.CountRequest(method.Streaming, call.Metadata("client-api-version"));
         System.Diagnostics.Activity? span = CallSpans.Begin(method, call);
         if (status.IsOk)
         {
@@ -76,6 +77,11 @@ internal sealed class GrpcServer
         }
 
         method.Counters.CountEnd(status.Code);
+        if (method.Streaming && !call.ReadFailure.IsOk)
+        {
+            method.Counters.CountBrokenStream();
+        }
+
         TimeSpan took = _limits.Time.GetElapsedTime(started);
         if (_limits.TimesCalls)
         {

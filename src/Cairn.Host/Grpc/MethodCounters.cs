@@ -14,6 +14,7 @@ internal sealed class MethodCounters
     private long _received;
     private long _sent;
     private long _handlingMicroseconds;
+    private long _brokenStreams;
 
     /// <summary>Calls started.</summary>
     public long Started => Volatile.Read(ref _started);
@@ -32,6 +33,12 @@ internal sealed class MethodCounters
 
     /// <summary>Calls whose handling time fell between the bound before and this one; the last place has those beyond all bounds.</summary>
     public long HandledWithin(int bound) => Volatile.Read(ref _handling[bound]);
+
+    /// <summary>Streams whose client sent what could not be read.</summary>
+    public long BrokenStreams => Volatile.Read(ref _brokenStreams);
+
+    /// <summary>Counts a stream whose client sent what could not be read.</summary>
+    public void CountBrokenStream() => Interlocked.Increment(ref _brokenStreams);
 
     /// <summary>Counts a call that started.</summary>
     public void CountStart() => Interlocked.Increment(ref _started);

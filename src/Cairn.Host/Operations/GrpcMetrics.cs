@@ -12,6 +12,22 @@ internal static class GrpcMetrics
     {
         yield return new("etcd_network_client_grpc_received_bytes_total", MetricKind.Counter, "The total number of bytes received from grpc clients.", limits.ReceivedBytes);
         yield return new("etcd_network_client_grpc_sent_bytes_total", MetricKind.Counter, "The total number of bytes sent to grpc clients.", limits.SentBytes);
+        foreach ((bool streaming, string version, long count) in limits.Requests())
+        {
+            yield return new("etcd_server_client_requests_total", MetricKind.Counter, "The total number of client requests per client version.", count)
+            {
+                Labels = [new("client_api_version", version), new("type", streaming ? "stream" : "unary")],
+            };
+        }
+
+        foreach (GrpcMethod method in methods.Where(static method => method.Counters.BrokenStreams > 0))
+        {
+            yield return new("etcd_network_server_stream_failures_total", MetricKind.Counter, "The total number of stream failures from the local server.", method.Counters.BrokenStreams)
+            {
+                Labels = [new("API", method.Name == "LeaseKeepAlive" ? "lease-keepalive" : method.Name.ToLowerInvariant()), new("Type", "receive")],
+            };
+        }
+
         // As in etcd, locks and elections are counted once they are used.
         methods = [.. methods.Where(static method => method.Counters.Started > 0 || method.Service is not ("v3lockpb.Lock" or "v3electionpb.Election"))];
         foreach (MetricSample sample in methods.SelectMany(Handled).Concat(methods.SelectMany(Messages)))

@@ -1,3 +1,5 @@
+using Cairn.Host.Api;
+using Cairn.Host.Flags;
 using Cairn.Host.Grpc;
 using Cairn.Host.Security;
 using Cairn.Server;
@@ -7,6 +9,9 @@ namespace Cairn.Host.Operations;
 /// <summary>/metrics: what the node, the gRPC server, the health pages and the process count, under etcd's names.</summary>
 internal sealed class MetricsPage(Node node, GrpcServer grpc, HealthPages health, CertificateExpiry certificates)
 {
+    /// <summary>What can be switched in etcd, and what of it is in force.</summary>
+    public IReadOnlyList<FeatureGate> Features { get; init; } = [];
+
     /// <summary>Answers /metrics.</summary>
     public PageAnswer Answer(string method)
     {
@@ -15,7 +20,7 @@ internal sealed class MetricsPage(Node node, GrpcServer grpc, HealthPages health
             return PageAnswer.OnlyGet();
         }
 
-        string text = PrometheusText.Write(Distinct([.. node.CollectMetrics(), .. Versioned(), .. Health(), .. GrpcMetrics.Collect(grpc.Methods, grpc.Limits), .. ProcessMetrics.Collect(), .. certificates.Collect()]));
+        string text = PrometheusText.Write(Distinct([.. node.CollectMetrics(), .. Versioned(), .. Switched(), .. Health(), .. GrpcMetrics.Collect(grpc.Methods, grpc.Limits), .. ProcessMetrics.Collect(), .. certificates.Collect()]));
         return new PageAnswer(200, PrometheusText.ContentType, System.Text.Encoding.UTF8.GetBytes(text));
     }
 
@@ -47,6 +52,22 @@ internal sealed class MetricsPage(Node node, GrpcServer grpc, HealthPages health
             };
         }
     }
+
+    private IEnumerable<MetricSample> Switched() =>
+    [
+        .. Features.Select(static feature => new MetricSample("etcd_server_feature_enabled", MetricKind.Gauge, "Whether or not a feature is enabled. 1 is enabled, 0 is not.", feature.IsEnabled ? 1 : 0)
+        {
+            Labels = [new("name", feature.Name), new("stage", feature.Stage)],
+        }),
+        .. node.RefusedPromotions.Select(static refused => new MetricSample(
+            "etcd_server_learner_promote_failures",
+            MetricKind.Counter,
+            "The total number of failed learner promotions (likely learner not ready) while this member is leader.",
+            refused.Value)
+        {
+            Labels = [new("Reason", EtcdErrors.StatusOf(refused.Key).Message)],
+        }),
+    ];
 
     private IEnumerable<MetricSample> Health()
     {

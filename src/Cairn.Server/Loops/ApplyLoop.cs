@@ -333,12 +333,16 @@ internal sealed class ApplyLoop
     private int ApplyUntilDamage(ReadOnlySpan<Entry> entries)
     {
         var count = 0;
+        var began = _parts.Time.GetTimestamp();
         try
         {
             foreach (ref readonly var entry in entries)
             {
                 ApplyOne(entry);
                 count++;
+                var ended = _parts.Time.GetTimestamp();
+                _parts.Metrics.Applies.Note(entry.Data, _results[^1].Error is StoreError.None or StoreError.Compacted, _parts.Time.GetElapsedTime(began, ended));
+                began = ended;
             }
         }
         catch (CorruptionException damage) when (RevisionLog.TryIdentify(damage.Path, out _))
@@ -442,7 +446,7 @@ internal sealed class ApplyLoop
         {
             if (!result.Events.IsEmpty)
             {
-                _parts.Metrics.Events.Add(result.Events.Length);
+                _parts.Metrics.NoteEvents(result.Events.Span);
                 _parts.Hub.Append(new RevisionEvents(result.Events));
                 any = true;
             }

@@ -437,7 +437,7 @@ internal sealed class RaftLoop
         }
         else
         {
-            _parts.Transport?.Send(message);
+            _parts.Send(message);
         }
     }
 

@@ -72,4 +72,16 @@ internal sealed record RaftLoopParts
 
     /// <summary>Where log lines go.</summary>
     public required ILogger Logger { get; init; }
+
+    /// <summary>Hands a message to the transport.</summary>
+    /// <param name="message">To another member.</param>
+    public void Send(Message message)
+    {
+        if (message.Type == MessageType.Heartbeat)
+        {
+            Metrics.Heartbeats.Note(message.To, message.Term, Time, Options.HeartbeatInterval);
+        }
+
+        Transport?.Send(message);
+    }
 }

@@ -101,6 +101,7 @@ internal sealed class WalWriter
         }
 
         LastTook = _time.GetElapsedTime(_writingSince);
+        _metrics.WrittenLogBytes = _wal.WrittenBytes;
         if (_batch.MustSync)
         {
             _metrics.WalSync.Observe(LastTook.TotalSeconds);

@@ -5,6 +5,8 @@ namespace Cairn.Server.Metrics;
 /// <summary>Puts counters and gauges together under etcd's names. Source: etcd /metrics.</summary>
 internal static class MetricsReport
 {
+    private const string RangeHelp = "Seconds that a range took to be read.";
+
     /// <summary>Collects.</summary>
     /// <param name="node">The node.</param>
     /// <param name="status">Where it stands.</param>
@@ -41,6 +43,19 @@ internal static class MetricsReport
         Count(samples, "etcd_server_slow_apply_total", "Requests that took longer than --warning-apply-duration.", metrics.SlowApplies);
         Count(samples, "etcd_server_slow_read_indexes_total", "Read rounds that had to be asked again.", metrics.SlowReadIndexes);
         Count(samples, "etcd_server_read_indexes_failed_total", "Read rounds that failed.", metrics.FailedReadIndexes);
+        Count(samples, "etcd_server_heartbeat_send_failures_total", "Heartbeats that left late.", metrics.Heartbeats.Late);
+        Count(samples, "etcd_server_learner_promote_successes", "Learners that this member promoted, as leader.", metrics.Promotions);
+        metrics.Applies.AddTo(samples);
+        samples.Add(metrics.RangesRefused.Sample("etcd_server_range_duration_seconds", RangeHelp) with { Labels = [new("success", "false")] });
+        samples.Add(metrics.RangesRead.Sample("etcd_server_range_duration_seconds", RangeHelp) with { Labels = [new("success", "true")] });
+        foreach (var alarm in node.View.Alarms.All)
+        {
+            samples.Add(new MetricSample("etcd_debugging_server_alarms", MetricKind.Gauge, "Alarms that are raised.", 1)
+            {
+                Labels = [new("alarm_type", alarm.Kind.ToString().ToUpperInvariant()), new("server_id", alarm.MemberId.ToString("x", CultureInfo.InvariantCulture))],
+            });
+        }
+
         Gauge(samples, "etcd_server_snapshot_apply_in_progress_total", "States that are being received and installed.", metrics.Received.InFlight);
         Gauge(samples, "etcd_debugging_auth_revision", "Changes of users, roles and permissions.", node.View.Auth.Revision);
         Gauge(samples, "etcd_server_quota_backend_bytes", "Limit of what lives and is retained.", status.QuotaBytes);
@@ -51,6 +66,8 @@ internal static class MetricsReport
         samples.Add(node.Metrics.WalSync.Sample("etcd_disk_wal_fsync_duration_seconds", "Seconds until a batch of the log was durable."));
         samples.Add(node.Metrics.StateSync.Sample("etcd_disk_backend_commit_duration_seconds", "Seconds until state was durable, in the background."));
         samples.Add(node.Metrics.Reclaims.Sample("etcd_disk_backend_defrag_duration_seconds", "Seconds that it took to reclaim space on request."));
+        samples.Add(node.Metrics.Saves.Sample("etcd_disk_backend_snapshot_duration_seconds", "Seconds that a saved state took to be streamed."));
+        Gauge(samples, "etcd_disk_wal_write_bytes_total", "Bytes written to the log.", node.Metrics.WrittenLogBytes);
         Gauge(samples, "etcd_disk_defrag_inflight", "Whether the member stands still to reclaim space; it never does.", 0);
         Gauge(samples, "cairn_data_dir_ephemeral", "Whether the data directory ends with its container, or with the machine's memory.", node.Disks.IsEphemeral ? 1 : 0);
         Gauge(samples, "etcd_mvcc_db_total_size_in_bytes", "Bytes on disk, garbage included.", status.DatabaseBytes);
@@ -73,6 +90,9 @@ internal static class MetricsReport
         Gauge(samples, "etcd_debugging_mvcc_slow_watcher_total", "Watchers that still have history to read.", node.Hub.CountBehind());
         Gauge(samples, "etcd_debugging_mvcc_pending_events_total", "Bytes of recent changes kept for watchers.", node.Hub.Ring.Bytes);
         Count(samples, "etcd_debugging_mvcc_events_total", "Events.", metrics.Events);
+        Gauge(samples, "etcd_debugging_mvcc_total_put_size_in_bytes", "Bytes of rows that were put.", metrics.PutBytes.Value);
+        samples.Add(metrics.Hashes.Sample("etcd_mvcc_hash_duration_seconds", "Seconds that hashing everything took."));
+        samples.Add(metrics.RevisionHashes.Sample("etcd_mvcc_hash_rev_duration_seconds", "Seconds that hashing up to a revision took."));
         metrics.Compactions.AddTo(samples);
     }
 

@@ -1,3 +1,5 @@
+using Cairn.State;
+
 namespace Cairn.Server.Metrics;
 
 /// <summary>What the loops count; gauges are read from the node when somebody asks.</summary>
@@ -12,6 +14,36 @@ internal sealed class ServerMetrics
 
     /// <summary>Seconds that it took to reclaim space on request.</summary>
     public Histogram Reclaims { get; } = new(first: 0.1, buckets: 13);
+
+    /// <summary>Seconds that a saved state took to be streamed.</summary>
+    public Histogram Saves { get; } = new(first: 0.01, buckets: 17);
+
+    /// <summary>Seconds that hashing everything took.</summary>
+    public Histogram Hashes { get; } = new(first: 0.01, buckets: 15);
+
+    /// <summary>Seconds that hashing up to a revision took.</summary>
+    public Histogram RevisionHashes { get; } = new(first: 0.01, buckets: 15);
+
+    /// <summary>Seconds that entries took to be applied.</summary>
+    public ApplyMetrics Applies { get; } = new();
+
+    /// <summary>Seconds that ranges took to be read.</summary>
+    public Histogram RangesRead { get; } = new(first: 0.0001, buckets: 20);
+
+    /// <summary>Seconds that ranges took which were refused.</summary>
+    public Histogram RangesRefused { get; } = new(first: 0.0001, buckets: 20);
+
+    /// <summary>Whether heartbeats leave in time.</summary>
+    public HeartbeatPace Heartbeats { get; } = new();
+
+    /// <summary>Learners that this member promoted, as leader.</summary>
+    public Counter Promotions { get; } = new();
+
+    /// <summary>Promotions that it refused, as leader, by reason.</summary>
+    public CounterFamily<NodeError> RefusedPromotions { get; } = new();
+
+    /// <summary>Bytes of rows that were put.</summary>
+    public Counter PutBytes { get; } = new();
 
     /// <summary>What goes to other members, and comes from them.</summary>
     public PeerMetrics Peers { get; } = new();
@@ -78,4 +110,21 @@ internal sealed class ServerMetrics
 
     /// <summary>Heals that this member gave up, as leader.</summary>
     public Counter HealsGivenUp { get; } = new();
+
+    /// <summary>Bytes written to the log. Set by the raft loop.</summary>
+    public long WrittenLogBytes { get; set; }
+
+    /// <summary>Counts the events of an entry.</summary>
+    /// <param name="events">The events.</param>
+    public void NoteEvents(ReadOnlySpan<StateEvent> events)
+    {
+        Events.Add(events.Length);
+        long bytes = 0;
+        foreach (ref readonly var each in events)
+        {
+            bytes += each.IsDeletion ? 0 : each.KeyValue.Length;
+        }
+
+        PutBytes.Add(bytes);
+    }
 }

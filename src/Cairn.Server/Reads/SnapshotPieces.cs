@@ -18,18 +18,20 @@ public sealed class SnapshotPieces : IDisposable
     private readonly IEnumerator<ReadOnlyMemory<byte>> _chunks;
     private readonly string _version;
     private readonly Throttle _throttle;
-    private readonly Action<Exception> _fail;
+    private readonly NodeRuntime _node;
+    private readonly long _began;
     private long _remaining;
     private bool _isComplete;
 
     /// <summary>Starts before the first piece.</summary>
     /// <param name="image">The file.</param>
     /// <param name="throttle">Limits the rate.</param>
-    /// <param name="fail">Stops the member: a row on disk is damaged.</param>
-    internal SnapshotPieces(StateImage image, Throttle throttle, Action<Exception> fail)
+    /// <param name="node">The node, which is told of damaged rows.</param>
+    internal SnapshotPieces(StateImage image, Throttle throttle, NodeRuntime node)
     {
         _throttle = throttle;
-        _fail = fail;
+        _node = node;
+        _began = node.Time.GetTimestamp();
         _chunks = image.File.Emit(PieceBytes).GetEnumerator();
         _remaining = image.File.Length;
         _version = SchemaImage.StorageVersion(image.Capture.Members);
@@ -65,6 +67,7 @@ public sealed class SnapshotPieces : IDisposable
     {
         _chunks.Dispose();
         _hash.Dispose();
+        _node.Metrics.Saves.Observe(_node.Time.GetElapsedTime(_began).TotalSeconds);
     }
 
     private bool MoveNext()
@@ -75,7 +78,7 @@ public sealed class SnapshotPieces : IDisposable
         }
         catch (CorruptionException damage)
         {
-            _fail(damage);
+            _node.Disks.Damage.Note(damage);
             throw;
         }
     }

@@ -18,6 +18,7 @@ internal static class HashRun
     public static async ValueTask<Answer<HashKVResponse>> RunAsync(NodeRuntime node, long revision, CancellationToken cancelled)
     {
         var view = node.View;
+        var began = node.Time.GetTimestamp();
         var error = view.OpenHash(revision, out var cursor);
         if (error != StoreError.None)
         {
@@ -42,6 +43,7 @@ internal static class HashRun
             throw;
         }
 
+        node.Metrics.RevisionHashes.Observe(node.Time.GetElapsedTime(began).TotalSeconds);
         var result = cursor.Result;
         return new HashKVResponse
         {

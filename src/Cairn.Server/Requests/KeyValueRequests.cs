@@ -181,6 +181,7 @@ internal sealed class KeyValueRequests(NodeRuntime node)
 
         node.Metrics.Ranges.Add();
         var error = view.Range(request, out var result);
+        (error == StoreError.None ? node.Metrics.RangesRead : node.Metrics.RangesRefused).Observe(node.Time.GetElapsedTime(confirmed).TotalSeconds);
         node.Slow.Read(request, began, confirmed, result.Count);
         return error == StoreError.None ? new RangeAnswer(result, node.Headers.Make(result.Revision), node.Disks.Damage.Note) : error.ToNodeError();
     }

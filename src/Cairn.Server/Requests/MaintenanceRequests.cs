@@ -136,7 +136,7 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
             return refusal;
         }
 
-        return await StateImage.TakeAsync(node, context.Cancelled) is { } image ? new SnapshotPieces(image, _saves, node.Disks.Damage.Note)
+        return await StateImage.TakeAsync(node, context.Cancelled) is { } image ? new SnapshotPieces(image, _saves, node)
             : context.Cancelled.IsCancellationRequested ? NodeError.Canceled
             : NodeError.Stopped;
     }
@@ -147,7 +147,9 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<HashResponse>> HashAsync(HashRequest request, RequestContext context)
     {
+        var began = node.Time.GetTimestamp();
         var answer = await HashKvAsync(new HashKVRequest(), context);
+        node.Metrics.Hashes.Observe(node.Time.GetElapsedTime(began).TotalSeconds);
         return answer.Succeeded ? new HashResponse { Header = answer.Value.Header, Hash = answer.Value.Hash } : answer.Error;
     }
 

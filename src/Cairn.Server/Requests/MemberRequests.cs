@@ -170,6 +170,21 @@ internal sealed class MemberRequests(NodeRuntime node)
     /// <returns>The answer.</returns>
     public async ValueTask<Answer<MemberPromoteResponse>> PromoteHereAsync(MemberPromoteRequest request, RequestContext context)
     {
+        var answer = await TryPromoteAsync(request, context);
+        if (answer.Succeeded)
+        {
+            node.Metrics.Promotions.Add();
+        }
+        else if (answer.Error != NodeError.NotLeader)
+        {
+            node.Metrics.RefusedPromotions.Add(answer.Error);
+        }
+
+        return answer;
+    }
+
+    private async ValueTask<Answer<MemberPromoteResponse>> TryPromoteAsync(MemberPromoteRequest request, RequestContext context)
+    {
         var refusal = await JudgePromotionAsync(request.ID);
         if (refusal != NodeError.None)
         {

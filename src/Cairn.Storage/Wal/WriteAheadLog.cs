@@ -60,6 +60,9 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
     /// <summary>Last index of the log: of an entry, or of a marked snapshot that replaced what was there. 0 for an empty log.</summary>
     public ulong LastIndex { get; private set; }
 
+    /// <summary>Bytes that were written since it was opened.</summary>
+    public long WrittenBytes { get; private set; }
+
     /// <summary>Lowest index above which the log can still be opened; 0 while nothing was released.</summary>
     public ulong FirstIndex => _segments[0].Name.FirstIndex;
 
@@ -358,7 +361,7 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
         }
 
         (_offset, _crc, _state, _stateUnwritten) = (_offset + _encoder.Length, _encoder.Crc, state, false);
-        LastIndex = lastIndex;
+        (LastIndex, WrittenBytes) = (lastIndex, WrittenBytes + _encoder.Length);
         if (_reserved - _offset < _roomWanted)
         {
             _cut = BeginSegmentAsync(_state, HeadBytesMax).AsTask();

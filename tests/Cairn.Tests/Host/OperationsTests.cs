@@ -69,6 +69,25 @@ public sealed class OperationsTests
     }
 
     [Fact]
+    public void Calls_are_counted_by_what_their_clients_say_of_their_version_and_no_client_can_make_more_than_so_many_series()
+    {
+        using var limits = new GrpcLimits(1000, TimeProvider.System);
+        limits.CountRequest(streaming: false, "3.5");
+        limits.CountRequest(streaming: false, "3.5");
+        limits.CountRequest(streaming: true, version: null);
+        for (int i = 0; i < 1000; i++)
+        {
+            limits.CountRequest(streaming: true, $"v{i}");
+        }
+
+        string text = PrometheusText.Write(GrpcMetrics.Collect([], limits));
+
+        Assert.Contains("etcd_server_client_requests_total{client_api_version=\"3.5\",type=\"unary\"} 2\n", text, StringComparison.Ordinal);
+        Assert.Contains("etcd_server_client_requests_total{client_api_version=\"unknown\",type=\"stream\"} 938\n", text, StringComparison.Ordinal);
+        Assert.Equal(66, text.Split('\n').Count(static line => line.StartsWith("etcd_server_client_requests_total{", StringComparison.Ordinal)) + 1);
+    }
+
+    [Fact]
     public void The_kernel_tells_memory_and_time_of_this_process()
     {
         Dictionary<string, double> samples = ProcessMetrics.Collect().ToDictionary(static sample => sample.Name, static sample => sample.Value);
