@@ -61,14 +61,15 @@ internal sealed class KeptEntries
     {
         var first = _log.FirstIndex;
         var last = Math.Min(applied, _log.LastIndex);
-        if (last < first + LoopLimits.CompactLogEveryEntries)
+        var isLarge = _bytes >= LoopLimits.CatchUpBytesMax + LoopLimits.CompactLogEveryBytes;
+        var limit = _holds.Count > 0 && _bytes < LoopLimits.HeldBytesMax ? Math.Min(last, _holds.Min()) : last;
+        if (limit < first || (!isLarge && last < first + LoopLimits.CompactLogEveryEntries))
         {
             return;
         }
 
-        var upTo = isOnlyVoter ? last : FindExcess(first, last);
-        upTo = _holds.Count > 0 && _bytes < LoopLimits.HeldBytesMax ? Math.Min(upTo, _holds.Min()) : upTo;
-        if (upTo >= first + LoopLimits.CompactLogEveryEntries || (upTo >= first && upTo == last))
+        var upTo = Math.Min(limit, isOnlyVoter ? last : FindExcess(first, last, isLarge));
+        if (upTo >= first && (isLarge || upTo == last || upTo >= first + LoopLimits.CompactLogEveryEntries))
         {
             _bytes -= BytesOf(first, upTo);
 
@@ -78,18 +79,25 @@ internal sealed class KeptEntries
         }
     }
 
-    /// <summary>Finds the last entry that has to go, in steps, so that each entry is looked at once.</summary>
-    private ulong FindExcess(ulong first, ulong last)
+    /// <summary>Finds the last entry that has to go.</summary>
+    private ulong FindExcess(ulong first, ulong last, bool isLarge)
     {
-        var excess = _bytes - LoopLimits.CatchUpBytesMax;
         var upTo = last - first >= _entriesMax ? last - _entriesMax : first - 1;
-        while (excess > 0 && upTo + LoopLimits.CompactLogEveryEntries <= last)
+        if (!isLarge)
         {
-            excess -= BytesOf(upTo + 1, upTo + LoopLimits.CompactLogEveryEntries);
-            upTo += LoopLimits.CompactLogEveryEntries;
+            return upTo;
         }
 
-        return upTo;
+        var found = _log.TryGetEntries(first, last + 1, ulong.MaxValue, out var entries);
+        Invariant.Holds(found == Raft.LogResult.Found);
+        var excess = _bytes - LoopLimits.CatchUpBytesMax;
+        var at = 0;
+        for (; excess > 0 && at < entries.Length; at++)
+        {
+            excess -= entries.Span[at].Data.Length;
+        }
+
+        return Math.Max(upTo, first - 1 + (ulong)at);
     }
 
     private long BytesOf(ulong first, ulong last)

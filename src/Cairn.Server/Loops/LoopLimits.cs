@@ -28,11 +28,14 @@ internal static class LoopLimits
     public const ulong ApplyingBytesMax = 4UL * 1024 * 1024;
 
     /// <summary>Bytes that the entries kept for peers that are behind (<see cref="NodeOptions.CatchUpEntries"/>) may take, so that large values do not fill the memory of the process.</summary>
-    public const long CatchUpBytesMax = 16L * 1024 * 1024;
+    public const long CatchUpBytesMax = 32L * 1024 * 1024;
 
     /// <summary>The same, while a member of another program is given the whole state: more, and it has to be given another one.</summary>
     public const long HeldBytesMax = 256L * 1024 * 1024;
 
     /// <summary>Applied entries after which those kept for peers are cut back; more than one, to do it rarely.</summary>
     public const ulong CompactLogEveryEntries = 1000;
+
+    /// <summary>Bytes beyond <see cref="CatchUpBytesMax"/> after which they are cut back although they are few: a thousand of the largest would be more than a gigabyte.</summary>
+    public const long CompactLogEveryBytes = 4L * 1024 * 1024;
 }
