@@ -29,6 +29,7 @@ public sealed class SimulatedDisk : IDisk
     private bool _off;
     private long _crashAt = long.MaxValue;
     private (long Operation, int Errno) _failAt;
+    private long _fullAt;
 
     /// <summary>Makes an empty disk.</summary>
     /// <param name="seed">Decides what every crash leaves behind.</param>
@@ -150,6 +151,10 @@ public sealed class SimulatedDisk : IDisk
     /// <param name="operation">Which operation of <see cref="Operations"/>; from 1.</param>
     /// <param name="errno">What it answers.</param>
     public void FailAt(long operation, int errno) => _failAt = (operation, errno);
+
+    /// <summary>Plans that the disk is full: nothing fits any more from some operation on, until <see cref="SpaceBytes"/> says otherwise.</summary>
+    /// <param name="operation">Which operation of <see cref="Operations"/> is the first that finds it so; from 1.</param>
+    public void FillAt(long operation) => _fullAt = operation;
 
     /// <summary>Forgets all failures that were planned.</summary>
     public void FailNoMore()
@@ -342,6 +347,12 @@ public sealed class SimulatedDisk : IDisk
     internal bool Count(string operation, string path)
     {
         ThrowIfPlanned(operation, path);
+        if (_fullAt == Operations + 1)
+        {
+            _fullAt = 0;
+            SpaceBytes = UsedBytes;
+        }
+
         if (_failAt.Operation == Operations + 1)
         {
             _failAt.Operation = 0;

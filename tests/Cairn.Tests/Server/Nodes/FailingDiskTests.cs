@@ -258,6 +258,78 @@ public sealed class FailingDiskTests
         Assert.Null(node.Look().Impairment);
     });
 
+    [Fact]
+    public void A_disk_that_is_full_from_any_operation_on_costs_no_restart_and_nothing_that_was_acknowledged()
+    {
+        // Given what a member does to its disk while its log rolls, rows are flushed, states are written, and what compaction left is cleaned up,
+        var (first, last) = (0L, 0L);
+        SingleNodeWorld.Run(async world => (first, last) = await FillUpAsync(world, fullAt: 0));
+        Assert.InRange(last - first, 100, 3000);
+
+        // when the disk is full from any of these operations on, then all of it goes on once there is room.
+        for (var fullAt = first + 1; fullAt <= last; fullAt++)
+        {
+            SingleNodeWorld.Run(world => FillUpAsync(world, fullAt), seed: (ulong)fullAt);
+        }
+    }
+
+    /// <summary>Works a member whose disk fills up and has room again later, and checks what it has then, and after a power cut.</summary>
+    /// <returns>The operations of the disk between which it worked.</returns>
+    private static async Task<(long First, long Last)> FillUpAsync(SingleNodeWorld world, long fullAt)
+    {
+        const int keys = 8;
+        world.Options = world.Options with { SnapshotEntries = 10, ReserveBytes = 16 * 1024 };
+        world.Disk.SpaceBytes = 1 << 30;
+        var node = await world.StartAsync();
+        await world.PassAsync(TimeSpan.FromSeconds(1));
+        var first = world.Disk.Operations;
+        world.Disk.FillAt(fullAt);
+        for (var i = 0; i < 48; i++)
+        {
+            var (key, value) = ($"key-{i % keys}", $"{i}-{new string('x', 3000)}");
+            var write = node.PutAsync(new PutRequest { Key = Bytes(key), Value = Bytes(value) }, Anyone).AsTask();
+            await world.PassAsync(TimeSpan.FromMilliseconds(300));
+            if (!write.IsCompleted || (await write).Error == NodeError.NoSpace)
+            {
+                // There is room again; who was refused tries again, who waits need not.
+                await world.PassAsync(TimeSpan.FromSeconds(3));
+                world.Disk.SpaceBytes = 1 << 30;
+                await world.PassAsync(TimeSpan.FromSeconds(1));
+                Assert.True(write.IsCompleted, $"with room again, the write of {key} is not answered");
+                write = (await write).Error == NodeError.NoSpace ? node.PutAsync(new PutRequest { Key = Bytes(key), Value = Bytes(value) }, Anyone).AsTask() : write;
+            }
+
+            Assert.Equal(NodeError.None, (await write).Error);
+            if (i % 16 == 15)
+            {
+                var compaction = await node.CompactAsync(new CompactionRequest { Revision = node.Look().Revision }, Anyone);
+                Assert.Equal(NodeError.None, compaction.Error);
+                await world.PassAsync(TimeSpan.FromSeconds(6));
+            }
+        }
+
+        var last = world.Disk.Operations;
+        world.Disk.SpaceBytes = 1 << 30;
+        await world.PassAsync(TimeSpan.FromSeconds(5));
+        Assert.False(node.Stopped.IsCompleted);
+        Assert.Null(node.Look().Impairment);
+        Assert.Empty(node.Look().Alarms);
+        await CheckLastAsync(node, keys);
+        world.Disk.CutPower(CrashMode.Lose);
+        await node.DisposeAsync();
+        await using var again = await world.StartAsync();
+        await CheckLastAsync(again, keys);
+        return (first, last);
+    }
+
+    private static async Task CheckLastAsync(Node node, int keys)
+    {
+        for (var i = 0; i < keys; i++)
+        {
+            Assert.StartsWith($"{48 - keys + i}-", await node.GetAsync($"key-{i}"), StringComparison.Ordinal);
+        }
+    }
+
     private static async Task CrashAsync(SingleNodeWorld world, long crashAt, CrashMode mode)
     {
         world.Disk.CrashAt(crashAt);

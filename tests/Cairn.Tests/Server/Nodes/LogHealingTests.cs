@@ -111,6 +111,30 @@ public sealed class LogHealingTests
         Assert.Equal(ValueOf(39), await again.GetAsync("key-039"));
     });
 
+    [Fact]
+    public void A_single_member_whose_state_and_log_are_both_damaged_reads_what_verifies_and_is_not_written() => SingleNodeWorld.Run(async world =>
+    {
+        var running = await world.StartAsync();
+        await SampleKeys.FillAsync(running, 0, Keys / 2);
+        await running.DisposeAsync();
+        running = await world.StartAsync();
+        await SampleKeys.FillAsync(running, Keys / 2, Keys);
+        world.Disk.Kill();
+        Assert.True(Rot.FlipText(world.Disk, "member/store", ValueOf(20)));
+        Assert.True(Rot.FlipText(world.Disk, "member/wal", ValueOf(Keys - 10)));
+
+        await using var node = await world.StartAsync();
+        await world.PassAsync(TimeSpan.FromSeconds(5));
+
+        // What stands behind the damage of the state is lost, and the log has nothing that would fit to what stands before it.
+        await CheckAsync(node, 19);
+        Assert.Null(await node.GetAsync(KeyOf(20)));
+        Assert.Null(await node.GetAsync(KeyOf(Keys - 1)));
+        Assert.Equal($"memberID:{node.MemberId} alarm:CORRUPT ", Assert.Single(node.Look().Alarms));
+        Assert.Equal(NodeError.Corrupt, (await node.PutAsync(new PutRequest { Key = Bytes("a") }, Anyone)).Error);
+        Assert.True(node.Look().Revision > 1_000_000_000);
+    });
+
     private static async Task FillAsync(ClusterWorld world)
     {
         await SampleKeys.FillAsync(world.Nodes[world.FindLeader()]!, 0, Keys / 2);
