@@ -1,4 +1,3 @@
-using System.Globalization;
 using Cairn.Client;
 using Cairn.EndToEnd.Harness;
 using Xunit;
@@ -9,7 +8,7 @@ namespace Cairn.EndToEnd.Files;
 public sealed class CheckTests
 {
     // CAIRN_REQUESTS=20000 is the long form.
-    private static readonly int Requests = int.Parse(Environment.GetEnvironmentVariable("CAIRN_REQUESTS") ?? "400", CultureInfo.InvariantCulture);
+    private static readonly int Requests = LongForm.Number("CAIRN_REQUESTS", 400);
 
     [Theory]
     [InlineData(true)]

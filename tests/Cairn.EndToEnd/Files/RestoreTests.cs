@@ -1,4 +1,3 @@
-using System.Globalization;
 using Cairn.Client;
 using Cairn.EndToEnd.Harness;
 using Xunit;
@@ -9,7 +8,7 @@ namespace Cairn.EndToEnd.Files;
 public sealed class RestoreTests
 {
     // CAIRN_ROUNDS=50 is the long form.
-    private static readonly int Rounds = int.Parse(Environment.GetEnvironmentVariable("CAIRN_ROUNDS") ?? "1", CultureInfo.InvariantCulture);
+    private static readonly int Rounds = LongForm.Number("CAIRN_ROUNDS", 1);
 
     [Theory]
     [InlineData(true)]

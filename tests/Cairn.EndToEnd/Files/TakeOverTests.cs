@@ -8,7 +8,7 @@ namespace Cairn.EndToEnd.Files;
 public sealed class TakeOverTests
 {
     // CAIRN_ROUNDS=50 is the long form.
-    private static readonly int Rounds = int.Parse(Environment.GetEnvironmentVariable("CAIRN_ROUNDS") ?? "2", CultureInfo.InvariantCulture);
+    private static readonly int Rounds = LongForm.Number("CAIRN_ROUNDS", 2);
 
     [Fact]
     public async Task What_etcd_left_when_it_was_killed_is_what_etcd_itself_would_go_on_with()

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using Cairn.EndToEnd.Cluster;
+using Cairn.EndToEnd.Harness;
 using Xunit;
 
 namespace Cairn.EndToEnd.Healing;
@@ -9,10 +10,10 @@ namespace Cairn.EndToEnd.Healing;
 public sealed class AllKilledTests
 {
     // The gate runs this many; an endurance run asks for more.
-    private static int Rounds => int.Parse(Environment.GetEnvironmentVariable("CAIRN_HEAL_ROUNDS") ?? "1", CultureInfo.InvariantCulture);
+    private static int Rounds => LongForm.Number("CAIRN_HEAL_ROUNDS", 1);
 
     // How far apart the members are started, at most.
-    private static int SkewMilliseconds => 1000 * int.Parse(Environment.GetEnvironmentVariable("CAIRN_HEAL_SKEW_SECONDS") ?? "1", CultureInfo.InvariantCulture);
+    private static int SkewMilliseconds => 1000 * LongForm.Number("CAIRN_HEAL_SKEW_SECONDS", 1);
 
     [Theory]
     [InlineData(3)]

@@ -1,5 +1,5 @@
-using System.Globalization;
 using Cairn.EndToEnd.Cluster;
+using Cairn.EndToEnd.Harness;
 using Xunit;
 
 namespace Cairn.EndToEnd.KillLoop;
@@ -10,7 +10,7 @@ public sealed class ClusterKillTests
     private const ulong Seed = 20261121;
 
     // The gate runs this many; an endurance run asks for more.
-    private static int Rounds => int.Parse(Environment.GetEnvironmentVariable("CAIRN_CLUSTER_KILL_ROUNDS") ?? "6", CultureInfo.InvariantCulture);
+    private static int Rounds => LongForm.Number("CAIRN_CLUSTER_KILL_ROUNDS", 6);
 
     [Fact]
     public async Task Nothing_acknowledged_is_lost_when_all_or_the_leader_or_a_follower_is_killed_again_and_again()

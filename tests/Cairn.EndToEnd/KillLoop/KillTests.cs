@@ -1,4 +1,3 @@
-using System.Globalization;
 using Cairn.Client;
 using Cairn.EndToEnd.Harness;
 using Xunit;
@@ -13,7 +12,7 @@ public sealed class KillTests : IDisposable
     private readonly ScratchDirectory _directory = new();
 
     // The gate runs this many; an endurance run asks for more.
-    private static int Rounds => int.Parse(Environment.GetEnvironmentVariable("CAIRN_KILL_ROUNDS") ?? "20", CultureInfo.InvariantCulture);
+    private static int Rounds => LongForm.Number("CAIRN_KILL_ROUNDS", 20);
 
     public void Dispose() => _directory.Dispose();
 

@@ -16,8 +16,7 @@ public sealed class StallTable
     private static readonly TimeSpan Slow = TimeSpan.FromMilliseconds(710);
     private static readonly TimeSpan Hang = TimeSpan.FromSeconds(7);
 
-    private static readonly TimeSpan Around = TimeSpan.FromSeconds(int.Parse(
-        Environment.GetEnvironmentVariable("CAIRN_STALL_SECONDS") ?? "300", CultureInfo.InvariantCulture));
+    private static readonly TimeSpan Around = TimeSpan.FromSeconds(LongForm.Number("CAIRN_STALL_SECONDS", 300));
 
     private static readonly (string Name, int Members, Func<LocalCluster, MilvusProbe, Task> Fault)[] Rows =
     [
