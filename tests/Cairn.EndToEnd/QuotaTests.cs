@@ -1,4 +1,5 @@
 using Cairn.EndToEnd.Harness;
+using Cairn.EndToEnd.Probe;
 using Xunit;
 
 namespace Cairn.EndToEnd;
@@ -14,6 +15,7 @@ public sealed class QuotaTests
         using var directory = new ScratchDirectory();
         await using var server = await Server.StartAsync(directory["data"], "--quota-backend-bytes", $"{Quota}");
         var etcdctl = new Etcdctl(server.Endpoint);
+        await using var probe = await MilvusProbe.StartAsync(server.Endpoint);
         var written = await FillAsync(etcdctl);
 
         Assert.Matches("^memberID:[0-9]+ alarm:NOSPACE ?$", await etcdctl.RunAsync("alarm", "list"));
@@ -29,6 +31,7 @@ public sealed class QuotaTests
         await etcdctl.RunAsync("defrag");
         Assert.Matches("^memberID:[0-9]+ alarm:NOSPACE ?$", await etcdctl.RunAsync("alarm", "disarm"));
         Assert.Equal("OK", await etcdctl.RunAsync("put", "small", "1"));
+        await probe.AssertWholeAsync();
     }
 
     // Far more puts than fit, so that a quota that is not kept fails the test instead of filling the disk.

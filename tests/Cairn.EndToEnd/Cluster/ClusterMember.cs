@@ -9,12 +9,13 @@ namespace Cairn.EndToEnd.Cluster;
 /// <param name="dataDirectory">Where its data is.</param>
 internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncDisposable
 {
+    private readonly int[] _elsewhere = Ports.Free(2);
     private int[] _ports = Ports.Free(2);
     private ProgramRun? _run;
 
     private string Scheme => Tls is null ? "http" : "https";
 
-    private string ClientUrl => $"{Scheme}://127.0.0.1:{_ports[0]}";
+    private string ClientUrl => UrlOf(_ports[0]);
 
     /// <summary>Its name.</summary>
     public string Name => name;
@@ -23,10 +24,13 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     public string DataDirectory => dataDirectory;
 
     /// <summary>The endpoint for clients.</summary>
-    public string Endpoint => Tls is null ? $"127.0.0.1:{_ports[0]}" : ClientUrl;
+    public string Endpoint => EndpointOf(_ports[0]);
+
+    /// <summary>The endpoint for clients once it has moved.</summary>
+    public string EndpointElsewhere => EndpointOf(_elsewhere[0]);
 
     /// <summary>The URL for peers.</summary>
-    public string PeerUrl => $"{Scheme}://127.0.0.1:{_ports[1]}";
+    public string PeerUrl => UrlOf(_ports[1]);
 
     /// <summary>What its clients show, and ask of it; null without TLS.</summary>
     public SslClientAuthenticationOptions? Tls { get; set; }
@@ -66,7 +70,7 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     public Task ReadyAsync() => Run.LineAsync(static line => line.Contains("ready to serve client requests", StringComparison.Ordinal));
 
     /// <summary>Moves to other addresses, with its disk; to be started again by the caller.</summary>
-    public void Move() => _ports = Ports.Free(2);
+    public void Move() => _ports = _elsewhere;
 
     /// <summary>Loses its disk, if it has written to it.</summary>
     public void Wipe()
@@ -91,4 +95,8 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
             await _run.DisposeAsync();
         }
     }
+
+    private string UrlOf(int port) => $"{Scheme}://127.0.0.1:{port}";
+
+    private string EndpointOf(int port) => Tls is null ? $"127.0.0.1:{port}" : UrlOf(port);
 }

@@ -72,8 +72,10 @@ internal sealed class LocalCluster : IAsyncDisposable
         {
             await UntilAsync(async () =>
             {
-                var hashes = await Task.WhenAll(clients.Zip(members, static (client, member) => client.Maintenance.HashKvAsync(member.Endpoint)));
-                return hashes.Select(static hash => (hash.Hash, hash.HashRevision, hash.CompactRevision)).Distinct().Count() == 1;
+                // Somebody may be writing: all are asked for the same revision, and who does not have it yet refuses.
+                var newest = (await Task.WhenAll(clients.Zip(members, static (client, member) => client.Maintenance.StatusAsync(member.Endpoint)))).Max(static status => status.Header.Revision);
+                var hashes = await Task.WhenAll(clients.Zip(members, (client, member) => client.Maintenance.HashKvAsync(member.Endpoint, newest)));
+                return hashes.Select(static hash => (hash.Hash, hash.CompactRevision)).Distinct().Count() == 1;
             });
         }
         finally

@@ -1,6 +1,7 @@
 using Cairn.Client;
 using Cairn.EndToEnd.Cluster;
 using Cairn.EndToEnd.Harness;
+using Cairn.EndToEnd.Probe;
 using Cairn.Protocol;
 using Google.Protobuf;
 using Xunit;
@@ -29,6 +30,7 @@ public sealed class ClockTests
 
         await cluster.LaunchAsync(cluster.Members);
         await using var client = cluster.Connect();
+        await using var probe = await MilvusProbe.StartAsync(cluster);
         var living = LivingTtls.Select(ttl => client.Lease.GrantAsync(ttl)).ToList();
         await Task.WhenAll(living);
         using var over = new CancellationTokenSource();
@@ -42,12 +44,14 @@ public sealed class ClockTests
 
         await over.CancelAsync();
         await renewing;
+        await probe.AssertWholeAsync();
     }
 
     [Fact]
     public async Task A_leader_that_was_stopped_reads_nothing_stale_when_it_goes_on()
     {
         await using var cluster = await LocalCluster.StartAsync();
+        await using var probe = await MilvusProbe.StartAsync(cluster);
         for (var round = 0; round < 3; round++)
         {
             var leader = await cluster.LeaderAsync();
@@ -65,6 +69,8 @@ public sealed class ClockTests
             Assert.Contains(await ValueAsync(asked), (string?[])["before", $"{round}", null]);
             Assert.Contains(await ValueAsync(askedLater), (string?[])[$"{round}", null]);
         }
+
+        await probe.AssertWholeAsync();
     }
 
     /// <summary>Waits for an answer; a refusal is none, and not wrong.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Cairn.Client;
 using Cairn.EndToEnd.Harness;
+using Cairn.EndToEnd.Probe;
 using Cairn.Protocol;
 using Google.Protobuf;
 using Xunit;
@@ -21,6 +22,7 @@ public sealed class LongRangeTests
         using var directory = new ScratchDirectory();
         await using var server = await Server.StartAsync(directory["data"]);
         await using var client = server.Connect();
+        await using var probe = await MilvusProbe.StartAsync(server.Endpoint);
         var value = ByteString.CopyFrom(new byte[ValueBytes]);
         for (var i = 0; i < Transactions; i++)
         {
@@ -42,6 +44,7 @@ public sealed class LongRangeTests
         var grown = PeakMegabytes(server) - before;
         TestContext.Current.TestOutputHelper?.WriteLine($"{Readers} answers of 100 MB: peak memory grew by {grown} MB, {writes} writes meanwhile");
         Assert.True(grown < 100, $"{Readers} answers of 100 MB took {grown} MB");
+        await probe.AssertWholeAsync();
     }
 
     private static long PeakMegabytes(Server server)

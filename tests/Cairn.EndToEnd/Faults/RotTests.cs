@@ -1,7 +1,7 @@
-using System.Globalization;
 using Cairn.Client;
 using Cairn.EndToEnd.Cluster;
 using Cairn.EndToEnd.Harness;
+using Cairn.EndToEnd.Probe;
 using Xunit;
 
 namespace Cairn.EndToEnd.Faults;
@@ -17,10 +17,10 @@ public sealed class RotTests
     private static readonly string[] Kinds = [".segment", ".wal", "MANIFEST", ".checkpoint"];
     private static readonly TimeSpan HealedWithin = TimeSpan.FromSeconds(60);
 
-    private static ulong Seed => ulong.Parse(Environment.GetEnvironmentVariable("CAIRN_ROT_SEED") ?? "20261122", CultureInfo.InvariantCulture);
+    private static ulong Seed => (ulong)LongForm.Number("CAIRN_ROT_SEED", 20261122);
 
     // The gate runs this many; an endurance run asks for more.
-    private static int Rounds => int.Parse(Environment.GetEnvironmentVariable("CAIRN_ROT_ROUNDS") ?? "4", CultureInfo.InvariantCulture);
+    private static int Rounds => LongForm.Number("CAIRN_ROT_ROUNDS", 4);
 
     [Fact]
     public async Task Flipped_bits_in_any_file_of_one_or_two_of_three_members_are_never_served_and_heal()
@@ -34,6 +34,7 @@ public sealed class RotTests
         }
 
         await cluster.LaunchAsync(cluster.Members);
+        await using var probe = await MilvusProbe.StartAsync(cluster);
         var written = 0;
         var (answers, refusals) = (0, 0);
         for (var round = 0; round < Rounds; round++)
@@ -55,10 +56,11 @@ public sealed class RotTests
 
             var (right, refused) = await HealAsync(cluster.Members, victims, written, $"round {round}: {where}");
             (answers, refusals) = (answers + right, refusals + refused);
+            await probe.AssertWholeAsync();
             TestContext.Current.SendDiagnosticMessage($"round {round}: {where}; {right} right answers and {refused} refusals before all was well");
         }
 
-        TestContext.Current.SendDiagnosticMessage($"{Rounds} rounds, {written} keys, {answers} right answers, {refusals} refusals, none wrong");
+        TestContext.Current.SendDiagnosticMessage($"{Rounds} rounds, {written} keys, {answers} right answers, {refusals} refusals, none wrong; {probe.Report()}");
     }
 
     private static async Task<int> WriteAsync(LocalCluster cluster, int written)

@@ -1,5 +1,6 @@
 using Cairn.Client;
 using Cairn.EndToEnd.Cluster;
+using Cairn.EndToEnd.Probe;
 using Cairn.Grpc.Calling;
 using Cairn.Protocol;
 using Google.Protobuf;
@@ -23,7 +24,9 @@ public sealed class TokenTests
         var token = await TokenOfAsync(cluster.Members[0]);
         await WriteAsync(cluster, token);
 
-        await using var root = new CairnClient(new ClientOptions { Endpoints = [.. cluster.Members.Select(static member => member.Endpoint)], UserName = "root", Password = Password, Seed = 1 });
+        var asRoot = new ClientOptions { Endpoints = [.. cluster.Members.Select(static member => member.Endpoint)], UserName = "root", Password = Password, Seed = 1 };
+        await using var root = new CairnClient(asRoot);
+        await using var probe = await MilvusProbe.StartAsync(asRoot);
         await using var user = With(cluster.Members[1], token);
         var begin = (await root.Kv.PutAsync("app/begin", "1")).Header.Revision;
         await using (var watcher = user.Watch.Open(KeyRange.Prefix("app/"), begin + 1))
@@ -42,6 +45,7 @@ public sealed class TokenTests
         await Task.WhenAll(cluster.Members[1].KillAsync(), cluster.Members[2].KillAsync());
         await cluster.LaunchAsync(cluster.Members);
         await WriteAsync(cluster, token);
+        await probe.AssertWholeAsync();
     }
 
     private static async Task SetUpAsync(LocalCluster cluster)

@@ -1,13 +1,16 @@
 using System.Globalization;
+using Cairn.Client;
 using Cairn.EndToEnd.Cluster;
 using Cairn.EndToEnd.Harness;
+using Cairn.EndToEnd.Probe;
 using Xunit;
 
 namespace Cairn.EndToEnd.Healing;
 
-/// <summary>A cluster to which things happen, and a key that nothing that happens may lose.</summary>
+/// <summary>A cluster to which things happen, a key that nothing that happens may lose, and a session that must outlive it.</summary>
 internal sealed class HealingCluster : IAsyncDisposable
 {
+    private MilvusProbe? _session;
     private int _written;
 
     private HealingCluster(LocalCluster members) => Local = members;
@@ -18,11 +21,25 @@ internal sealed class HealingCluster : IAsyncDisposable
     /// <summary>Its members.</summary>
     public ClusterMember[] Members => Local.Members;
 
-    /// <summary>Starts members, and waits until the cluster knows how large it is meant to be.</summary>
+    /// <summary>Starts members, waits until the cluster knows how large it is meant to be, and begins a session.</summary>
     /// <param name="count">How many.</param>
     /// <param name="flags">Their flags beside the usual ones.</param>
     /// <returns>The cluster.</returns>
     public static async Task<HealingCluster> StartAsync(int count = 3, params string[] flags)
+    {
+        var cluster = await StartWithoutSessionAsync(count, flags);
+        cluster._session = await MilvusProbe.StartAsync(new ClientOptions
+        {
+            Endpoints = [.. cluster.Members.SelectMany(static member => new[] { member.Endpoint, member.EndpointElsewhere })],
+        });
+        return cluster;
+    }
+
+    /// <summary>As <see cref="StartAsync"/>, for what no session can outlive.</summary>
+    /// <param name="count">How many.</param>
+    /// <param name="flags">Their flags beside the usual ones.</param>
+    /// <returns>The cluster.</returns>
+    public static async Task<HealingCluster> StartWithoutSessionAsync(int count = 3, params string[] flags)
     {
         Assert.SkipUnless(ServerBinary.IsCairn, "etcd does not heal");
         var cluster = new HealingCluster(LocalCluster.Prepare(count));
@@ -80,6 +97,9 @@ internal sealed class HealingCluster : IAsyncDisposable
         return run.Said;
     }
 
+    /// <summary>Insists that the session has lost nothing.</summary>
+    public Task AssertSessionAsync() => _session?.AssertWholeAsync() ?? Task.CompletedTask;
+
     /// <summary>Waits until every process serves, all are voters of one cluster, and all have everything that was written.</summary>
     /// <returns>How long that took.</returns>
     public async Task<TimeSpan> HealedAsync()
@@ -112,9 +132,18 @@ internal sealed class HealingCluster : IAsyncDisposable
             }
         }
 
+        await AssertSessionAsync();
         return took;
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => Local.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        if (_session is not null)
+        {
+            await _session.DisposeAsync();
+        }
+
+        await Local.DisposeAsync();
+    }
 }

@@ -10,7 +10,7 @@ namespace Cairn.EndToEnd.Healing;
 public sealed class HealingTests
 {
     // The gate runs this many; an endurance run asks for more.
-    private static int Rounds => int.Parse(Environment.GetEnvironmentVariable("CAIRN_HEAL_ROUNDS") ?? "1", CultureInfo.InvariantCulture);
+    private static int Rounds => LongForm.Number("CAIRN_HEAL_ROUNDS", 1);
 
     [Theory]
     [InlineData("new")]
@@ -147,6 +147,7 @@ public sealed class HealingTests
 
         Assert.Equal(2, (await new Etcdctl(rest.Endpoint).JsonAsync("member", "list")).GetProperty("members").GetArrayLength());
         AssertSilentForScripts(removed);
+        await cluster.AssertSessionAsync();
     }
 
     private static async Task<string> IdOfAsync(ClusterMember member)

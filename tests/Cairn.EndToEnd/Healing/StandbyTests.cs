@@ -30,6 +30,7 @@ public sealed class StandbyTests
         await LocalCluster.UntilAsync(async () => await client.Healing.StatusAsync() is { Standbys: 1, Members: 4, State: { TargetSize: 4, Current: null } });
 
         await LocalCluster.AgreeAsync([.. others, spare]);
+        await cluster.AssertSessionAsync();
         var log = await HealingCluster.CairnAsync("heal", "log", "--endpoints", others[0].Endpoint);
         Assert.Contains("is gone", log, StringComparison.Ordinal);
         Assert.Contains("is a spare learner", log, StringComparison.Ordinal);

@@ -1,5 +1,5 @@
-using System.Globalization;
 using Cairn.EndToEnd.Harness;
+using Cairn.EndToEnd.Probe;
 using Xunit;
 
 namespace Cairn.EndToEnd.KillLoop;
@@ -11,7 +11,7 @@ public sealed class PowerCutTests
     private const int DiskMegabytes = 256;
 
     // The gate runs this many; an endurance run asks for 500.
-    private static int Rounds => int.Parse(Environment.GetEnvironmentVariable("CAIRN_POWER_CUTS") ?? "6", CultureInfo.InvariantCulture);
+    private static int Rounds => LongForm.Number("CAIRN_POWER_CUTS", 6);
 
     [Fact]
     public async Task Nothing_acknowledged_is_lost_when_the_power_is_cut_again_and_again()
@@ -21,12 +21,14 @@ public sealed class PowerCutTests
 
         // State is written often, so that many cuts meet a manifest or a segment that is half written.
         await using var server = await Server.StartAsync(directory["disk/data"], "--snapshot-count", "100");
+        await using var probe = await MilvusProbe.StartAsync(server.Endpoint);
         await using var rounds = new KillRounds(new PowerCutTarget(server, disk, new Prng(Seed)), Seed);
         for (var round = 0; round < Rounds; round++)
         {
             await rounds.WriteAndKillAsync(changes: 60);
             await server.StartAsync();
             await rounds.CheckAsync();
+            await probe.AssertWholeAsync();
             if (round % 5 == 4)
             {
                 await rounds.CheckHistoryAsync();
@@ -35,7 +37,7 @@ public sealed class PowerCutTests
         }
 
         var history = await rounds.CheckHistoryAsync();
-        TestContext.Current.TestOutputHelper?.WriteLine($"{Rounds} power cuts, {rounds.Acknowledged} acknowledged changes, {history} in history since the last compaction");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{Rounds} power cuts, {rounds.Acknowledged} acknowledged changes, {history} in history since the last compaction; {probe.Report()}");
     }
 
     [Fact]

@@ -4,31 +4,43 @@ using Cairn.Client;
 using Cairn.EndToEnd.Cluster;
 using Cairn.Protocol;
 using Google.Protobuf;
+using Xunit;
 
 namespace Cairn.EndToEnd.Probe;
 
 /// <summary>Milvus in miniature: a session with a lease of 15 s, registered by a transaction, kept alive and given up by Milvus' rules, and a save every 50 ms.</summary>
 /// <remarks>
 /// When no renewal succeeded for one TTL, or the lease is said to be gone, the session asks how long the lease has left; if that is nothing, or there is no
-/// answer within one more TTL, it exits with status 80. So it does when it sees its key deleted.
+/// answer within one more TTL, it exits with status 80. So it does when it sees its key deleted. Beside it stands a rival, as a second coordinator does, who
+/// registers once nobody is registered; and all changes are watched, in which every acknowledged save has to appear, once, and in order.
 /// </remarks>
 internal sealed class MilvusProbe : IAsyncDisposable
 {
     private const int LostSession = 80;
-    private const string SessionKey = "by-dev/meta/session/rootcoord";
-    private const string SaveKey = "by-dev/kv/gid/timestamp";
+    private const string Root = "by-dev/";
+    private const string SessionKey = Root + "meta/session/rootcoord";
+    private const string SaveKey = Root + "kv/gid/timestamp";
     private static readonly TimeSpan Ttl = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan SaveEvery = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan RivalTriesEvery = TimeSpan.FromSeconds(1);
+
+    // Milvus gives up by itself after two times its TTL: nothing is asked of a store that has no quorum for longer than this.
+    private static readonly TimeSpan SilenceBorne = Ttl * 1.5;
 
     private readonly CairnClient _client;
     private readonly CancellationTokenSource _stop = new();
+    private readonly SeenChanges _changes = new();
     private readonly List<TimeSpan> _saves = [];
+    private readonly Lock _answers = new();
     private Task _work = Task.CompletedTask;
     private long _lease;
     private long _registered;
+    private long _answeredAt;
+    private TimeSpan _longestSilence;
     private int _failedSaves;
     private int _exitStatus;
+    private int _wrongElections;
 
     private MilvusProbe(CairnClient client) => _client = client;
 
@@ -38,26 +50,47 @@ internal sealed class MilvusProbe : IAsyncDisposable
     /// <summary>Registers a session and begins to work.</summary>
     /// <param name="endpoints">The servers.</param>
     /// <returns>The probe, at work.</returns>
-    public static Task<MilvusProbe> StartAsync(params string[] endpoints) => StartAsync(tls: null, endpoints);
+    public static Task<MilvusProbe> StartAsync(params string[] endpoints) => StartAsync(new ClientOptions { Endpoints = endpoints });
 
     /// <summary>Registers a session with members of a cluster and begins to work.</summary>
     /// <param name="cluster">The cluster.</param>
     /// <returns>The probe, at work.</returns>
-    public static Task<MilvusProbe> StartAsync(LocalCluster cluster) => StartAsync(cluster.Members[0].Tls, [.. cluster.Members.Select(static member => member.Endpoint)]);
+    public static Task<MilvusProbe> StartAsync(LocalCluster cluster) =>
+        StartAsync(new ClientOptions { Endpoints = [.. cluster.Members.Select(static member => member.Endpoint)], Tls = cluster.Members[0].Tls });
 
-    private static async Task<MilvusProbe> StartAsync(SslClientAuthenticationOptions? tls, string[] endpoints)
+    /// <summary>Registers a session and begins to work.</summary>
+    /// <param name="options">Where, and as whom.</param>
+    /// <returns>The probe, at work.</returns>
+    public static async Task<MilvusProbe> StartAsync(ClientOptions options)
     {
-        var probe = new MilvusProbe(new CairnClient(new ClientOptions { Endpoints = endpoints, Tls = tls, CallTimeout = TimeSpan.FromSeconds(10), Seed = 1 }));
+        var probe = new MilvusProbe(new CairnClient(options with { CallTimeout = TimeSpan.FromSeconds(10), Seed = 1 }));
         probe._lease = (await probe._client.Lease.GrantAsync((long)Ttl.TotalSeconds)).ID;
-        var put = new PutRequest { Key = Text(SessionKey), Value = Text("{}"), Lease = probe._lease };
-        var answer = await probe._client.Kv.TxnAsync(new TxnRequest
-        {
-            Compare = { new Compare { Key = Text(SessionKey), Target = Compare.Types.CompareTarget.Version, Version = 0 } },
-            Success = { new RequestOp { RequestPut = put } },
-        });
+        var answer = await probe._client.Kv.TxnAsync(Registration("{}", probe._lease));
+        Assert.True(answer.Succeeded, "somebody is registered before the probe");
         probe._registered = answer.Header.Revision;
-        probe._work = Task.WhenAll(probe.KeepAliveAsync(), probe.WatchAsync(), probe.SaveAsync());
+        probe._answeredAt = TimeProvider.System.GetTimestamp();
+        probe._work = Task.WhenAll(probe.KeepAliveAsync(), probe.WatchAsync(), probe.SaveAsync(), probe.RivalAsync());
         return probe;
+    }
+
+    /// <summary>Insists that all is as it must be for a client that is alive: the session is there, nobody else was elected, and no acknowledged save was missed by who watches.</summary>
+    /// <remarks>Of a session that no server answered for longer than one and a half TTL nothing is asked: it may have given itself up.</remarks>
+    public async Task AssertWholeAsync()
+    {
+        var silence = NoteAnswer(isOne: false);
+        Assert.Equal(0, Volatile.Read(ref _wrongElections));
+        if (silence > SilenceBorne)
+        {
+            TestContext.Current.SendDiagnosticMessage($"nobody answered the session for {silence}: not judged");
+            return;
+        }
+
+        Assert.True(ExitStatus == 0, $"the session was given up: {Report()}");
+        await LocalCluster.UntilAsync(async () => await IsRegisteredAsync() ? true : throw new InvalidOperationException($"the session is gone: {Report()}"));
+        var saves = _changes.Acknowledged();
+        await LocalCluster.UntilAsync(() => Task.FromResult(_changes.HasCaughtUp(saves)));
+        Assert.Empty(_changes.Missed(saves));
+        Assert.Equal(0, _changes.OutOfOrder);
     }
 
     /// <summary>Works for a while.</summary>
@@ -84,7 +117,7 @@ internal sealed class MilvusProbe : IAsyncDisposable
         var saves = Measure();
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"exit {ExitStatus}, {saves.Count} saves, p50 {saves.Median:F0} ms, p99 {saves.P99:F0} ms, worst {saves.Worst:F0} ms, {saves.Failed} failed");
+            $"exit {ExitStatus}, {saves.Count} saves, p50 {saves.Median:F0} ms, p99 {saves.P99:F0} ms, worst {saves.Worst:F0} ms, {saves.Failed} failed, longest silence {NoteAnswer(isOne: false).TotalSeconds:F1} s, {_wrongElections} wrong elections");
     }
 
     /// <summary>How long saves took.</summary>
@@ -128,6 +161,7 @@ internal sealed class MilvusProbe : IAsyncDisposable
             if (ttl > 0)
             {
                 last = TimeProvider.System.GetTimestamp();
+                NoteAnswer(isOne: true);
             }
 
             if (ttl == 0 || TimeProvider.System.GetElapsedTime(last) >= Ttl)
@@ -165,22 +199,86 @@ internal sealed class MilvusProbe : IAsyncDisposable
 
     private async Task WatchAsync()
     {
-        await using var watcher = _client.Watch.Open(KeyRange.Of(Text(SessionKey)), _registered + 1);
+        var from = _registered + 1;
+        while (!_stop.IsCancellationRequested)
+        {
+            await using var watcher = _client.Watch.Open(KeyRange.Prefix(Root), from);
+            try
+            {
+                while (true)
+                {
+                    foreach (var change in (await watcher.NextAsync(_stop.Token)).Events)
+                    {
+                        await SeeAsync(change);
+                    }
+                }
+            }
+            catch (WatchCompactedException e)
+            {
+                // What is compacted cannot be watched any more: Milvus lists anew.
+                _changes.Excuse(e.CompactRevision);
+                from = e.CompactRevision;
+            }
+            catch (Exception e) when (e is ClientException or OperationCanceledException)
+            {
+                from = watcher.NextRevision;
+                await WorkAsync(RetryAfter);
+            }
+        }
+    }
+
+    private async Task SeeAsync(Event change)
+    {
+        switch (change.Kv.Key.ToStringUtf8())
+        {
+            case SaveKey:
+                _changes.See(change.Kv.ModRevision);
+                break;
+            case SessionKey when change.Type == Event.Types.EventType.Delete:
+                await ExitAsync();
+                break;
+        }
+    }
+
+    /// <summary>A second coordinator: it registers when nobody is registered, which is never the case while the first one is alive.</summary>
+    private async Task RivalAsync()
+    {
         while (!_stop.IsCancellationRequested)
         {
             try
             {
-                var response = await watcher.NextAsync(_stop.Token);
-                if (response.Events.Any(static change => change.Type == Event.Types.EventType.Delete))
+                if ((await _client.Kv.TxnAsync(Registration("rival", lease: 0), _stop.Token)).Succeeded && ExitStatus == 0)
                 {
-                    await ExitAsync();
+                    Interlocked.Increment(ref _wrongElections);
                 }
             }
             catch (Exception e) when (e is ClientException or OperationCanceledException)
             {
-                // The client resumes the watch where it was.
-                await WorkAsync(RetryAfter);
+                // It tries again.
             }
+
+            await WorkAsync(RivalTriesEvery);
+        }
+    }
+
+    private static TxnRequest Registration(string value, long lease) => new()
+    {
+        Compare = { new Compare { Key = Text(SessionKey), Target = Compare.Types.CompareTarget.Version, Version = 0 } },
+        Success = { new RequestOp { RequestPut = new PutRequest { Key = Text(SessionKey), Value = Text(value), Lease = lease } } },
+    };
+
+    /// <summary>Notes that the store answered now.</summary>
+    /// <param name="isOne">False only to look.</param>
+    /// <returns>For how long nobody answered at most.</returns>
+    private TimeSpan NoteAnswer(bool isOne)
+    {
+        lock (_answers)
+        {
+            var now = TimeProvider.System.GetTimestamp();
+            var silence = TimeProvider.System.GetElapsedTime(_answeredAt, now);
+            _longestSilence = silence > _longestSilence ? silence : _longestSilence;
+            _answeredAt = isOne ? now : _answeredAt;
+            return _longestSilence;
         }
     }
 
@@ -191,7 +289,9 @@ internal sealed class MilvusProbe : IAsyncDisposable
             var began = TimeProvider.System.GetTimestamp();
             try
             {
-                await _client.Kv.PutAsync(new PutRequest { Key = Text(SaveKey), Value = ByteString.CopyFrom(BitConverter.GetBytes(began)) }, _stop.Token);
+                var put = new PutRequest { Key = Text(SaveKey), Value = ByteString.CopyFrom(BitConverter.GetBytes(began)) };
+                _changes.Acknowledge((await _client.Kv.PutAsync(put, _stop.Token)).Header.Revision);
+                NoteAnswer(isOne: true);
             }
             catch (ClientException)
             {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Cairn.EndToEnd.Cluster;
 using Cairn.EndToEnd.Harness;
 using Xunit;
@@ -8,8 +7,7 @@ namespace Cairn.EndToEnd.Probe;
 /// <summary>What disks and pauses cost a client like Milvus: time, and never its session. CAIRN_PROBE_SECONDS makes each fault last longer than its short form.</summary>
 public sealed class ProbeTests
 {
-    private static readonly TimeSpan FaultLasts = TimeSpan.FromSeconds(int.Parse(
-        Environment.GetEnvironmentVariable("CAIRN_PROBE_SECONDS") ?? "15", CultureInfo.InvariantCulture));
+    private static readonly TimeSpan FaultLasts = TimeSpan.FromSeconds(LongForm.Number("CAIRN_PROBE_SECONDS", 15));
 
     private static readonly TimeSpan Before = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan After = TimeSpan.FromSeconds(3);
@@ -94,7 +92,6 @@ public sealed class ProbeTests
     {
         await probe.WorkAsync(After);
         TestContext.Current.TestOutputHelper?.WriteLine($"{what}: {probe.Report()}");
-        Assert.Equal(0, probe.ExitStatus);
-        Assert.True(await probe.IsRegisteredAsync());
+        await probe.AssertWholeAsync();
     }
 }
