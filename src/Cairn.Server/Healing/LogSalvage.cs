@@ -8,11 +8,15 @@ using Cairn.Storage.Wal;
 
 namespace Cairn.Server.Healing;
 
-/// <summary>What a member that is alone does if its log is damaged above its state: there is no other copy, so it goes on with what is sound, and says what is lost.</summary>
+/// <summary>What a member that is alone does if its log is damaged: there is no other copy, so it goes on with what is sound, and says what is lost.</summary>
 /// <remarks>
+/// <para>What is damaged below the state is in the state, and nobody needs it: all above it becomes part of the state, the damaged log goes to quarantine, and nothing is lost.</para>
+/// <para>
+/// Damage above the state costs what stands behind it.
 /// The entries up to the damage become part of the state, whose revision is raised above all that clients may have been told of, so that none is ever used twice, and
 /// all below is compacted. The damaged log goes to quarantine, as it was found; the new one begins behind the state. The loss is noted with the state; from then on
 /// nothing is written until the alarm CORRUPT stands, under which reads are served and writes are not, as in etcd. A person who disarms it accepts the loss.
+/// </para>
 /// </remarks>
 internal static class LogSalvage
 {
@@ -57,15 +61,16 @@ internal static class LogSalvage
     public static async Task RunAsync(NodeWorld world, ManifestStore manifests, MemberMemory memory, StateOptions stateOptions, CorruptionException damage)
     {
         var before = manifests.Newest!; // A start has written one.
-        var (_, entries, state) = WriteAheadLog.ReadSound(world.Disk, DataDirectory.Wal, before.AppliedIndex);
-        var after = await ApplyAsync(world, before, entries, stateOptions);
+        var sound = WriteAheadLog.ReadSound(world.Disk, DataDirectory.Wal, before.AppliedIndex);
+        var state = sound.State;
+        var (after, isWhole) = await ApplyAsync(world, before, sound, stateOptions);
         if (StoredState.MembersOf(after).Members.Length > 1)
         {
             // Who was added last may have what is lost.
             throw damage;
         }
 
-        memory.Loss = $"{damage.Message}: what was written behind index {after.AppliedIndex} is lost";
+        memory.Loss = isWhole ? memory.Loss : $"{damage.Message}: what was written behind index {after.AppliedIndex} is lost";
         after = after with { MemberState = memory.Encode() };
 
         // Twice: the one before the newest must not need what is lost.
@@ -86,19 +91,29 @@ internal static class LogSalvage
         }
 
         await SwapAsync(world);
-        world.LoggerFactory.CreateLogger("cairn.server").LogSalvaged(newest.Identity.MemberId, memory.Loss);
+        var logger = world.LoggerFactory.CreateLogger("cairn.server");
+        if (isWhole)
+        {
+            logger.LogRestored(newest.Identity.MemberId, damage.Message, newest.AppliedIndex);
+        }
+        else
+        {
+            logger.LogSalvaged(newest.Identity.MemberId, memory.Loss);
+        }
     }
 
     /// <summary>Makes the sound entries part of the state. All of them were committed: the member is alone.</summary>
-    private static async Task<ManifestContents> ApplyAsync(NodeWorld world, ManifestContents before, IReadOnlyList<Entry> entries, StateOptions stateOptions)
+    /// <returns>The state, and whether nothing is lost.</returns>
+    private static async Task<(ManifestContents After, bool IsWhole)> ApplyAsync(NodeWorld world, ManifestContents before, SoundLog sound, StateOptions stateOptions)
     {
         try
         {
             var stored = StoredState.Open(world.Disk, DataDirectory.Store, before, world.RevisionLogOptions, stateOptions);
             using (stored.Log)
             {
-                var state = (await LogReplay.RunAsync(stored, entries, committed: ulong.MaxValue)).Raise();
-                return state.Applied.Index == 0 ? before : before with
+                var replayed = await LogReplay.RunAsync(stored, sound.Entries, committed: ulong.MaxValue);
+                var state = sound.IsWhole ? replayed : replayed.Raise();
+                var after = state.Applied.Index == 0 ? before : before with
                 {
                     AppliedIndex = state.Applied.Index,
                     AppliedTerm = state.Applied.Term,
@@ -108,12 +123,13 @@ internal static class LogSalvage
                     Segments = state.Log,
                     SmallState = state.SmallState,
                 };
+                return (after, sound.IsWhole);
             }
         }
         catch (CorruptionException)
         {
             // The store is damaged too. What verifies of it is an earlier state, to which these entries do not fit (StoreSalvage).
-            return before;
+            return (before, false);
         }
     }
 

@@ -131,6 +131,14 @@ internal static partial class StoreLog
     [LoggerMessage(2115, LogLevel.Error, "the log of {LocalMemberId:x} is damaged and there is no other copy: {Loss}; what is left is served, writes wait until the alarm CORRUPT is disarmed")]
     public static partial void LogSalvaged(this ILogger logger, ulong localMemberId, string loss);
 
+    /// <summary>A log without another copy was damaged where nobody needs it.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="localMemberId">This member.</param>
+    /// <param name="damage">What was found.</param>
+    /// <param name="appliedIndex">What the state holds now.</param>
+    [LoggerMessage(2117, LogLevel.Warning, "the log of {LocalMemberId:x} was damaged below its state: {Damage}; nothing is lost, the state holds all up to index {AppliedIndex}, and a new log begins there")]
+    public static partial void LogRestored(this ILogger logger, ulong localMemberId, string damage, ulong appliedIndex);
+
     /// <summary>A store without another copy is damaged.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="localMemberId">This member.</param>

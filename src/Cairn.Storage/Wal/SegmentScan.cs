@@ -32,6 +32,7 @@ internal ref struct SegmentScan
     private int _records;
     private int _offset;
     private uint _crc;
+    private ulong _firstIndex;
     private ulong _lastIndex;
 
     // Ends of the last two batches of Cairn's, and their checksums.
@@ -64,6 +65,49 @@ internal ref struct SegmentScan
 
         Invariant.Holds(scan._batchEnd <= scan._offset && scan._batchEndBefore <= scan._batchEnd);
         return nextSeed is { } seed ? scan.EndBefore(seed) : scan.EndOfLog();
+    }
+
+    /// <summary>Finds what is sound behind a damage: it begins behind the end of a batch, from which on the checksums hold to the end of the segment.</summary>
+    /// <param name="path">The segment, for messages.</param>
+    /// <param name="bytes">All its bytes.</param>
+    /// <param name="damage">Where the damaged record begins.</param>
+    /// <param name="nextSeed">The checksum with which the next segment continues; null for the last segment.</param>
+    /// <param name="sound">It.</param>
+    /// <returns>False if nothing, or no entry, is found.</returns>
+    /// <exception cref="CorruptionException">There is more damage.</exception>
+    public static bool TryFindBehind(string path, ReadOnlySpan<byte> bytes, int damage, uint? nextSeed, out (int Begin, ulong FirstIndex, SegmentEnd End) sound)
+    {
+        for (var offset = damage + WalFrame.Alignment; offset < bytes.Length; offset += WalFrame.Alignment)
+        {
+            if (!WalFrame.TryRead(bytes, offset, out var state) || state.Type != WalRecordType.State
+                || !WalPayload.TryReadState(state.Data, out _, out var batch) || batch == WalPayload.NoBatch || batch > offset)
+            {
+                continue;
+            }
+
+            // Its own checksum cannot be judged, since the one before it is not known; those that follow can.
+            var scan = new SegmentScan(path, bytes, nextSeed)
+            {
+                _offset = state.End,
+                _crc = state.Crc,
+                _records = HeadRecords,
+                _batchEnd = state.End,
+                _batchEndCrc = state.Crc,
+                _byEtcd = false,
+            };
+            while (scan.TryStep())
+            {
+            }
+
+            if (scan._firstIndex > 0)
+            {
+                sound = (state.End, scan._firstIndex, nextSeed is { } seed ? scan.EndBefore(seed) : scan.EndOfLog());
+                return true;
+            }
+        }
+
+        sound = default;
+        return false;
     }
 
     private bool TryStep()
@@ -120,6 +164,7 @@ internal ref struct SegmentScan
             return false;
         }
 
+        _firstIndex = _firstIndex == 0 ? index : _firstIndex;
         _lastIndex = index;
         return true;
     }

@@ -119,8 +119,7 @@ internal sealed class WalReader
         {
             var path = PathOf(Names[i]);
             Read(path);
-            uint? next = i + 1 < Names.Count ? ReadSeed(PathOf(Names[i + 1])) : null;
-            End = SegmentEnd(path, next);
+            End = SegmentEnd(path, SeedBehind(i));
             replay.Take(path, _buffer.AsMemory(0, End.Offset));
         }
     }
@@ -135,30 +134,60 @@ internal sealed class WalReader
         }
     }
 
-    /// <summary>Reads segments from one on, up to the first damage.</summary>
+    /// <summary>Reads segments from one on, up to the first damage to what is needed.</summary>
     /// <param name="start">Place in <see cref="Names"/>.</param>
     /// <param name="replay">Takes in what is sound.</param>
-    public void ReadSound(int start, WalReplay replay)
+    /// <param name="afterIndex">Entries up to this index are not needed.</param>
+    /// <returns>Whether nothing that is needed is damaged.</returns>
+    public bool ReadSound(int start, WalReplay replay, ulong afterIndex)
     {
         var path = "";
+        var at = start;
         try
         {
-            for (var i = start; i < Names.Count; i++)
+            for (; at < Names.Count; at++)
             {
-                path = PathOf(Names[i]);
+                path = PathOf(Names[at]);
                 Read(path);
-                End = SegmentEnd(path, i + 1 < Names.Count ? ReadSeed(PathOf(Names[i + 1])) : null);
+                End = SegmentEnd(path, SeedBehind(at));
                 replay.Take(path, _buffer.AsMemory(0, End.Offset));
             }
+
+            return true;
         }
         catch (CorruptionException damage) when (damage.Path == path && replay.LastTaken != path)
         {
             // Each record is chained to those before it: up to the damage they are what was written.
             replay.Take(path, _buffer.AsMemory(0, (int)damage.Offset));
+            return replay.LastIndex < afterIndex && TryReadBehind(at, (int)damage.Offset, replay, afterIndex);
         }
         catch (CorruptionException)
         {
             // The head of the next segment, or a gap: what was taken in before counts.
+            return false;
+        }
+    }
+
+    /// <summary>Goes on behind a damage, if no entry that is needed can lie in between.</summary>
+    private bool TryReadBehind(int at, int damage, WalReplay replay, ulong afterIndex)
+    {
+        try
+        {
+            if (!SegmentScan.TryFindBehind(PathOf(Names[at]), _buffer.AsSpan(0, Length), damage, SeedBehind(at), out var sound) || sound.FirstIndex > afterIndex + 1)
+            {
+                return false;
+            }
+
+            End = sound.End;
+            replay.SkipTo(sound.FirstIndex - 1);
+            replay.Take(PathOf(Names[at]), _buffer.AsMemory(sound.Begin, End.Offset - sound.Begin));
+            ReadFrom(at + 1, replay);
+            return true;
+        }
+        catch (CorruptionException)
+        {
+            // Another damage: what was taken in before counts.
+            return false;
         }
     }
 
@@ -187,6 +216,9 @@ internal sealed class WalReader
         var read = file.Read(0, _buffer.AsSpan(0, Length));
         Invariant.Holds(read == Length, $"{path} {read} {Length}");
     }
+
+    /// <summary>The checksum with which the segment behind one continues; null behind the last.</summary>
+    private uint? SeedBehind(int at) => at + 1 < Names.Count ? ReadSeed(PathOf(Names[at + 1])) : null;
 
     private uint ReadSeed(string path)
     {

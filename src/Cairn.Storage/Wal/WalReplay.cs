@@ -93,6 +93,16 @@ internal sealed class WalReplay
         }
     }
 
+    /// <summary>Passes over entries that nobody needs and that cannot be read.</summary>
+    /// <param name="index">The last of them.</param>
+    public void SkipTo(ulong index)
+    {
+        Invariant.Holds(_entries.Count == 0 && index <= _afterIndex);
+        _terms.Clear();
+        _firstIndex = index + 1;
+        LastIndex = index;
+    }
+
     /// <summary>Ends.</summary>
     /// <param name="repair">What was cut off.</param>
     /// <returns>What the log says.</returns>

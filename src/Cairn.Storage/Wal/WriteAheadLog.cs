@@ -175,19 +175,19 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
         }
     }
 
-    /// <summary>Reads what is sound of a damaged log, from the oldest segment on up to the first damage. Changes nothing.</summary>
+    /// <summary>Reads what is sound of a damaged log, from the oldest segment on up to the first damage to what is needed. Changes nothing.</summary>
     /// <param name="disk">The disk.</param>
     /// <param name="directory">Its directory.</param>
     /// <param name="afterIndex">Entries up to this index are not needed.</param>
-    /// <returns>Whose log it is, if that is known; the entries above that index that follow it without a gap; the last state before the damage.</returns>
-    public static (WalMetadata? Metadata, IReadOnlyList<Entry> Entries, HardState State) ReadSound(IDisk disk, string directory, ulong afterIndex)
+    /// <returns>It.</returns>
+    public static SoundLog ReadSound(IDisk disk, string directory, ulong afterIndex)
     {
         var reader = ReaderOf(disk, directory);
         var start = reader.FindOldest();
         var replay = new WalReplay(afterIndex, reader.Names[start].FirstIndex);
-        reader.ReadSound(start, replay);
+        var isWhole = reader.ReadSound(start, replay, afterIndex);
         var entries = replay.Metadata is null ? [] : replay.Finish(null).Entries;
-        return (replay.Metadata, entries is [var first, ..] && first.Index == afterIndex + 1 ? entries : [], replay.State);
+        return new SoundLog(replay.Metadata, entries is [var first, ..] && first.Index == afterIndex + 1 ? entries : [], replay.State, isWhole);
     }
 
     /// <summary>Appends a batch, and completes when it is durable.</summary>

@@ -112,6 +112,25 @@ public sealed class LogHealingTests
     });
 
     [Fact]
+    public void A_single_member_needs_nothing_of_its_log_that_is_in_its_state() => SingleNodeWorld.Run(async world =>
+    {
+        var running = await world.StartAsync();
+        await SampleKeys.FillAsync(running, 0, Keys / 2);
+        await world.PassAsync(WrittenAfter);
+        await SampleKeys.FillAsync(running, Keys / 2, Keys);
+        world.Disk.Kill();
+        Assert.True(Rot.FlipText(world.Disk, "member/wal", ValueOf(5)));
+
+        await using var node = await world.StartAsync();
+        await world.PassAsync(TimeSpan.FromSeconds(5));
+
+        await CheckAsync(node, Keys);
+        Assert.Empty(node.Look().Alarms);
+        Assert.Equal(Keys + 2, (await node.PutAsync("after", "1")).Header.Revision);
+        Assert.EndsWith("-log", Assert.Single(world.Disk.List("quarantine")), StringComparison.Ordinal);
+    });
+
+    [Fact]
     public void A_single_member_whose_state_and_log_are_both_damaged_reads_what_verifies_and_is_not_written() => SingleNodeWorld.Run(async world =>
     {
         var running = await world.StartAsync();

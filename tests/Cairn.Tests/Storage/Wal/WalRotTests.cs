@@ -37,6 +37,34 @@ public sealed class WalRotTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task Rot_below_what_is_needed_costs_nothing_and_what_is_read_around_it_is_what_was_written()
+    {
+        int whole = 0, cut = 0;
+        for (ulong seed = 26; seed <= 28; seed += 2)
+        {
+            var image = await LogImage.MakeAsync(seed);
+            var needed = WriteAheadLog.ReadSound(image.ToDisk(), LogWorkload.Directory, image.Whole.Opened).Entries[^1].Index - 3;
+            var written = WriteAheadLog.ReadSound(image.ToDisk(), LogWorkload.Directory, needed);
+            Assert.True(written is { IsWhole: true, Entries.Count: 3 });
+            foreach (var (path, bytes) in image.Files)
+            {
+                var length = path == image.Last.Path ? image.Begin : bytes.Length;
+                for (var at = 0; at < length; at++)
+                {
+                    var disk = image.ToDisk();
+                    disk.FlipBit(path, (at * 8) + (at % 8));
+                    var sound = WriteAheadLog.ReadSound(disk, LogWorkload.Directory, needed);
+                    Assert.True(!sound.IsWhole || (sound.Entries.SequenceEqual(written.Entries) && sound.State == written.State), $"{path}, byte {at}");
+                    (whole, cut) = sound.IsWhole ? (whole + 1, cut) : (whole, cut + 1);
+                }
+            }
+        }
+
+        output.WriteLine($"{whole} cost nothing, {cut} cost entries");
+        Assert.True(whole > 2 * cut, $"{whole} {cut}");
+    }
+
+    [Fact]
     public async Task Rot_in_each_batch_but_the_last_is_found()
     {
         var image = await LogImage.MakeAsync(23);
