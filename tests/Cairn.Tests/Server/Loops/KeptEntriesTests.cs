@@ -7,6 +7,7 @@ namespace Cairn.Tests.Server.Loops;
 /// <summary>What the log keeps in memory for members that are behind, for values of any size.</summary>
 public sealed class KeptEntriesTests
 {
+    // Less than the process keeps by default, so that a test gets there.
     private const int EntriesMax = 5000;
 
     private readonly MemoryLog _log = new();
