@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Cairn.Grpc;
+using Cairn.Host;
 using Cairn.Host.Grpc;
 using Cairn.Host.Logging;
 using Cairn.Host.Operations;
@@ -85,6 +86,17 @@ public sealed class OperationsTests
         Assert.Contains("etcd_server_client_requests_total{client_api_version=\"3.5\",type=\"unary\"} 2\n", text, StringComparison.Ordinal);
         Assert.Contains("etcd_server_client_requests_total{client_api_version=\"unknown\",type=\"stream\"} 938\n", text, StringComparison.Ordinal);
         Assert.Equal(66, text.Split('\n').Count(static line => line.StartsWith("etcd_server_client_requests_total{", StringComparison.Ordinal)) + 1);
+    }
+
+    [Fact]
+    public void Versions_are_digits_and_dots_and_new_enough_for_kubernetes_to_trust_reads_from_its_cache()
+    {
+        foreach (string version in (string[])[Versions.Etcd, Versions.Storage])
+        {
+            Assert.Equal(3, version.Split('.').Select(int.Parse).Count());
+        }
+
+        Assert.True(Version.Parse(Versions.Etcd) >= new Version(3, 5, 13));
     }
 
     [Fact]
