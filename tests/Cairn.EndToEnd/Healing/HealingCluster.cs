@@ -119,7 +119,7 @@ internal sealed class HealingCluster : IAsyncDisposable
             }
 
             return true;
-        });
+        }, describe: () => string.Join('\n', Members.Select(static member => $"{member.Name} said at last:\n{string.Join('\n', member.Run.Said.Split('\n').TakeLast(25))}")));
         var took = TimeProvider.System.GetElapsedTime(began);
         await LocalCluster.AgreeAsync(Members);
         foreach (var member in Members)
