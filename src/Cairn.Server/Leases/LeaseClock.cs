@@ -37,9 +37,8 @@ internal enum RenewOutcome
 /// </para>
 /// <para>
 /// A new leader gives everyone the full time, so with leaders that change often nobody would ever end. Therefore a lease that was not renewed for half of its
-/// time is checkpointed: the log says how long it has left, and the next leader begins there. One that this leader has not heard of since it began to lead is
-/// checkpointed after a second already, since leaders may last for seconds only. A renewal of such a lease is acknowledged only when the log has taken that back.
-/// Example: leaders that last for 1.6 s, time to live 15 s: the first says 14, the next 13, and so on.
+/// time is checkpointed: the log says how long it has left, again every second or eighth of that, and the next leader begins there. A renewal of such a lease
+/// is acknowledged only when the log has taken that back.
 /// </para>
 /// <para>Any thread; one lock, no callbacks. Sources: etcd server/lease/lessor.go; issues etcd 15247, 20615, 13932, 9395.</para>
 /// </remarks>
@@ -66,7 +65,6 @@ internal sealed class LeaseClock
     private readonly PriorityQueue<LeaseTimer, TimeSpan> _byIdleness = new();
     private long _lastTick;
     private TimeSpan _now;
-    private TimeSpan _begunAt;
     private TimeSpan _grace;
     private double _credit;
     private ulong _term;
@@ -95,7 +93,7 @@ internal sealed class LeaseClock
         }
     }
 
-    /// <summary>Begins to keep time: this member leads, and has applied an entry of its own term. Every lease has its full time again, or what the log says it has left.</summary>
+    /// <summary>Begins to keep time: this member leads, and has applied an entry of its own term. Every lease has its full time again.</summary>
     /// <param name="term">The term in which it leads.</param>
     /// <param name="leases">All leases.</param>
     public void Begin(ulong term, IEnumerable<LeaseInfo> leases)
@@ -107,11 +105,9 @@ internal sealed class LeaseClock
             _term = term;
             _lastTick = _time.GetTimestamp();
             _grace = TimeSpan.Zero;
-            _begunAt = _now;
             foreach (var lease in leases)
             {
-                // Nobody may have been heard for an election timeout, so whoever has less than that left has that long to be heard now.
-                Add_NeedsLock(lease, _electionTimeout, isUnheard: true);
+                Add_NeedsLock(lease, _electionTimeout);
             }
         }
     }
@@ -133,7 +129,7 @@ internal sealed class LeaseClock
         {
             if (_term != 0)
             {
-                Add_NeedsLock(lease, TimeSpan.Zero, isUnheard: false);
+                Add_NeedsLock(lease, TimeSpan.Zero);
             }
         }
     }
@@ -166,8 +162,11 @@ internal sealed class LeaseClock
                 return;
             }
 
-            timer.CheckpointedTtl = lease.RemainingTtl;
-            timer.IsCheckpointUnderWay &= lease.RemainingTtl == 0;
+            timer.IsCheckpointed = lease.RemainingTtl > 0;
+            if (timer is { IsCheckpointed: true, CheckpointsUnderWay: > 0 })
+            {
+                timer.CheckpointsUnderWay--;
+            }
         }
     }
 
@@ -199,7 +198,7 @@ internal sealed class LeaseClock
         {
             if (_leases.TryGetValue(id, out var lease))
             {
-                lease.IsCheckpointUnderWay = false;
+                lease.CheckpointsUnderWay--;
             }
         }
     }
@@ -242,9 +241,10 @@ internal sealed class LeaseClock
         {
             while (idle.Count < CheckpointLeasesMax && TryTakeIdle_NeedsLock(out var lease))
             {
-                lease.IsCheckpointUnderWay = true;
-                idle.Add(new LeaseInfo(lease.Id, (long)lease.Ttl.TotalSeconds, SecondsLeft_NeedsLock(lease)));
-                _byIdleness.Enqueue(lease, _now + NextStep_NeedsLock(lease));
+                lease.CheckpointsUnderWay++;
+                var left = lease.Deadline - _now;
+                idle.Add(new LeaseInfo(lease.Id, (long)lease.Ttl.TotalSeconds, (long)Math.Ceiling(left.TotalSeconds)));
+                _byIdleness.Enqueue(lease, _now + StepOf(left));
             }
         }
     }
@@ -278,7 +278,6 @@ internal sealed class LeaseClock
 
             // The queue learns of the later deadline when the earlier one comes up.
             lease.Deadline = Max(lease.Deadline, Latest_NeedsLock() + lease.Ttl);
-            lease.IsUnheard = false;
             ttl = lease.Ttl;
             return lease.MayBeCheckpointed ? RenewOutcome.Checkpointed : RenewOutcome.Renewed;
         }
@@ -314,6 +313,9 @@ internal sealed class LeaseClock
         }
     }
 
+    /// <summary>After how much more idleness the log is told again: often enough for leaders that last for seconds, and some dozens of times at most.</summary>
+    private static TimeSpan StepOf(TimeSpan left) => Max(left / 8, CheckpointStepMin);
+
     private void KeepOn(long id, TimeSpan pause)
     {
         TaskCompletionSource? waiters = null;
@@ -334,22 +336,6 @@ internal sealed class LeaseClock
     }
 
     private static TimeSpan Max(TimeSpan left, TimeSpan right) => left > right ? left : right;
-
-    private static TimeSpan Min(TimeSpan left, TimeSpan right) => left < right ? left : right;
-
-    /// <summary>After how much more idleness the log is told again: often enough for leaders that last for seconds, and some dozens of times at most.</summary>
-    private TimeSpan NextStep_NeedsLock(LeaseTimer lease)
-    {
-        var left = lease.Deadline - _now;
-        var idleFor = lease.IsUnheard ? _now - _begunAt : lease.Ttl - left;
-        return Max(Min(left / 8, idleFor / 4), CheckpointStepMin);
-    }
-
-    private long SecondsLeft_NeedsLock(LeaseTimer lease) => (long)Math.Ceiling((lease.Deadline - _now).TotalSeconds);
-
-    /// <summary>Whether the log would learn anything: it knows seconds, and hears of each lease once at a time, however long the disks take.</summary>
-    private bool IsNews_NeedsLock(LeaseTimer lease) =>
-        !lease.IsCheckpointUnderWay && SecondsLeft_NeedsLock(lease) < (lease.CheckpointedTtl > 0 ? lease.CheckpointedTtl : lease.Ttl.TotalSeconds);
 
     /// <summary>Tells what time it may be: the next tick counts what has passed since the last one, and a lease that begins now must not pay for it.</summary>
     private TimeSpan Latest_NeedsLock()
@@ -413,13 +399,13 @@ internal sealed class LeaseClock
         while (_byIdleness.TryPeek(out idle, out var when) && when <= _now)
         {
             _byIdleness.Dequeue();
+            var left = idle.Deadline - _now;
             if (!IsKept_NeedsLock(idle))
             {
                 continue;
             }
 
-            var left = idle.Deadline - _now;
-            if (left > idle.Ttl / 2 && !idle.IsUnheard)
+            if (left > idle.Ttl / 2)
             {
                 // Renewed since; the queue learns of it now.
                 _byIdleness.Enqueue(idle, idle.Deadline - (idle.Ttl / 2));
@@ -428,10 +414,6 @@ internal sealed class LeaseClock
             {
                 // It has ended; or is kept on after all, and then idle again after half of its time at the earliest.
                 _byIdleness.Enqueue(idle, _now + (idle.Ttl / 2));
-            }
-            else if (!IsNews_NeedsLock(idle))
-            {
-                _byIdleness.Enqueue(idle, _now + CheckpointStepMin);
             }
             else
             {
@@ -445,18 +427,17 @@ internal sealed class LeaseClock
 
     private bool IsKept_NeedsLock(LeaseTimer lease) => _leases.TryGetValue(lease.Id, out var current) && ReferenceEquals(current, lease);
 
-    private void Add_NeedsLock(LeaseInfo info, TimeSpan atLeast, bool isUnheard)
+    private void Add_NeedsLock(LeaseInfo info, TimeSpan extra)
     {
         var left = TimeSpan.FromSeconds(info.RemainingTtl > 0 ? info.RemainingTtl : info.GrantedTtl);
         var lease = new LeaseTimer(info.Id, TimeSpan.FromSeconds(info.GrantedTtl))
         {
-            Deadline = Latest_NeedsLock() + Max(left, atLeast),
-            CheckpointedTtl = info.RemainingTtl,
-            IsUnheard = isUnheard,
+            Deadline = Latest_NeedsLock() + left + extra,
+            IsCheckpointed = info.RemainingTtl > 0,
         };
         _leases[info.Id] = lease;
         Queue_NeedsLock(lease, lease.Deadline);
-        _byIdleness.Enqueue(lease, isUnheard ? _now + CheckpointStepMin : lease.Deadline - (lease.Ttl / 2));
+        _byIdleness.Enqueue(lease, lease.Deadline - (lease.IsCheckpointed ? left - StepOf(left) : lease.Ttl / 2));
     }
 
     private void Queue_NeedsLock(LeaseTimer lease, TimeSpan when)

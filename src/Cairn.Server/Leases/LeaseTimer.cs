@@ -20,15 +20,12 @@ internal sealed class LeaseTimer(long id, TimeSpan ttl)
     /// <summary>Whether the queue of deadlines has it; once at most.</summary>
     public bool HasDeadlineQueued { get; set; }
 
-    /// <summary>Whether nobody has renewed it since this member leads.</summary>
-    public bool IsUnheard { get; set; }
+    /// <summary>Whether the state says how idle it was.</summary>
+    public bool IsCheckpointed { get; set; }
 
-    /// <summary>Seconds that it has left by the state; 0 if the state does not say.</summary>
-    public long CheckpointedTtl { get; set; }
-
-    /// <summary>Whether a checkpoint of its idleness is proposed and not applied.</summary>
-    public bool IsCheckpointUnderWay { get; set; }
+    /// <summary>Checkpoints of its idleness that are proposed and not applied.</summary>
+    public int CheckpointsUnderWay { get; set; }
 
     /// <summary>Whether the next leader could begin with less than its full time.</summary>
-    public bool MayBeCheckpointed => CheckpointedTtl > 0 || IsCheckpointUnderWay;
+    public bool MayBeCheckpointed => IsCheckpointed || CheckpointsUnderWay > 0;
 }

@@ -13,9 +13,6 @@ namespace Cairn.Server.Loops;
 /// <param name="contact">When a quorum was last heard.</param>
 internal sealed class LeaseExpiry(RaftLoopParts parts, QuorumContact contact)
 {
-    // Ticks come ten times a second: so twenty thousand leases are told of in less than half of one, and the log's other entries wait for milliseconds.
-    private const int CheckpointsATickMax = 5;
-
     private readonly List<long> _ended = [];
     private readonly List<LeaseInfo> _idle = [];
 
@@ -40,11 +37,7 @@ internal sealed class LeaseExpiry(RaftLoopParts parts, QuorumContact contact)
 
         if (leads != 0 && !parts.Facts.IsOnlyVoter)
         {
-            var told = 0;
-            while (told < CheckpointsATickMax && Checkpoint())
-            {
-                told++;
-            }
+            Checkpoint();
         }
     }
 
@@ -92,25 +85,21 @@ internal sealed class LeaseExpiry(RaftLoopParts parts, QuorumContact contact)
     }
 
     /// <summary>Tells the log of leases that are idle, for the next leader. Who is alone has no successor.</summary>
-    /// <returns>Whether there may be more to tell.</returns>
-    private bool Checkpoint()
+    private void Checkpoint()
     {
         _idle.Clear();
         parts.Leases.TakeIdle(_idle);
         if (_idle.Count == 0)
         {
-            return false;
+            return;
         }
 
         var request = new LeaseCheckpointRequest();
         request.Checkpoints.AddRange(_idle.Select(static lease => new LeaseCheckpoint { ID = lease.Id, RemainingTTL = lease.RemainingTtl }));
-        if (TryPropose(InternalRaftRequest.LeaseCheckpointFieldNumber, request))
+        if (!TryPropose(InternalRaftRequest.LeaseCheckpointFieldNumber, request))
         {
-            return _idle.Count == LeaseClock.CheckpointLeasesMax;
+            _idle.ForEach(lease => parts.Leases.NotCheckpointed(lease.Id));
         }
-
-        _idle.ForEach(lease => parts.Leases.NotCheckpointed(lease.Id));
-        return false;
     }
 
     private bool TryPropose(int field, IMessage request)
