@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net.Security;
 using Cairn.Client;
 using Cairn.EndToEnd.Cluster;
 using Cairn.Protocol;

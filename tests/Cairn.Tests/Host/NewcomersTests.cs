@@ -1,5 +1,4 @@
 using System.Net;
-using Cairn.Grpc;
 using Cairn.Host.Grpc;
 using Cairn.Host.Listening;
 using Cairn.Protocol;
