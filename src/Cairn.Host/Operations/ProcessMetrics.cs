@@ -29,6 +29,9 @@ internal static class ProcessMetrics
             yield return new("process_start_time_seconds", MetricKind.Gauge, "Start time of the process since unix epoch in seconds.", started);
         }
 
+        yield return new("process_virtual_memory_max_bytes", MetricKind.Gauge, "Maximum amount of virtual memory available in bytes.", Limit("Max address space"));
+        yield return new("process_network_receive_bytes_total", MetricKind.Counter, "Number of bytes received by the process over the network.", NetworkOctets("InOctets"));
+        yield return new("process_network_transmit_bytes_total", MetricKind.Counter, "Number of bytes sent by the process over the network.", NetworkOctets("OutOctets"));
         int open = OpenDescriptors();
         double limit = DescriptorLimit();
         yield return new("process_open_fds", MetricKind.Gauge, "Number of open file descriptors.", open);
@@ -41,11 +44,21 @@ internal static class ProcessMetrics
     }
 
     /// <summary>The limit of open files of this process; 0 if it cannot be told.</summary>
-    public static double DescriptorLimit()
+    public static double DescriptorLimit() => Limit("Max open files");
+
+    private static double Limit(string name)
     {
-        string? line = Lines("/proc/self/limits").FirstOrDefault(static line => line.StartsWith("Max open files", StringComparison.Ordinal));
+        string? line = Lines("/proc/self/limits").FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal));
         string[] words = line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
-        return words.Length > 3 ? Number(words[3]) : 0;
+        return words.Length <= 3 ? 0 : words[3] == "unlimited" ? ulong.MaxValue : Number(words[3]);
+    }
+
+    /// <summary>What went through the network of this process, as far as it has one of its own: the kernel counts by network namespace.</summary>
+    private static double NetworkOctets(string name)
+    {
+        string[][] rows = [.. Lines("/proc/self/net/netstat").Where(static line => line.StartsWith("IpExt:", StringComparison.Ordinal)).Select(static line => line.Split(' '))];
+        int place = rows is [var names, var values] && names.Length == values.Length ? Array.IndexOf(names, name) : -1;
+        return place < 0 ? 0 : Number(rows[1][place]);
     }
 
     private static string[]? StatFields()

@@ -107,6 +107,8 @@ public sealed class OperationsTests
         Assert.InRange(samples["process_resident_memory_bytes"], 1 << 20, 1L << 36);
         Assert.InRange(samples["process_start_time_seconds"], 1_600_000_000, 10_000_000_000);
         Assert.True(samples["process_open_fds"] > 2);
+        Assert.True(samples["process_virtual_memory_max_bytes"] > samples["process_virtual_memory_bytes"]);
+        Assert.True(samples["process_network_receive_bytes_total"] >= 0);
     }
 
     [Fact]
