@@ -14,6 +14,11 @@ internal static class CallFailures
     /// <returns>True for failures of the network and of the protocol, and for cancellation.</returns>
     public static bool Concerns(Exception exception) => exception is HttpRequestException or IOException or OperationCanceledException;
 
+    /// <summary>Whether connecting took too long, which the platform reports as a cancellation that nobody asked for.</summary>
+    /// <param name="exception">The exception.</param>
+    /// <returns>True if so.</returns>
+    public static bool IsConnectTimeout(Exception exception) => exception is OperationCanceledException { InnerException: TimeoutException };
+
     /// <summary>Translates a failure of the network or the protocol.</summary>
     /// <param name="exception">One that <see cref="Concerns"/> holds for.</param>
     /// <param name="deadlinePassed">Whether the deadline of the call has passed.</param>
@@ -33,7 +38,7 @@ internal static class CallFailures
             }
         }
 
-        bool neverSent = exception is HttpRequestException
+        bool neverSent = IsConnectTimeout(exception) || exception is HttpRequestException
         {
             HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError
                 or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError or HttpRequestError.VersionNegotiationError,

@@ -36,7 +36,7 @@ internal sealed class CallScope : IDisposable
     public Exception Translate(Exception exception)
     {
         bool deadlinePassed = _deadline is { IsCancellationRequested: true };
-        bool ended = exception is OperationCanceledException || _any.IsCancellationRequested;
+        bool ended = _any.IsCancellationRequested || (exception is OperationCanceledException && !CallFailures.IsConnectTimeout(exception));
         return ended && !deadlinePassed ? new OperationCanceledException("the call was cancelled", exception, _caller) : CallFailures.Translate(exception, deadlinePassed);
     }
 
