@@ -14,6 +14,9 @@ internal sealed class PeerNetwork : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ConcurrentDictionary<PeerLink, PeerDialler> _diallers = new();
+
+    // Elections take more than one member. Begun with the first link, it is done before the first of them.
+    private readonly Lazy<Task> _compiling = new(static () => Task.Run(CompiledAhead.Prepare));
     private Node? _node;
 
     /// <param name="http">Dials.</param>
@@ -54,10 +57,16 @@ internal sealed class PeerNetwork : IAsyncDisposable
         {
             await dialler.DisposeAsync();
         }
+
+        if (_compiling.IsValueCreated)
+        {
+            await _compiling.Value;
+        }
     }
 
     private void Open(PeerLink link)
     {
+        _ = _compiling.Value;
         var dialler = new PeerDialler(_http, link, _node!, _ownUrls, _time, _logger);
         if (_diallers.TryAdd(link, dialler))
         {
