@@ -36,13 +36,13 @@ public sealed record RaftConfig
     public bool AsyncStorageWrites { get; init; }
 
     /// <summary>
-    /// Whether a leader hands out committed entries that its own disk has not synced, because a quorum of others has. Only with <see cref="AsyncStorageWrites"/>.
+    /// Whether committed entries are handed out that this member's own disk has not synced, because a quorum has. Only with <see cref="AsyncStorageWrites"/>.
     /// An addition to etcd-io/raft.
     /// </summary>
     public bool ApplyUnstable { get; init; }
 
     /// <summary>
-    /// Payload bytes that may wait for a leader's own disk while <see cref="ApplyUnstable"/> is on: above it nothing unsynced is handed out, and proposals that
+    /// Payload bytes that may wait for a member's own disk while <see cref="ApplyUnstable"/> is on: above it nothing unsynced is handed out, and a leader's proposals that
     /// would cross it are refused with <see cref="RaftError.DiskBehind"/>. At least 1.
     /// </summary>
     public ulong ApplyUnstableBytesMax { get; init; } = 64 << 20;

@@ -83,7 +83,7 @@ internal sealed class RaftCore
     /// <summary>Whether committed entries that are not durable here may be applied.</summary>
     /// <remarks>Without asynchronous writes the owner persists before it applies, within one Ready.</remarks>
     public bool AllowsUnstableApply =>
-        !Config.AsyncStorageWrites || (Config.ApplyUnstable && IsLeader && Log.Unstable.PayloadBytes <= Config.ApplyUnstableBytesMax);
+        !Config.AsyncStorageWrites || (Config.ApplyUnstable && Log.Unstable.PayloadBytes <= Config.ApplyUnstableBytesMax);
 
     public ProgressTracker NewTracker() => new(Config.InflightMessagesMax, Config.InflightBytesMax);
 

@@ -84,13 +84,13 @@ internal sealed class StateWriter
         var began = _node.Time.GetTimestamp();
         var (capture, view, finished) = await _node.ApplyLoop.CallAsync(
             static state => (state.Capture(), state.View, state.FinishedCompaction));
+        await _node.RevisionLog.SyncAsync(capture.Log);
         if (_node.Facts.Durable < capture.Applied.Index && !isInstalled)
         {
-            // A leader may apply what only others have synced; a manifest must not promise it.
+            // What only others have synced may be applied; a manifest must not promise it. Most often the log has caught up while the rows were synced.
             return false;
         }
 
-        await _node.RevisionLog.SyncAsync(capture.Log);
         if (IsCheckpointDue(view))
         {
             _checkpoint = await WriteCheckpointAsync(_node.World.Disk, _manifests, view);

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Cairn.Tests.Raft.Roles;
 
-/// <summary>A leader whose own disk stalls while a quorum of others has the entries.</summary>
+/// <summary>A member whose own disk stalls while a quorum of others has the entries.</summary>
 public sealed class ApplyUnstableTests
 {
     [Theory]
@@ -76,10 +76,13 @@ public sealed class ApplyUnstableTests
         Assert.DoesNotContain(raft.Ready().CommittedEntries.ToArray(), entry => entry.Data.Length == 100);
     }
 
-    [Fact]
-    public void Follower_never_applies_ahead_of_its_disk()
+    [Theory]
+    [InlineData(true, 1000, 1)]
+    [InlineData(true, 1, 0)]
+    [InlineData(false, 1000, 0)]
+    public void Follower_applies_what_is_committed_ahead_of_its_own_disk_only_if_allowed_and_within_the_bound(bool allowed, int bytesMax, int handedOut)
     {
-        var raft = new RaftNode(Config(Member.Config().Log, true));
+        var raft = new RaftNode(Config(Member.Config().Log, allowed, (ulong)bytesMax));
         raft.Step(new Message
         {
             Type = MessageType.App,
@@ -89,13 +92,16 @@ public sealed class ApplyUnstableTests
             Index = 1,
             LogTerm = 1,
             Commit = 2,
-            Entries = Member.EntriesOf(2, 1),
+            Entries = new Entry[] { new() { Term = 1, Index = 2, Data = new byte[10] } },
         });
 
         var ready = raft.Ready();
 
         Assert.Equal(1, ready.Entries.Length);
-        Assert.True(ready.CommittedEntries.IsEmpty);
+        Assert.Equal(handedOut, ready.CommittedEntries.Length);
+        var answer = ready.Messages.Single(static message => message.To == LocalTarget.AppendThread).Responses;
+        Assert.Contains(answer.ToArray(), static response => response.Type == MessageType.AppResp);
+        Assert.DoesNotContain(ready.Messages.ToArray(), static message => message.Type == MessageType.AppResp);
     }
 
     [Fact]
