@@ -50,6 +50,9 @@ public sealed class RaftNode
             ? [.. entries.ToArray().Where(static entry => entry.Type == EntryType.ConfChange)]
             : [];
 
+    /// <summary>Up to here this member's own disk has the log as it is now: falls when a leader replaces entries. 0 while a snapshot waits to be durable.</summary>
+    public ulong DurableIndex => _core.Log.HasSnapshot ? 0 : _core.Log.Unstable.Offset - 1;
+
     /// <summary>Payload bytes of entries that this member's own disk has not confirmed yet.</summary>
     public ulong UnstableBytes => _core.Log.Unstable.PayloadBytes;
 

@@ -74,6 +74,7 @@ internal sealed class NodeRuntime
         Facts = new NodeFacts
         {
             Applied = State.Applied.Index,
+            AppliedTerm = State.Applied.Term,
             Committed = opened.Log.HardState.Commit,
             Durable = opened.Log.LastIndex,
             Syncs = new SyncWindow(Time),

@@ -21,6 +21,9 @@ public sealed record NodeStatus
     /// <summary>Highest applied index.</summary>
     public required ulong AppliedIndex { get; init; }
 
+    /// <summary>Term of the entry there.</summary>
+    public required ulong AppliedTerm { get; init; }
+
     /// <summary>Revision of the key space.</summary>
     public required long Revision { get; init; }
 

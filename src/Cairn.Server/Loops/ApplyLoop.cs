@@ -143,6 +143,7 @@ internal sealed class ApplyLoop
 
         state.Install(delta);
         state.Publish();
+        _parts.Facts.AppliedTerm = state.Applied.Term;
         _parts.Facts.Applied = state.Applied.Index;
         _parts.Gate.Open(state.Applied.Index);
         _parts.Hub.Restart(state.Revision);
@@ -359,6 +360,7 @@ internal sealed class ApplyLoop
         _parts.State.Publish();
         var last = entries[^1];
         TellClock(entries);
+        _parts.Facts.AppliedTerm = last.Term;
         _parts.Facts.Applied = last.Index;
         _parts.Gate.Open(last.Index);
         TellWatchers();

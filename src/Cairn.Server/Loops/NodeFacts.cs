@@ -10,6 +10,7 @@ internal sealed class NodeFacts
     private ulong _leadingTerm;
     private ulong _committed;
     private ulong _applied;
+    private ulong _appliedTerm;
     private ulong _durable;
     private bool _readsAreLocal;
     private bool _isOnlyVoter;
@@ -36,6 +37,13 @@ internal sealed class NodeFacts
     {
         get => Volatile.Read(ref _committed);
         set => Volatile.Write(ref _committed, value);
+    }
+
+    /// <summary>Term of the entry at <see cref="Applied"/>. Written by the apply loop, before it.</summary>
+    public ulong AppliedTerm
+    {
+        get => Volatile.Read(ref _appliedTerm);
+        set => Volatile.Write(ref _appliedTerm, value);
     }
 
     /// <summary>Highest index whose effects readers see. Written by the apply loop, after publishing.</summary>

@@ -157,6 +157,7 @@ internal sealed class RaftLoop
         TakeMessages();
         TakeProposals();
         AskForReads();
+        _parts.Facts.Durable = _parts.Core.DurableIndex; // Before anything is handed out: what a new leader replaced here is durable no more.
         CarryOut();
     }
 
@@ -232,7 +233,6 @@ internal sealed class RaftLoop
             OnInstalled(snapshot);
         }
 
-        _parts.Facts.Durable = _parts.Log.LastIndex;
         _parts.Slow.Synced(_parts.Log.LastIndex);
         if (_writer.LastTook > SlowSync)
         {

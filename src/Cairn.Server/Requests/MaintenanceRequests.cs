@@ -25,6 +25,7 @@ internal sealed class MaintenanceRequests(NodeRuntime node)
             Term = node.Headers.Term,
             CommittedIndex = Math.Max(node.Facts.Committed, node.Facts.Applied),
             AppliedIndex = node.Facts.Applied,
+            AppliedTerm = node.Facts.AppliedTerm,
             Revision = view.Revision,
             CompactedRevision = view.CompactedRevision,
             DatabaseBytes = node.RevisionLog.TotalBytes,

@@ -4,8 +4,9 @@ namespace Cairn.Simulation.Invariants;
 
 /// <summary>An entry is committed when a leader of its own term, or of a later entry's behind it, has it on a quorum of durable logs; never by counting older terms.</summary>
 /// <remarks>
-/// Whoever is first to show a commit index must lead, and the entry there must be of its term and durable on a quorum of its voters. The configuration that
-/// the core counts by may be one change behind or ahead of the table of members that is shown, so either of the last two will do. The table is that of the member which has applied most.
+/// The entry at a commit index that nobody showed before, or one behind it, must be of the term of who shows it and durable on a quorum of its voters: of a leader
+/// that commits its first entry and is killed at once, only a message may be left that says so of the entries before it. The configuration that the core counts by
+/// may be one change behind or ahead of the table of members that is shown, so either of the last two will do. The table is that of the member which has applied most.
 /// Source: the Raft paper, 5.4.2 and figure 8.
 /// </remarks>
 internal sealed class CommittedByQuorum : StepInvariant
@@ -23,12 +24,12 @@ internal sealed class CommittedByQuorum : StepInvariant
             return null;
         }
 
-        var holders = record.Logs.Where(log => log.Value.TermOf(index) == sight.Now.Term).ToList();
-        var lost = record.Lost.Where(lost => lost.Log.TermOf(index) == sight.Now.Term).ToList();
+        var holders = record.Logs.Where(log => log.Value.HasOfTerm(sight.Now.Term, index)).ToList();
+        var lost = record.Lost.Where(lost => lost.Log.HasOfTerm(sight.Now.Term, index)).ToList();
         var having = holders.Select(holder => holder.Key).Concat(lost.Select(disk => disk.Member)).ToHashSet();
         if (!IsQuorum(_voters) && !IsQuorum(_votersBefore))
         {
-            return $"{sight.Member:x} in term {sight.Now.Term} takes entry {index} for committed, which {holders.Count} of {_voters.Count} voters have, of that term";
+            return $"{sight.Member:x} in term {sight.Now.Term} takes entry {index} for committed, which {holders.Count} of {_voters.Count} voters have, it or one behind it of that term";
         }
 
         for (var i = (ulong)record.Committed.Count + 1; i <= index; i++)

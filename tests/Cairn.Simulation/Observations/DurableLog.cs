@@ -32,6 +32,19 @@ internal sealed class DurableLog
     /// <summary>Term of an entry; 0 if there is none, or it lies below what is known.</summary>
     public ulong TermOf(ulong index) => index > _base && index <= LastIndex ? At(index).Term : 0;
 
+    /// <summary>Whether there is an entry of a term at an index or behind it.</summary>
+    public bool HasOfTerm(ulong term, ulong index)
+    {
+        // Terms never fall: those of the last entries are the first to be looked at, and few are newer.
+        var at = LastIndex;
+        while (at >= index && TermOf(at) > term)
+        {
+            at--;
+        }
+
+        return at >= index && TermOf(at) == term;
+    }
+
     /// <summary>Digest of an entry that is there.</summary>
     public uint DigestOf(ulong index) => At(index).Digest;
 
