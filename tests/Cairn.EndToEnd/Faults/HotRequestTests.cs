@@ -79,7 +79,9 @@ public sealed class HotRequestTests
 
         Say($"a watcher that did not read {events * ValueBytes / 1_000_000} MB: peak memory grew by {grown} MB from {before} MB; {probe.Report()}");
         await AssertUnharmedAsync(probe);
-        Assert.True(grown < 150, $"a watcher that did not read took {grown} MB");
+
+        // The heap is not at its largest after the first writes: a gigabyte that is not read tells more than the gate's hundred megabytes.
+        Assert.True(grown < 300, $"a watcher that did not read took {grown} MB");
     }
 
     [Fact]
