@@ -292,6 +292,9 @@ internal sealed class SimulatedMember
         (now.LeaderId, now.Term, now.CommittedIndex, now.AppliedIndex, now.Revision, now.CompactedRevision)
         == (before.LeaderId, before.Term, before.CommittedIndex, before.AppliedIndex, before.Revision, before.CompactedRevision);
 
+    /// <summary>Who votes, as far as its process has applied; it runs.</summary>
+    public IReadOnlyList<ulong> Voters => VotersOf(Node!);
+
     private static List<ulong> VotersOf(Node node) => [.. MembersOf(node).Where(member => !member.IsLearner).Select(member => member.Id)];
 
     private static ImmutableArray<MemberRecord> MembersOf(Node node)

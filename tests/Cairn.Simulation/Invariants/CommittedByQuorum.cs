@@ -51,7 +51,9 @@ internal sealed class CommittedByQuorum : StepInvariant
         }
 
         _appliedMax = sight.Now.AppliedIndex;
-        if (record.Logs.Values.Any(log => log.LastChange > before))
+
+        // Those who found a cluster begin with its first entries applied, which no disk has yet.
+        if (record.Logs.Values.Any(log => log.LastChange > before) || record.Logs.Values.All(static log => log.LastChange == 0))
         {
             (_votersBefore, _voters) = (_voters, sight.Voters());
         }
