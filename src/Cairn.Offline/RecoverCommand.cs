@@ -95,6 +95,7 @@ public static class RecoverCommand
         string target = found.FirstOrDefault(each => each.Survey.Survivors[0].MemberId == best.MemberId && each.Survey.AtUnixMs == 0).Directory
             ?? found.FirstOrDefault(static each => each.Survey.AtUnixMs != 0).Directory ?? found[0].Directory;
         var wish = new RecoveryWish { ClusterId = survey.ClusterId, LastTerm = best.LastTerm, LastIndex = best.LastIndex };
+        wish.GivenUp.AddRange(survey.Survivors.Where(static each => !each.HoldsData).Select(static each => each.MemberId));
         string path = Path.Combine(target, "member", "recover");
         await File.WriteAllBytesAsync(path + ".tmp", wish.ToByteArray(), cancelled);
         File.Move(path + ".tmp", path, overwrite: true);
@@ -148,6 +149,7 @@ public static class RecoverCommand
             HoldsData = true,
             LastTerm = store.Log.Entries.Count > 0 ? store.Log.Entries[^1].Term : store.State.Applied.Term,
             LastIndex = store.Log.LastIndex,
+            AppliedIndex = store.State.Applied.Index,
             Revision = store.State.View.Revision,
             IdleMs = (long)age.TotalMilliseconds,
         });
@@ -183,7 +185,8 @@ public static class RecoverCommand
         Survivor best = holders.First(static each => each.IsBest);
         IEnumerable<string> lost = merged.Survivors.Where(static each => !each.HoldsData).Select(static each => each.Name);
         merged.Loss = string.Create(CultureInfo.InvariantCulture,
-            $"{best.Name} holds most, up to index {best.LastIndex} of term {best.LastTerm}, revision {best.Revision}: writes that {string.Join(" and ", lost)} acknowledged after that index cannot be excluded");
+            $"{best.Name} holds most, up to index {best.LastIndex} of term {best.LastTerm}, and knows index {best.AppliedIndex}, revision {best.Revision}, to be committed: ")
+            + $"writes that {string.Join(" and ", lost)} acknowledged after that revision cannot be excluded";
         return merged;
     }
 

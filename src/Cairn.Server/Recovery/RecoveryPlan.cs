@@ -57,6 +57,13 @@ internal static class RecoveryPlan
         var best = council.Best;
         var isByHand = facts.Wish is { } wish && wish.ClusterId == facts.Self.ClusterId
             && (best.Held.LastTerm, best.Held.LastIndex).CompareTo((wish.LastTerm, wish.LastIndex)) >= 0;
+        var missed = isByHand ? council.Silent.RemoveAll(voter => facts.Wish!.GivenUp.Contains(voter.Id)) : []; // Without a wish nothing is decided.
+        if (!missed.IsEmpty)
+        {
+            var names = string.Join(" and ", missed.Select(Council.NameOf));
+            return new RecoveryDecision.Wait($"{survey.Loss}; what was decided did not give up {names}, who may hold as much: bring it back, or run `cairn recover` again") { Survey = survey };
+        }
+
         var isByItself = facts.Mode == RecoverMode.Auto && council.Silent.IsEmpty;
         if (!isByHand && isByItself && facts.Self.LeaderlessMs < facts.AutoAfter.TotalMilliseconds)
         {
@@ -146,9 +153,12 @@ internal static class RecoveryPlan
             var best = Best;
             var survey = new RecoverySurvey { ClusterId = Facts.Self.ClusterId, Obstacle = Obstacle() ?? "" };
             var names = string.Join(", ", Lost.Select(voter => $"{NameOf(voter)} {StateOf(voter)}"));
+
+            // The end of the best log may be one that others replaced: only what is known to be committed is all that was acknowledged up to there.
             survey.Loss = string.Create(CultureInfo.InvariantCulture,
-                $"{Lost.Length} of {Voters.Length} voters are lost: {names}; {best.Name} holds most, up to index {best.Held.LastIndex} of term {best.Held.LastTerm}, revision {best.Revision}: ")
-                + string.Create(CultureInfo.InvariantCulture, $"writes that {string.Join(" and ", Lost.Select(NameOf))} acknowledged after that index cannot be excluded");
+                $"{Lost.Length} of {Voters.Length} voters are lost: {names}; {best.Name} holds most, up to index {best.Held.LastIndex} of term {best.Held.LastTerm}, ")
+                + string.Create(CultureInfo.InvariantCulture, $"and knows index {best.AppliedIndex}, revision {best.Revision}, to be committed: ")
+                + $"writes that {string.Join(" and ", Lost.Select(NameOf))} acknowledged after that revision cannot be excluded";
             survey.Survivors.AddRange(Survivors.OrderBy(static shown => shown.MemberId).Select(Describe));
             survey.Survivors.AddRange(Lost.Select(Describe));
             return survey;
@@ -156,7 +166,7 @@ internal static class RecoveryPlan
 
         private static bool IsEmpty(Handshake shown) => shown.Standing is Standing.Empty or Standing.Founding;
 
-        private static string NameOf(MemberRecord member) => member.Name.Length > 0 ? member.Name : member.Id.ToString("x", CultureInfo.InvariantCulture);
+        public static string NameOf(MemberRecord member) => member.Name.Length > 0 ? member.Name : member.Id.ToString("x", CultureInfo.InvariantCulture);
 
         private Survivor Describe(Handshake shown)
         {
@@ -168,6 +178,7 @@ internal static class RecoveryPlan
                 HoldsData = true,
                 LastTerm = shown.Held.LastTerm,
                 LastIndex = shown.Held.LastIndex,
+                AppliedIndex = shown.AppliedIndex,
                 Revision = shown.Revision,
                 IdleMs = shown.LeaderlessMs,
                 IsBest = shown == Best,

@@ -73,7 +73,7 @@ public sealed class LostQuorumTests
         Assert.Contains("cannot be excluded", survey.Loss, StringComparison.Ordinal);
         var best = survey.Survivors.Single(survivor => survivor.IsBest);
 
-        world.Disks[0].Put("member/recover", new RecoveryWish { ClusterId = cluster, LastTerm = best.LastTerm, LastIndex = best.LastIndex }.ToByteArray());
+        Decide(world, cluster, [.. survey.Survivors.Where(static survivor => !survivor.HoldsData).Select(static survivor => survivor.MemberId)], best);
         await world.UntilAsync(() => world.Nodes[0]?.ClusterId != cluster && world.Nodes[1] is { } fed && !fed.Look().IsLearner && fed.Ready.IsCompleted);
         await WriteAsync(world, "after");
 
@@ -94,7 +94,7 @@ public sealed class LostQuorumTests
         await world.UntilAsync(() => world.Nodes.Skip(1).Any(node => node!.Look().IsLeader));
         await WriteAsync(world, "more");
         await world.UntilAsync(() => world.Nodes[1]!.Look().AppliedIndex == Leader(world)!.Look().AppliedIndex);
-        var cluster = world.Nodes[0]!.ClusterId;
+        var (cluster, lost) = (world.Nodes[0]!.ClusterId, IdsOf(world).Skip(2).ToList());
         await StopAllAsync(world);
         for (var i = 2; i < 5; i++)
         {
@@ -102,7 +102,7 @@ public sealed class LostQuorumTests
         }
 
         // The person stands before the one that holds less.
-        world.Disks[0].Put("member/recover", new RecoveryWish { ClusterId = cluster }.ToByteArray());
+        Decide(world, cluster, lost);
         for (var i = 0; i < 5; i++)
         {
             _ = world.LiveAsync(i);
@@ -116,9 +116,9 @@ public sealed class LostQuorumTests
     public void Old_members_that_elect_a_leader_before_they_hear_of_the_epoch_give_way_when_they_do() => ClusterWorld.Run(3, async world =>
     {
         await WriteAsync(world, "before");
-        var cluster = world.Nodes[0]!.ClusterId;
+        var (cluster, lost) = (world.Nodes[0]!.ClusterId, IdsOf(world).Skip(1).ToList());
         await StopAllAsync(world);
-        world.Disks[0].Put("member/recover", new RecoveryWish { ClusterId = cluster }.ToByteArray());
+        Decide(world, cluster, lost);
         _ = world.LiveAsync(0);
         await world.UntilAsync(() => world.Nodes[0] is { } node && node.ClusterId != cluster && node.Look().IsLeader);
         await WriteAsync(world, "after");
@@ -139,8 +139,9 @@ public sealed class LostQuorumTests
     {
         await WriteAsync(world, "before");
         var cluster = world.Nodes[0]!.ClusterId;
+        var lost = IdsOf(world).Skip(2).ToList();
         await world.StopAsync(2);
-        world.Disks[0].Put("member/recover", new RecoveryWish { ClusterId = cluster }.ToByteArray());
+        Decide(world, cluster, lost);
         await world.PassAsync(TimeSpan.FromMinutes(1));
         await WriteAsync(world, "after");
 
@@ -160,9 +161,9 @@ public sealed class LostQuorumTests
                 await WriteAsync(world, $"key-{i}");
             }
 
-            cluster = world.Nodes[0]!.ClusterId;
+            (cluster, var lost) = (world.Nodes[0]!.ClusterId, IdsOf(world).Skip(1).ToList());
             await StopAllAsync(world);
-            world.Disks[0].Put("member/recover", new RecoveryWish { ClusterId = cluster }.ToByteArray());
+            Decide(world, cluster, lost);
             await world.StartAsync(0);
             Assert.IsType<ReopenException>(await world.Nodes[0]!.Stopped);
             await world.StopAsync(0);
@@ -214,6 +215,16 @@ public sealed class LostQuorumTests
         await world.Nodes[0]!.PutAsync("after", "1");
         Assert.Contains("wal", disk.List($"quarantine/{Assert.Single(disk.List("quarantine"))}"));
         return hasCrashed;
+    }
+
+    private static IEnumerable<ulong> IdsOf(ClusterWorld world) => world.Nodes.Select(static node => node!.MemberId);
+
+    /// <summary>Writes what `cairn recover` writes, on the first member's disk.</summary>
+    private static void Decide(ClusterWorld world, ulong cluster, IReadOnlyCollection<ulong> lost, Survivor? best = null)
+    {
+        var wish = new RecoveryWish { ClusterId = cluster, LastTerm = best?.LastTerm ?? 0, LastIndex = best?.LastIndex ?? 0 };
+        wish.GivenUp.AddRange(lost);
+        world.Disks[0].Put("member/recover", wish.ToByteArray());
     }
 
     private static Node? Leader(ClusterWorld world) => world.Nodes.Where(node => node?.Look().IsLeader ?? false).MaxBy(node => node!.Look().Term);

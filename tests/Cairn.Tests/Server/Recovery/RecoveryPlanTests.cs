@@ -12,7 +12,7 @@ namespace Cairn.Tests.Server.Recovery;
 public sealed class RecoveryPlanTests
 {
     private const ulong Cluster = 0xc;
-    private static readonly RecoveryWish Anything = new() { ClusterId = Cluster };
+    private static readonly RecoveryWish Anything = new() { ClusterId = Cluster, GivenUp = { 2, 3 } };
 
     [Fact]
     public void Whoever_is_silent_is_waited_for_without_a_person() =>
@@ -36,6 +36,25 @@ public sealed class RecoveryPlanTests
     [Fact]
     public void What_a_person_was_shown_is_the_least_that_is_founded_on() => Assert.IsType<RecoveryDecision.Wait>(
         Decide(static facts => facts with { Wish = new RecoveryWish { ClusterId = Cluster, LastTerm = 2, LastIndex = 11 } }, Silent(2), Silent(3)));
+
+    [Fact]
+    public void Whom_a_person_did_not_give_up_is_waited_for_even_if_he_holds_no_more() => Assert.Contains(
+        "did not give up m2",
+        Assert.IsType<RecoveryDecision.Wait>(Decide(static facts => facts with { Wish = new RecoveryWish { ClusterId = Cluster, GivenUp = { 3 } } }, Silent(2), Silent(3))).Reason,
+        StringComparison.Ordinal);
+
+    [Fact]
+    public void Only_what_is_known_to_be_committed_is_announced_as_kept()
+    {
+        var survey = Decide(static facts =>
+        {
+            (facts.Self.AppliedIndex, facts.Self.Revision) = (7, 5);
+            return facts;
+        }, Silent(2), Silent(3)).Survey!;
+
+        Assert.Contains("up to index 10 of term 2, and knows index 7, revision 5, to be committed", survey.Loss, StringComparison.Ordinal);
+        Assert.Equal(7UL, survey.Survivors.Single(static each => each.IsBest).AppliedIndex);
+    }
 
     [Fact]
     public void A_decision_about_another_cluster_is_none() =>
