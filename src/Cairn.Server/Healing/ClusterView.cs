@@ -96,6 +96,12 @@ internal sealed record DisputedProcess
     /// <summary>Who contradicts and why, in words.</summary>
     public required string Evidence { get; init; }
 
+    /// <summary>Whether the leader hears another process of the member.</summary>
+    public bool IsDeferred { get; init; }
+
+    /// <summary>Since when it has asked without being accepted.</summary>
+    public TimeSpan Since { get; init; }
+
     /// <summary>When it last asked.</summary>
     public TimeSpan AskedAt { get; init; }
 }

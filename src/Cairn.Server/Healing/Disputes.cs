@@ -13,7 +13,7 @@ namespace Cairn.Server.Healing;
 ///   it forgot a promise that somebody saw   it does not speak
 ///   the leader hears it                     it speaks: its log holds all that those who contradict saw
 ///   the leader contradicts                  it does not speak
-///   the leader hears another one            nothing, as long as it does
+///   the leader hears another one            nothing, as that one may be about to end; when it has been heard for long, it does not speak: it is a copy
 /// </code>
 /// </remarks>
 internal static class Disputes
@@ -26,6 +26,7 @@ internal static class Disputes
     public static HealStep.Judge? Next(ClusterView view, HealPolicy policy, TimeSpan now)
     {
         var asked = view.Disputes.FirstOrDefault(dispute => now - dispute.AskedAt <= policy.FreshWithin
+            && (!dispute.IsDeferred || dispute.AskedAt - dispute.Since >= policy.CopyAfter)
             && view.Members.Find(dispute.MemberId) is not null && view.Healing.VerdictOn(dispute.MemberId, dispute.Process.Nonce) is null);
         return asked is null ? null : new HealStep.Judge(Verdict(asked));
     }
@@ -50,7 +51,9 @@ internal static class Disputes
                 Detected = $"a process that speaks for member {asked.MemberId:x} ({asked.Name}) is not heard by all",
                 Evidence = asked.Evidence,
                 Decision = speaks ? "it speaks for its member" : "it does not speak for its member; it may come back as a new one",
-                Safety = speaks ? "the leader hears it, and its log holds what the others saw" : asked.IsBehind ? "it forgot a promise: its member must not vote with what is left" : "only one of two copies of a disk may count",
+                Safety = speaks ? "the leader hears it, and its log holds what the others saw" : asked.IsBehind ? "it forgot a promise: its member must not vote with what is left"
+                    : asked.IsDeferred ? "the leader hears another process of the member: only one of two copies of a disk may count"
+                    : "only one of two copies of a disk may count",
                 Outcome = HealOutcome.Healed,
                 Result = speaks ? "all members hear it" : "nobody hears it",
             }.ToMessage(),

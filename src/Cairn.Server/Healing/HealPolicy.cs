@@ -12,6 +12,9 @@ internal sealed record HealPolicy
     /// <summary>An application, or an answer, that is older says nothing about now.</summary>
     public TimeSpan FreshWithin { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>A process that asked for so long, while another one of its member was heard, is a copy: one that was started again is heard sooner.</summary>
+    public TimeSpan CopyAfter { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>How long a voter may be gone before a spare learner takes its place, and a member that never started may cost the quorum its reserve or stand in the way of a heal.</summary>
     public TimeSpan ReplaceAfter { get; init; } = TimeSpan.FromMinutes(5);
 

@@ -3,6 +3,7 @@ using Cairn.Protocol.Peers;
 using Cairn.Raft;
 using Cairn.Raft.Progress;
 using Cairn.Server.Loops;
+using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 using Google.Protobuf;
 
@@ -47,10 +48,12 @@ internal sealed class HealSenses(NodeRuntime node, HealPolicy policy, Applicants
 
     /// <summary>Notes that a process asks which somebody does not hear. Any thread.</summary>
     /// <param name="asked">What it says.</param>
-    public void Note(DisputedProcess asked) => ImmutableInterlocked.Update(
-        ref _disputes,
-        static (all, asked) => (all.RemoveAll(other => other.Process == asked.Process) is { Count: < DisputesMax } others ? others : all.RemoveAt(0)).Add(asked),
-        asked);
+    public void Note(DisputedProcess asked) => ImmutableInterlocked.Update(ref _disputes, Replace, asked);
+
+    /// <summary>Notes that a process which asked is heard by all. Any thread.</summary>
+    /// <param name="process">The process.</param>
+    public void Forget(ProcessIdentity process) =>
+        ImmutableInterlocked.Update(ref _disputes, static (all, process) => all.RemoveAll(other => other.Process == process), process);
 
     /// <summary>Looks.</summary>
     /// <param name="approved">What was approved.</param>
@@ -83,6 +86,13 @@ internal sealed class HealSenses(NodeRuntime node, HealPolicy policy, Applicants
         }
 
         return Put(status, approved);
+    }
+
+    private static ImmutableList<DisputedProcess> Replace(ImmutableList<DisputedProcess> all, DisputedProcess asked)
+    {
+        var since = all.Find(other => other.Process == asked.Process)?.Since ?? asked.AskedAt;
+        var others = all.RemoveAll(other => other.Process == asked.Process);
+        return (others.Count < DisputesMax ? others : others.RemoveAt(0)).Add(asked with { Since = since });
     }
 
     private ClusterView Put(RaftStatus status, ImmutableHashSet<string> approved)

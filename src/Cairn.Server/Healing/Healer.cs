@@ -93,8 +93,15 @@ internal sealed class Healer
     /// <param name="own">What this member thinks of it.</param>
     public void HearDispute(Handshake shown, in Judgement own)
     {
-        if (_node.Facts.LeadingTerm == 0 || own.Verdict is JudgementKind.Refused or JudgementKind.Deferred || (own.IsAccepted && shown.Disputes.Count == 0))
+        if (_node.Facts.LeadingTerm == 0 || own.Verdict == JudgementKind.Refused)
         {
+            return;
+        }
+
+        var process = new ProcessIdentity(shown.Incarnation, shown.StartCounter, shown.Nonce);
+        if (own.IsAccepted && shown.Disputes.Count == 0)
+        {
+            _senses.Forget(process);
             return;
         }
 
@@ -103,8 +110,9 @@ internal sealed class Healer
         {
             MemberId = shown.MemberId,
             Name = shown.Name,
-            Process = new ProcessIdentity(shown.Incarnation, shown.StartCounter, shown.Nonce),
+            Process = process,
             IsHeard = own.IsAccepted,
+            IsDeferred = own.Verdict == JudgementKind.Deferred,
             IsBehind = own.IsBehind || shown.Disputes.Any(static dispute => dispute.IsBehind),
             Evidence = string.Join("; ", own.IsAccepted ? reasons : reasons.Append($"the leader: {own.Reason}")),
             AskedAt = _senses.Now,
@@ -112,7 +120,8 @@ internal sealed class Healer
         _wake.Set();
     }
 
-    /// <summary>Answers a fenced directory, which asks whether it is replaced if it moves its data aside: not while another process speaks for its member, of which it is a copy.</summary>
+    /// <summary>Answers a fenced directory, which asks whether it is replaced if it moves its data aside. If another process speaks for its member, it is a copy, and has no place, unless it
+    /// took that of somebody else, who is gone: then it comes back as that one.</summary>
     private RejoinAnswer HearFenced(Handshake speaker, bool isOfThisCluster)
     {
         var members = _node.View.Members;
@@ -124,12 +133,23 @@ internal sealed class Healer
 
         var obstacle = !isOfThisCluster ? "it has another cluster token"
             : _policy.Mode == HealMode.Off ? "healing is switched off"
+            : TookAnotherPlace(speaker) ? null
             : members.Removed.Contains(speaker.MemberId) ? RemovedMembers.ObstacleOf(speaker, members, _node.View.Healing)
             : members.Find(speaker.MemberId) is null ? $"this cluster has no member {speaker.MemberId:x}"
-            : speaker.MemberId == _node.Headers.MemberId || _node.Fence.IsAlive(speaker.MemberId) ? "its member is alive elsewhere: this directory is a copy; give it a name and a place of its own, or remove it"
+            : IsAlive(speaker.MemberId) ? "its member is alive elsewhere: this directory is a copy; give it a name and a place of its own, or remove it"
             : null;
         return new RejoinAnswer { HasPlace = obstacle is null, Reason = obstacle ?? "its member is replaced" };
     }
+
+    /// <summary>Whether a directory runs at the address of another member than its own, who is gone, or was.</summary>
+    private bool TookAnotherPlace(Handshake speaker)
+    {
+        var (members, vacancies) = (_node.View.Members.Members, _node.View.Healing.Vacancies);
+        return members.Any(other => other.Id != speaker.MemberId && !IsAlive(other.Id) && other.PeerUrls.Any(speaker.PeerUrls.Contains))
+            || vacancies.Any(place => place.FilledBy == 0 && place.MemberId != speaker.MemberId && place.PeerUrls.Any(speaker.PeerUrls.Contains));
+    }
+
+    private bool IsAlive(ulong memberId) => memberId == _node.Headers.MemberId || _node.Fence.IsAlive(memberId);
 
     /// <summary>Answers a member that was removed and holds its data: it asks whether it would be taken in if it moved that aside.</summary>
     private async ValueTask<RejoinAnswer> HearRemovedAsync(RejoinRequest request, bool isOfThisCluster)

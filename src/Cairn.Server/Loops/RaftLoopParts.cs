@@ -43,7 +43,8 @@ internal sealed record RaftLoopParts
     /// <summary>Called when the log found no room.</summary>
     public required Action NoSpaceFound { get; init; }
 
-    /// <summary>Called when a leader saw acknowledgements that this log does not hold; the argument says so.</summary>
+    /// <summary>Called when a leader saw acknowledgements that this log does not hold; the argument says so. No verdict of the cluster is needed: within a term no log may lawfully lose what was
+    /// acknowledged in it, so this one did, or another process acknowledged for the same member (docs/decisions/0007).</summary>
     public required Action<string> LogLost { get; init; }
 
     /// <summary>Reaches the other members; null if there are none to be reached.</summary>

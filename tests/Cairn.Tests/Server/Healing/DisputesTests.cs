@@ -47,5 +47,16 @@ public sealed class DisputesTests
         Assert.IsType<HealStep.Judge>(new HealScene(3) { Policy = new HealPolicy { Mode = HealMode.Propose } }.Dispute(Asked).Step);
     }
 
+    [Fact]
+    public void A_process_that_asks_for_long_while_another_one_of_its_member_is_heard_does_not_speak()
+    {
+        var asked = Asked with { IsHeard = false, IsDeferred = true };
+        Assert.Null(new HealScene(3).Dispute(asked with { Since = Now - TimeSpan.FromSeconds(9) }).Step);
+
+        var verdict = Assert.IsType<HealStep.Judge>(new HealScene(3).Dispute(asked with { Since = Now - TimeSpan.FromSeconds(10) }).Step).Verdict;
+        Assert.False(verdict.Speaks);
+        Assert.Contains("another process", verdict.Heal.Safety, StringComparison.Ordinal);
+    }
+
     private static DisputedProcess Asked => new() { MemberId = 3, Name = "m3", Process = Process, IsHeard = true, Evidence = "so says m2", AskedAt = Now };
 }

@@ -1,5 +1,7 @@
 using Cairn.Protocol.Healing;
 using Cairn.Protocol.Peers;
+using Cairn.Raft;
+using Cairn.Server;
 using Cairn.Server.Founding;
 using Cairn.Server.Membership;
 using Cairn.Server.Peers;
@@ -86,6 +88,56 @@ public sealed class FencingTests
     });
 
     [Fact]
+    public void A_member_whose_leader_saw_acknowledgements_that_its_log_lost_is_fenced_at_once_and_fed_anew() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var victim = (leader + 1) % 3;
+        await world.PassAsync(TimeSpan.FromSeconds(2));
+        await world.StopAsync(victim);
+        _ = world.LiveAsync(victim);
+        await world.UntilAsync(() => world.Nodes[victim] is { } started && started.Look().LeaderId != 0);
+        var (node, id) = (world.Nodes[victim]!, world.Nodes[victim]!.MemberId);
+
+        Assert.True(node.Receive(TellCommitted(world.Nodes[leader]!, node, termsAgo: 0), world.Nodes[leader]!.Sight));
+        Assert.Contains("acknowledgements that this log does not hold", Assert.IsType<ReopenException>(await node.Stopped).Message, StringComparison.Ordinal);
+        await world.UntilAsync(() => world.Nodes[victim] is { } fed && fed.MemberId != id && fed.Ready.IsCompletedSuccessfully && !fed.Look().IsLearner);
+        Assert.Contains("-fenced", Assert.Single(world.Disks[victim].List("quarantine")), StringComparison.Ordinal);
+    });
+
+    [Fact]
+    public void What_a_leader_of_an_earlier_term_says_of_acknowledgements_fences_nobody() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var node = world.Nodes[(leader + 1) % 3]!;
+        await world.PassAsync(TimeSpan.FromSeconds(2));
+
+        Assert.True(node.Receive(TellCommitted(world.Nodes[leader]!, node, termsAgo: 1), world.Nodes[leader]!.Sight));
+        await world.PassAsync(TimeSpan.FromSeconds(5));
+
+        Assert.False(node.Stopped.IsCompleted);
+        Assert.Null(node.Look().Impairment);
+    });
+
+    [Fact]
+    public void A_copy_of_a_disk_at_the_place_of_another_member_is_sent_away_and_makes_room_for_that_one() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var (original, place) = ((leader + 1) % 3, (leader + 2) % 3);
+        var (id, lost) = (world.Nodes[original]!.MemberId, world.Nodes[place]!.MemberId);
+        await world.StopAsync(place);
+        world.Disks[place] = world.Disks[original].Copy();
+        _ = world.LiveAsync(place);
+
+        await world.UntilAsync(() => world.Nodes[place] is { } node && node.MemberId != id && node.Ready.IsCompletedSuccessfully && !node.Look().IsLearner);
+
+        Assert.Equal(id, world.Nodes[original]!.MemberId);
+        Assert.NotEqual(lost, world.Nodes[place]!.MemberId);
+        Assert.Contains("-fenced", Assert.Single(world.Disks[place].List("quarantine")), StringComparison.Ordinal);
+        await world.Nodes[world.FindLeader()]!.PutAsync("after", "1");
+        Assert.Equal("1", await world.Nodes[place]!.GetAsync("after"));
+    });
+
+    [Fact]
     public void A_fenced_directory_whose_member_is_alive_is_told_that_it_is_a_copy() => ClusterWorld.Run(3, async world =>
     {
         var leader = world.FindLeader();
@@ -135,4 +187,14 @@ public sealed class FencingTests
         Assert.False(node.Hears(memberId: 99, other.Sight));
         Assert.True(node.Hears(memberId: 99, sender: null));
     });
+
+    /// <summary>A heartbeat that tells of more commits than the other one holds.</summary>
+    private static Message TellCommitted(Node leader, Node to, ulong termsAgo) => new()
+    {
+        Type = MessageType.Heartbeat,
+        From = leader.MemberId,
+        To = to.MemberId,
+        Term = leader.Look().Term - termsAgo,
+        Commit = leader.Look().AppliedIndex + 100,
+    };
 }

@@ -128,7 +128,11 @@ public sealed class ClusterWorld
             RevisionLogOptions = new RevisionLogOptions { SegmentBytes = 32 * 1024, ChunkBytes = 4096, TailBytes = 64 * 1024 },
         });
         Nodes[index] = node;
-        _byId[node.Look().MemberId] = node;
+        if (!_byId.TryGetValue(node.MemberId, out var other) || !Nodes.Contains(other))
+        {
+            // The streams to a process that lives stay with it: a copy of its disk gets none.
+            _byId[node.MemberId] = node;
+        }
     }
 
     /// <summary>Runs a member as a process does: if it ends so that its directory is opened again, that is done.</summary>
@@ -151,9 +155,9 @@ public sealed class ClusterWorld
             Nodes[index] = null;
             _receptions.Remove($"http://m{index}:2380");
             var id = node.Look().MemberId;
-            _byId.Remove(id);
+            var wasHeard = _byId.GetValueOrDefault(id) == node && _byId.Remove(id);
             await node.DisposeAsync();
-            foreach (var other in Nodes)
+            foreach (var other in Nodes.Where(_ => wasHeard))
             {
                 // As the system closes the connections of a process that ends.
                 other?.ReportLost(id);
