@@ -293,13 +293,13 @@ internal sealed class NodeRuntime
         return WaitAsync(new Proposal(header.ID, data, Time.GetTimestamp()), context);
     }
 
-    /// <summary>Sends a membership change through the log and waits for what the state machine says.</summary>
+    /// <summary>Sends a membership change through the log and waits for what the state machine says; a learner may, too: it tells where it is. Clients were judged before.</summary>
     /// <param name="make">Makes the change, given its id.</param>
     /// <param name="context">Who asks.</param>
     /// <returns>What became of it.</returns>
     public ValueTask<ProposalOutcome> ProposeAsync(Func<ulong, ConfChange> make, RequestContext context)
     {
-        var refusal = JudgeRequest(context) is var judged && judged == NodeError.None ? JudgeWrite() : judged;
+        var refusal = JudgeRequest(context, isForLearners: true) is var judged && judged == NodeError.None ? JudgeWrite() : judged;
         if (refusal != NodeError.None)
         {
             return new(new ProposalOutcome(refusal, null));

@@ -150,11 +150,21 @@ internal sealed class Founder
 
     private PeerAnswer Answer(PeerCall call) => call.Path switch
     {
-        HandshakePath => new PeerAnswer(
-            200, new HandshakeAnswer { Speaker = _shown, Verdict = Verdict.Deferred, Reason = "this member has no cluster yet" }.ToByteArray()),
+        HandshakePath => Greet(PeerBody.TryParse(Handshake.Parser, call.Body.GetValueOrDefault())),
         RecoveryPaths.Promise when PeerBody.TryParse(PromiseRequest.Parser, call.Body.GetValueOrDefault()) is { Promise: { } asked } => Answer(asked),
         _ => PeerAnswer.None,
     };
+
+    /// <summary>Answers a handshake; a member of a cluster of the same token may be asked for a place in it, wherever it has moved to.</summary>
+    private PeerAnswer Greet(Handshake? shown)
+    {
+        if (shown is { Standing: Standing.Member } && shown.TokenHash.Equals(_shown.TokenHash))
+        {
+            _world.Reception.NoteCaller(shown.PeerUrls);
+        }
+
+        return new PeerAnswer(200, new HandshakeAnswer { Speaker = _shown, Verdict = Verdict.Deferred, Reason = "this member has no cluster yet" }.ToByteArray());
+    }
 
     /// <summary>Says yes to a new epoch only when that is durable: asked for the first time, it notes the question.</summary>
     private PeerAnswer Answer(EpochPromise asked)

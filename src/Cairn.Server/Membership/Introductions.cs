@@ -40,6 +40,12 @@ internal static class Introductions
                 }
             }
 
+            // Who is to come back there may not know where this member is now: a new epoch knows its former members as vacant places only.
+            foreach (var place in node.View.Healing.Vacancies.Where(place => place.FilledBy == 0 && node.Facts.LeadingTerm != 0))
+            {
+                await ShowAsync(node, desk, place.PeerUrls);
+            }
+
             await wake.WaitAsync();
         }
     }

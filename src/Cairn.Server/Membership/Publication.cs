@@ -13,6 +13,9 @@ internal static class Publication
 {
     private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan MoveRetry = TimeSpan.FromSeconds(1);
+
+    // By then a member that lives has been heard.
+    private static readonly TimeSpan KnownAfter = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan ConfirmedWithin = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Publishes.</summary>
@@ -48,11 +51,16 @@ internal static class Publication
     /// <summary>Tells the cluster where this member is, until it knows. Not only once this member is up to date: who is to bring it the state must find it.</summary>
     private static async Task MoveAsync(NodeRuntime node)
     {
+        long refusedAt = 0;
         while (!node.IsStopping && (HasMoved(node) || !node.Ready.IsCompleted))
         {
-            if (HasMoved(node))
+            if (HasMoved(node) && await TellAsync(node, node.Headers.MemberId, node.Options.PeerUrls) == StoreError.PeerUrlExists)
             {
-                await MoveAsync(node, node.Options.PeerUrls);
+                refusedAt = refusedAt == 0 ? node.Time.GetTimestamp() : refusedAt;
+                if (node.Time.GetElapsedTime(refusedAt) >= KnownAfter)
+                {
+                    await MakeRoomAsync(node);
+                }
             }
 
             await Task.Delay(HasMoved(node) ? MoveRetry : Retry, node.Time);
@@ -75,32 +83,54 @@ internal static class Publication
         && node.View.Members.Find(node.Headers.MemberId) is { } self
         && !self.PeerUrls.ToHashSet(StringComparer.Ordinal).SetEquals(node.Options.PeerUrls);
 
-    /// <summary>
-    /// Tells the cluster under which URLs this member is to be reached now. If another member is still known under one of them, that one may have moved as well, to where this one was: two
-    /// that were exchanged would wait for each other. So this one gives up the place where it is not any more, for one that nobody can have (RFC 2606).
-    /// </summary>
-    private static async Task MoveAsync(NodeRuntime node, ImmutableArray<string> urls)
+    /// <summary>Another member is known at an address of this one.</summary>
+    /// <remarks>
+    /// If that one lives, it may have moved as well, to where this one was: two that were exchanged would wait for each other. So this one gives up the place where it is not any more, for one that
+    /// nobody can have (RFC 2606). If not, it is not where this one is, and this one is not where it was: they change places, so that who comes back there is found, or replaced.
+    /// </remarks>
+    private static async Task MakeRoomAsync(NodeRuntime node)
     {
-        var moved = new MemberRecord { Id = node.Headers.MemberId, PeerUrls = urls };
-        var outcome = await node.Changes.ProposeAsync(
-            id => new ConfChange(id, ConfChangeType.UpdateNode, moved.Id, MemberJson.Encode(moved)), default);
-        if (outcome.Error != NodeError.None)
+        var members = node.View.Members;
+        var (id, urls) = (node.Headers.MemberId, node.Options.PeerUrls);
+        if (members.Find(id) is not { } self || members.Members.FirstOrDefault(other => other.Id != id && other.PeerUrls.Any(urls.Contains)) is not { } holder)
         {
             return;
+        }
+
+        if (node.Fence.IsAlive(holder.Id))
+        {
+            if (!self.PeerUrls.SequenceEqual(Nowhere(id)))
+            {
+                await TellAsync(node, id, Nowhere(id));
+            }
+        }
+        else if (await TellAsync(node, holder.Id, Nowhere(holder.Id)) == StoreError.None
+            && await TellAsync(node, id, urls) == StoreError.None && !self.PeerUrls.SequenceEqual(Nowhere(id)))
+        {
+            await TellAsync(node, holder.Id, self.PeerUrls);
+        }
+    }
+
+    private static ImmutableArray<string> Nowhere(ulong id) => [$"http://{id:x}.invalid:2380"];
+
+    /// <summary>Tells the cluster under which URLs a member is to be reached.</summary>
+    /// <returns>Why not; null if it is not known whether it was told.</returns>
+    private static async Task<StoreError?> TellAsync(NodeRuntime node, ulong memberId, ImmutableArray<string> urls)
+    {
+        var moved = new MemberRecord { Id = memberId, PeerUrls = urls };
+        var outcome = await node.Changes.ProposeAsync(id => new ConfChange(id, ConfChangeType.UpdateNode, memberId, MemberJson.Encode(moved)), default);
+        if (outcome.Error != NodeError.None)
+        {
+            return null;
         }
 
         var refusal = outcome.Result!.Value.Error; // There is a result unless there is an error.
         if (refusal == StoreError.None)
         {
-            node.Logger.Moved(moved.Id, string.Join(',', urls));
-            return;
+            node.Logger.Moved(memberId, string.Join(',', urls));
         }
 
-        ImmutableArray<string> nowhere = [$"http://{moved.Id:x}.invalid:2380"];
-        if (refusal == StoreError.PeerUrlExists && node.View.Members.Find(moved.Id)?.PeerUrls.SequenceEqual(nowhere) == false)
-        {
-            await MoveAsync(node, nowhere);
-        }
+        return refusal;
     }
 
     private static bool IsPublished(NodeRuntime node)
