@@ -17,11 +17,15 @@ namespace Cairn.Simulation;
 //   wipe         the disk is replaced by an empty one while the process is down, of less than half of the members at a time
 //   rolled back  the disk is replaced by an earlier image of it while the process is down: of another life of the process, or of the same
 //   exchanged    two members that are down get each other's disks
+//   copied       the disk is replaced by a copy of another member's, which goes on running beside it; of five members: one is lost, and one disputed until the others have decided
 //   stop hook    the member removes itself from the cluster, and is ended; it is started again
 //   moved        it is started at another address
 //   late         it is down for up to half a minute
+//   gone         it is down for longer than --heal-replace-after, where there is a spare learner, and comes back
 //   all killed   every process is gone at once; they are started again in any order
 //   rot          one bit flips in a file at rest, of less than half of the members; not in the end of the log, where a crash explains it as well
+//
+//   majority     the disks of a majority are gone for good, all at once (LostMajority)
 //
 // Besides, the clock of every process is wrong by up to ten percent, and one in a hundred messages between clients and members is lost.
 
@@ -41,10 +45,13 @@ internal enum FaultKind
     Wipe,
     RollBack,
     Exchange,
+    Copy,
     StopHook,
     Move,
     StartLate,
+    GoAway,
     KillAll,
+    LoseMajority,
 }
 
 /// <summary>Makes life hard for one member.</summary>
@@ -59,6 +66,7 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
     private bool _isStopping;
     private bool _hasStopped = true;
     private bool _isIdle;
+    private SimulatedMember? _other;
 
     /// <summary>Faults so far.</summary>
     public int Count { get; private set; }
@@ -83,16 +91,41 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
             _isIdle = false;
             if (!_isStopping)
             {
-                Count++;
-                fleet.NoteFault(member);
-                await DoAsync();
+                await DoAsync(plan.Faults[prng.Below(plan.Faults.Count)]);
             }
         }
 
         _hasStopped = true;
     }
 
-    private Task DoAsync() => plan.Faults[prng.Below(plan.Faults.Count)] switch
+    private async Task DoAsync(FaultKind kind)
+    {
+        if (plan.KeepsImages && !member.IsUp)
+        {
+            // It ended by itself, or another fault did that.
+            await StartAgainAsync();
+        }
+        else if (CanBegin(kind))
+        {
+            Count++;
+            fleet.NoteFault(member, kind);
+            await Begin(kind);
+        }
+    }
+
+    /// <summary>Whether a fault is one now, and leaves a cluster that can be expected to heal.</summary>
+    private bool CanBegin(FaultKind kind) => kind switch
+    {
+        FaultKind.Rot => fleet.MaySpoil(member) && FilesToRot().Count > 0,
+        FaultKind.Wipe or FaultKind.Move or FaultKind.GoAway => fleet.MaySpoil(member),
+        FaultKind.RollBack => member.HasImage && fleet.MayRollBack(member),
+        FaultKind.Exchange => (_other = fleet.FindOther(member, prng)) is not null,
+        FaultKind.Copy => fleet.MayCopy && (_other = fleet.FindOther(member, prng)) is not null,
+        FaultKind.StopHook => fleet.MaySpoil(member) && world.Now > SizeKnownAfter.Ticks,
+        _ => true,
+    };
+
+    private Task Begin(FaultKind kind) => kind switch
     {
         FaultKind.Kill => KillAsync(),
         FaultKind.PowerCut => CutPowerAsync(),
@@ -106,12 +139,14 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
         FaultKind.Rot => RotAsync(),
         FaultKind.Wipe => WipeAsync(),
         FaultKind.RollBack => RollBackAsync(),
-        FaultKind.Exchange => ExchangeAsync(),
+        FaultKind.Exchange => ExchangeAsync(_other!), // It was found, or the fault did not begin.
+        FaultKind.Copy => CopyAsync(_other!), // As before.
         FaultKind.StopHook => StopHookAsync(),
         FaultKind.Move => MoveAsync(),
         FaultKind.StartLate => StartLateAsync(),
+        FaultKind.GoAway => GoAwayAsync(),
         FaultKind.KillAll => KillAllAsync(),
-        var kind => throw Invariant.Unreachable($"{kind}"),
+        _ => throw Invariant.Unreachable($"{kind}"),
     };
 
     private async Task KillAsync()
@@ -210,15 +245,15 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
         }
     }
 
-    private async Task RotAsync()
+    private List<string> FilesToRot()
     {
         var segments = member.Disk.Files.Where(path => path.EndsWith(".wal", StringComparison.Ordinal)).ToList();
-        var files = member.Disk.Files.Where(path => path.StartsWith(DataDirectory.Store, StringComparison.Ordinal)).Concat(segments.SkipLast(1)).ToList();
-        if (!fleet.MaySpoil(member) || files.Count == 0)
-        {
-            return;
-        }
+        return [.. member.Disk.Files.Where(path => path.StartsWith(DataDirectory.Store, StringComparison.Ordinal)), .. segments.SkipLast(1)];
+    }
 
+    private async Task RotAsync()
+    {
+        var files = FilesToRot();
         for (var i = 0; i < plan.FlipsAtOnce; i++)
         {
             var path = files[prng.Below(files.Count)];
@@ -239,28 +274,18 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
 
     private async Task WipeAsync()
     {
-        if (fleet.MaySpoil(member))
-        {
-            member.Wipe();
-            await StartAgainAsync();
-        }
+        member.Wipe();
+        await StartAgainAsync();
     }
 
     private async Task RollBackAsync()
     {
-        if (fleet.MayRollBack(member) && member.TryRollBack())
-        {
-            await StartAgainAsync();
-        }
+        member.RollBack();
+        await StartAgainAsync();
     }
 
-    private async Task ExchangeAsync()
+    private async Task ExchangeAsync(SimulatedMember other)
     {
-        if (fleet.FindForExchange(member, prng) is not { } other)
-        {
-            return;
-        }
-
         member.Kill();
         other.Kill();
         member.Exchange(other);
@@ -273,29 +298,43 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
         await StartAgainAsync();
     }
 
+    private async Task CopyAsync(SimulatedMember other)
+    {
+        member.Copy(other);
+        await StartAgainAsync();
+    }
+
     private async Task StopHookAsync()
     {
-        if (fleet.MaySpoil(member) && member.IsUp && world.Now > SizeKnownAfter.Ticks)
-        {
-            member.RemoveSelf();
-            await DelayAsync(50, 2000);
-            await RestartAsync();
-        }
+        member.RemoveSelf();
+        await DelayAsync(50, 2000);
+        await RestartAsync();
     }
 
     private async Task MoveAsync()
     {
-        if (fleet.MaySpoil(member))
-        {
-            member.Move();
-            await RestartAsync();
-        }
+        member.Move();
+        await RestartAsync();
     }
 
     private async Task StartLateAsync()
     {
+        if (plan.HasSpare)
+        {
+            // It may be given up meanwhile.
+            member.Spoil(FaultKind.StartLate);
+        }
+
         member.Kill();
         await DelayAsync(1000, 30_000);
+        await StartAgainAsync();
+    }
+
+    private async Task GoAwayAsync()
+    {
+        member.Spoil(FaultKind.GoAway);
+        member.Kill();
+        await DelayAsync((long)plan.ReplaceAfter.TotalMilliseconds + 5000, (long)plan.ReplaceAfter.TotalMilliseconds + 20_000);
         await StartAgainAsync();
     }
 

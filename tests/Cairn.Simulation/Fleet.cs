@@ -11,12 +11,11 @@ internal sealed class Fleet
     private readonly World _world;
     private readonly Plan _plan;
     private readonly ILoggerFactory _logs;
-    private readonly ClusterRecord _record;
-    private readonly SimulatedNetwork _network;
     private readonly Prng _prng;
     private readonly List<SimulatedMember> _all = [];
     private readonly List<Faults> _faults = [];
     private bool _isPeaceful;
+    private bool _isSpareKnown;
 
     public Fleet(World world, Plan plan, ILoggerFactory logs, Prng prng)
     {
@@ -24,8 +23,8 @@ internal sealed class Fleet
         _plan = plan;
         _logs = logs;
         _prng = prng;
-        _record = new ClusterRecord(world, plan.Members);
-        _network = new SimulatedNetwork(world, plan, _record, new Prng(prng.NextUInt64())) { Members = _all };
+        Lineage = new Lineage(world, plan.Members);
+        Network = new SimulatedNetwork(world, plan, Lineage, new Prng(prng.NextUInt64())) { Members = _all };
         ImmutableArray<InitialMember> founders = [.. Enumerable.Range(1, plan.Members).Select(Describe)];
         for (var number = 1; number <= plan.Members; number++)
         {
@@ -45,17 +44,29 @@ internal sealed class Fleet
     /// <summary>Bits that flipped so far.</summary>
     public int FlipCount { get; set; }
 
-    /// <summary>Faults so far that began while what another had spoilt was being healed.</summary>
-    public int PairCount { get; set; }
+    /// <summary>Pairs of faults: the second one began while what the first one had done was noticed, and not healed yet.</summary>
+    public List<string> Pairs { get; } = [];
+
+    /// <summary>What is known of the cluster, and of the one that takes its place.</summary>
+    public Lineage Lineage { get; }
+
+    /// <summary>What carries messages.</summary>
+    public SimulatedNetwork Network { get; }
+
+    /// <summary>Whether a majority is about to be lost, or is: nothing else may be lost then.</summary>
+    public bool IsFragile { get; set; }
+
+    /// <summary>Whether nothing is left to be healed: all members of a run are members of the newest cluster, as many of them with a vote as founded the first, and work.</summary>
+    public bool IsWhole => _all.TrueForAll(member => member.IsWhole && !member.IsHealing && member.ClusterId == Lineage.NewestId) && _all.Count(member => !member.Node!.Look().IsLearner) >= _plan.Members; // They are whole.
 
     /// <summary>Whether everybody has applied all that is in any log: nothing is on its way that could still be committed.</summary>
     public bool IsAtRest
     {
         get
         {
-            var last = (ulong)_record.Committed.Count;
+            var last = (ulong)Lineage.Newest.Committed.Count;
             return Current.All(member => member.Node?.Look() is { } status && status.LeaderId != 0 && status.AppliedIndex == last
-                && _record.Logs.TryGetValue(member.MemberId, out var log) && log.LastIndex == last);
+                && Lineage.Newest.Logs.TryGetValue(member.MemberId, out var log) && log.LastIndex == last);
         }
     }
 
@@ -74,15 +85,16 @@ internal sealed class Fleet
         }
 
         _faults.ForEach(faults => faults.Start());
-        _network.Start();
+        Network.Start();
     }
 
     /// <summary>Starts a member with an empty disk that joins the cluster.</summary>
     /// <param name="number">A number that nobody had.</param>
     /// <param name="members">The members, this one included.</param>
-    public void Join(int number, ImmutableArray<InitialMember> members)
+    /// <param name="isStandby">Whether it is to be a spare learner.</param>
+    public void Join(int number, ImmutableArray<InitialMember> members, bool isStandby = false)
     {
-        var faults = Add(number, members, isJoining: true);
+        var faults = Add(number, members, isJoining: true, isStandby);
         _all[^1].Start();
         if (!_isPeaceful)
         {
@@ -100,7 +112,7 @@ internal sealed class Fleet
     /// <summary>Makes everything arrive, and everybody run who can.</summary>
     public void MakePeace()
     {
-        _network.MakePeace();
+        Network.MakePeace();
         foreach (var member in _all)
         {
             member.Disk.FailNoMore();
@@ -125,11 +137,11 @@ internal sealed class Fleet
     }
 
     /// <summary>Takes note of a fault that begins: images are of moments like this one.</summary>
-    public void NoteFault(SimulatedMember member)
+    public void NoteFault(SimulatedMember member, FaultKind kind)
     {
-        if (_all.Exists(other => other.IsHealing))
+        if (_plan.KeepsImages && FindMending() is { } first)
         {
-            PairCount++;
+            Pairs.Add($"{first}+{kind}");
         }
 
         if (_plan.KeepsImages && member.MemberId != 0 && _prng.Chance(1, 2))
@@ -139,30 +151,45 @@ internal sealed class Fleet
     }
 
     /// <summary>Whether the data of a member may be spoilt: what is left must be a quorum of a cluster that was founded. One that was wiped is let heal: healing waits
-    /// five minutes for a directory that is gone, before it looks at the next one.</summary>
+    /// five minutes for a directory that is gone, before it looks at the next one. Nor is a disk spoilt of which a copy runs: only one of the two may count.</summary>
     public bool MaySpoil(SimulatedMember member) =>
-        !_plan.ChangesMembers && _all.TrueForAll(other => other.MemberId != 0 || other.IsHealing)
-        && !member.IsHealing && (member.HasRot || _all.Count(IsSpoilt) < (_all.Count - 1) / 2);
+        !_plan.ChangesMembers && !IsFragile && IsSpareKnown && _all.TrueForAll(other => other.MemberId != 0 || other.IsHealing)
+        && !member.IsHealing && (member.HasRot || _all.Sum(SpoiltBy) < (_plan.Members - 1) / 2)
+        && !_all.Exists(other => other != member && other.MemberId == member.MemberId);
 
     /// <summary>Whether the disk of a member may be rolled back: all that it promised is on the other disks as well. Else nobody may be left who knows of a promise that is taken back:
     /// who heard it may be down, and the marks of the others do not tell (docs/decisions/0007).</summary>
     public bool MayRollBack(SimulatedMember member) =>
-        MaySpoil(member) && _record.Logs.TryGetValue(member.MemberId, out var log)
-        && _all.TrueForAll(other => other == member || (!IsSpoilt(other) && other.IsUp && _record.Logs.TryGetValue(other.MemberId, out var copy)
+        MaySpoil(member) && Lineage.Newest.Logs.TryGetValue(member.MemberId, out var log)
+        && _all.TrueForAll(other => other == member || (!IsSpoilt(other) && other.IsUp && Lineage.Newest.Logs.TryGetValue(other.MemberId, out var copy)
             && copy.LastIndex >= log.LastIndex && copy.TermOf(log.LastIndex) == log.LastTerm && copy.State.Term >= log.State.Term
-            && copy.LastIndex >= (ulong)_record.Committed.Count));
+            && copy.LastIndex >= (ulong)Lineage.Newest.Committed.Count));
 
-    /// <summary>Another member whose disk is sound, and whom nothing keeps from going on with the disk of this one.</summary>
+    /// <summary>Whether a disk may be copied over another: the others must have a quorum without both members.</summary>
+    public bool MayCopy => _plan.Members >= 5 && !_all.Exists(IsSpoilt);
+
+    /// <summary>Another member whose disk is sound, for this one to exchange it, or to get a copy of it.</summary>
     /// <returns>Null if there is none.</returns>
-    public SimulatedMember? FindForExchange(SimulatedMember member, Prng prng)
+    public SimulatedMember? FindOther(SimulatedMember member, Prng prng)
     {
-        var others = _all.Where(other => other != member && !IsSpoilt(other) && other.IsUp).ToList();
+        var others = _all.Where(other => other != member && !IsSpoilt(other) && other.IsUp && _all.Count(any => any.MemberId == other.MemberId) == 1).ToList();
         return others.Count > 0 && MaySpoil(member) ? others[prng.Below(others.Count)] : null;
     }
 
-    private static bool IsSpoilt(SimulatedMember member) => member.HasRot || member.IsHealing;
+    /// <summary>Whether the spare learner, if there is to be one, has told that it is one: on a disk that was moved away before, it would be a learner that somebody keeps.</summary>
+    private bool IsSpareKnown => _isSpareKnown |= !_plan.HasSpare || _all.Exists(member => member.IsSpare);
 
-    private Faults Add(int number, ImmutableArray<InitialMember> members, bool isJoining)
+    private static bool IsSpoilt(SimulatedMember member) => SpoiltBy(member) > 0;
+
+    /// <summary>How many members are spoilt by what was done to one: of a disk that was copied, the other process may be taken for the copy.</summary>
+    private static int SpoiltBy(SimulatedMember member) => member.IsHealing && member.IsCopy ? 2 : member.HasRot || member.IsHealing ? 1 : 0;
+
+    /// <summary>What is being mended: what was done to a member, or that a majority is gone; null if nothing is.</summary>
+    private FaultKind? FindMending() =>
+        _all.FirstOrDefault(member => member.Mending is not null)?.Mending
+        ?? (IsFragile && _all.Exists(member => member is { IsAway: false, Node: { } node } && node.Look() is { LeaderId: 0, Healing: not null }) ? FaultKind.LoseMajority : null);
+
+    private Faults Add(int number, ImmutableArray<InitialMember> members, bool isJoining, bool isStandby = false)
     {
         var options = new NodeOptions
         {
@@ -174,8 +201,12 @@ internal sealed class Fleet
             InitialCluster = members,
             IsJoining = isJoining,
             PublishesPeerUrls = _plan.KeepsImages,
+            IsStandby = isStandby,
+            HealReplaceAfter = _plan.ReplaceAfter,
+            HealRecover = _plan.RecoversByItself ? RecoverMode.Auto : RecoverMode.Propose,
+            HealRecoverAfter = _plan.RecoverAfter,
         };
-        var member = new SimulatedMember(_world, options, _plan, _logs, _network, _record, new Prng(_prng.NextUInt64()));
+        var member = new SimulatedMember(_world, options, _plan, _logs, Network, Lineage, new Prng(_prng.NextUInt64()));
         var faults = new Faults(_world, _plan, this, member, new Prng(_prng.NextUInt64()));
         _all.Add(member);
         _faults.Add(faults);

@@ -41,9 +41,19 @@ internal sealed class Plan
         {
             members = Pick(3, 3, 5);
             Members = options.Members ?? members;
-            Duration = TimeSpan.FromSeconds(60);
             ChangesMembers = false;
-            Faults = [.. Faults.Where(static kind => kind is not FaultKind.Rot), FaultKind.Wipe, FaultKind.RollBack, FaultKind.Exchange, FaultKind.StopHook, FaultKind.Move, FaultKind.StartLate, FaultKind.KillAll];
+            HasSpare = Chance(1, 4);
+            LosesMajority = !HasSpare && Chance(2, 5);
+            RecoversByItself = Chance(1, 2);
+            ReplaceAfter = HasSpare ? TimeSpan.FromSeconds(20) : ReplaceAfter;
+            RecoverAfter = TimeSpan.FromSeconds(Pick(5, 20));
+            Duration = TimeSpan.FromSeconds(LosesMajority ? 40 : 60);
+            Faults =
+            [
+                .. Faults.Where(static kind => kind is not FaultKind.Rot),
+                FaultKind.Wipe, FaultKind.RollBack, FaultKind.Exchange, FaultKind.Copy, FaultKind.StopHook, FaultKind.Move, FaultKind.StartLate, FaultKind.KillAll,
+                .. HasSpare ? [FaultKind.GoAway] : Array.Empty<FaultKind>(),
+            ];
             FaultPauseMilliseconds = 3000 * Members;
             KeepsImages = true;
         }
@@ -84,6 +94,21 @@ internal sealed class Plan
 
     /// <summary>Whether images of disks are kept, to be put in their place later.</summary>
     public bool KeepsImages { get; }
+
+    /// <summary>Whether there is a spare learner.</summary>
+    public bool HasSpare { get; }
+
+    /// <summary>Whether a majority's disks are lost for good in the end.</summary>
+    public bool LosesMajority { get; }
+
+    /// <summary>Whether survivors may go on by themselves, once all others have attested that they are empty; else a person decides.</summary>
+    public bool RecoversByItself { get; }
+
+    /// <summary>How long a member may be gone before the spare learner takes its place.</summary>
+    public TimeSpan ReplaceAfter { get; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long survivors wait before they go on by themselves.</summary>
+    public TimeSpan RecoverAfter { get; } = TimeSpan.FromMinutes(30);
 
     /// <summary>How wrong clocks are.</summary>
     public int ClockSkewPercentMax { get; }

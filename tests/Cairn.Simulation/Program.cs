@@ -5,7 +5,7 @@ namespace Cairn.Simulation;
 /// <summary>
 /// Runs seeds: "--seed 42" with the members' log lines, "--seeds 1..1000" until one fails, each with "--members 3" or
 /// a size that the seed decides; "--all" goes on after a failure. "--plant StaleRead" tells how many seeds it takes to find a planted bug. "--flips 10000" runs seeds in which bits
-/// flip, until so many have, "--pairs 300" seeds in which members heal, until so many faults began during the heal of another. Without any, runs the tests.</summary>
+/// flip, until so many have, "--pairs 300" seeds in which members heal, until so many faults began during the heal of another, and a table by kind. Without any, runs the tests.</summary>
 internal static class Program
 {
     // Far more than any planted bug takes.
@@ -49,32 +49,55 @@ internal static class Program
 
     private static int RunMany(ulong first, ulong last, Func<ulong, SimulationOptions> options, bool keepGoing)
     {
-        var (run, failed, simulated) = (0, 0, TimeSpan.Zero);
+        var (run, failed, simulated, pairs, lost) = (0, 0, TimeSpan.Zero, new List<string>(), 0);
         for (var seed = first; seed <= last && (failed == 0 || keepGoing); seed++)
         {
             var result = Simulation.Run(options(seed));
             failed += Report(result) ? 0 : 1;
             simulated += result.Lasted;
+            pairs.AddRange(result.Failure is null ? result.Pairs.Split(' ', StringSplitOptions.RemoveEmptyEntries) : []);
+            lost += result.Lost;
             run++;
+        }
+
+        if (pairs.Count > 0)
+        {
+            ReportPairs(pairs);
+            Console.WriteLine($"{pairs.Count} pairs of faults, the second one begun during the heal of the first; {lost} committed entries lost with a majority, all announced");
         }
 
         Console.WriteLine($"{run} seeds, {failed} failed, {simulated.TotalHours:F1} simulated hours");
         return failed == 0 ? 0 : 1;
     }
 
-    /// <summary>Runs seeds until enough faults began while what another had spoilt was being healed.</summary>
+    /// <summary>Runs seeds until enough faults began while what another had done was noticed, and not healed yet; lists them by kind of pair.</summary>
     private static int RunPairs(int count)
     {
-        var (done, failed) = (0, 0);
-        for (ulong seed = 1; done < count; seed++)
+        var (pairs, runs, failed) = (new List<string>(), 0, 0);
+        for (ulong seed = 1; pairs.Count < count; seed++)
         {
             var result = Simulation.Run(new SimulationOptions { Seed = seed, Heals = true });
-            done += result.Pairs;
             failed += Report(result) ? 0 : 1;
+            pairs.AddRange(result.Failure is null ? result.Pairs.Split(' ', StringSplitOptions.RemoveEmptyEntries) : []);
+            runs++;
         }
 
-        Console.WriteLine($"{done} pairs of faults, {failed} runs failed");
+        ReportPairs(pairs);
+        Console.WriteLine($"{pairs.Count} pairs of faults in {runs - failed} runs, all healed; {failed} runs failed");
         return failed == 0 ? 0 : 1;
+    }
+
+    private static void ReportPairs(List<string> pairs)
+    {
+        var counts = pairs.GroupBy(pair => pair).ToDictionary(group => group.Key, group => group.Count());
+        string[] firsts = [.. pairs.Select(pair => pair.Split('+')[0]).Distinct().Order(StringComparer.Ordinal)];
+        string[] seconds = [.. pairs.Select(pair => pair.Split('+')[1]).Distinct().Order(StringComparer.Ordinal)];
+        Console.WriteLine($"| being healed | {string.Join(" | ", seconds)} |");
+        Console.WriteLine($"|---|{string.Concat(seconds.Select(_ => "---|"))}");
+        foreach (var first in firsts)
+        {
+            Console.WriteLine($"| {first} | {string.Join(" | ", seconds.Select(second => counts.GetValueOrDefault($"{first}+{second}")))} |");
+        }
     }
 
     /// <summary>Runs seeds until enough bits have flipped.</summary>

@@ -35,6 +35,31 @@ public sealed class SeedTests
     }
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Members_heal_from_faults_that_begin_while_another_is_being_healed(int part)
+    {
+        var pairs = 0;
+        for (var seed = (ulong)part; seed <= 10; seed += 2)
+        {
+            var result = Simulation.Run(new SimulationOptions { Seed = seed, Heals = true });
+
+            Assert.True(result.Failure is null, $"seed {seed}: {result.Failure}");
+            pairs += result.Pairs.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length;
+        }
+
+        Assert.True(pairs > 0);
+    }
+
+    // A learner that had moved could not tell where it is.
+    [Fact]
+    public void A_spare_learner_whose_disk_is_exchanged_with_that_of_a_voter_is_found_where_it_is() => Heals(14);
+
+    // Founder and wiped members knew each other's old addresses only.
+    [Fact]
+    public void A_survivor_that_has_moved_before_it_founds_an_epoch_is_found_by_those_who_lost_their_disks() => Heals(29);
+
+    [Theory]
     [InlineData(nameof(Plant.VoteTwice))]
     [InlineData(nameof(Plant.AckBeforeSync))]
     [InlineData(nameof(Plant.CommitByCounting))]
@@ -63,4 +88,6 @@ public sealed class SeedTests
         Assert.Equal(once, again);
         Assert.NotEqual(once.Trace, another.Trace);
     }
+
+    private static void Heals(ulong seed) => Assert.Null(Simulation.Run(new SimulationOptions { Seed = seed, Heals = true }).Failure);
 }

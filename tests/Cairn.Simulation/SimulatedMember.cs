@@ -4,6 +4,7 @@ using Cairn.Server;
 using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 using Cairn.Simulation.Disks;
+using Cairn.Simulation.Invariants;
 using Cairn.Simulation.Observations;
 using Cairn.State.Members;
 using Cairn.Storage.Revisions;
@@ -24,15 +25,16 @@ internal sealed class SimulatedMember
     private readonly WalOptions _walOptions;
     private readonly RevisionLogOptions _revisionLogOptions;
     private readonly SimulatedNetwork _network;
-    private readonly ClusterRecord _record;
+    private readonly Lineage _lineage;
     private readonly Prng _prng;
     private NodeOptions _options;
     private readonly List<DiskImage> _images = [];
     private bool _isOpen;
     private ulong? _healing;
+    private FaultKind _spoiltBy;
     private long _openedAt;
 
-    public SimulatedMember(World world, NodeOptions options, Plan plan, ILoggerFactory logs, SimulatedNetwork network, ClusterRecord record, Prng prng)
+    public SimulatedMember(World world, NodeOptions options, Plan plan, ILoggerFactory logs, SimulatedNetwork network, Lineage lineage, Prng prng)
     {
         _world = world;
         _options = options;
@@ -41,7 +43,7 @@ internal sealed class SimulatedMember
         _walOptions = plan.MakeWalOptions();
         _revisionLogOptions = plan.MakeRevisionLogOptions();
         _network = network;
-        _record = record;
+        _lineage = lineage;
         _prng = prng;
         Disk = new SimulatedDisk(prng.NextUInt64(), world.Outside.Time) { Crashed = () => Machine!.Die(), Synced = OnSynced, IsLying = plan.Plant == Plant.AckBeforeSync };
     }
@@ -73,6 +75,18 @@ internal sealed class SimulatedMember
         }
     }
 
+    /// <summary>What is being mended in it: the cluster, or its own process, has noticed what was done to it, and it has not been seen to work again; null if nothing is.</summary>
+    public FaultKind? Mending => IsHealing && (IsMissed || IsWaiting) ? _spoiltBy : null;
+
+    /// <summary>Whether the cluster knows it as a spare learner.</summary>
+    public bool IsSpare => Node is { } node && FindSelf(node) is { IsStandby: true };
+
+    /// <summary>Whether its disk was replaced by a copy of another one.</summary>
+    public bool IsCopy => _spoiltBy == FaultKind.Copy;
+
+    /// <summary>Whether nobody starts it: its machine is gone, or was not found yet.</summary>
+    public bool IsAway { get; set; }
+
     /// <summary>Whether its disk failed, so that it may end, or not start.</summary>
     public bool MayFail { get; set; }
 
@@ -90,6 +104,12 @@ internal sealed class SimulatedMember
     /// <summary>Its id; 0 before it has started for the first time.</summary>
     public ulong MemberId { get; private set; }
 
+    /// <summary>The cluster of that member.</summary>
+    public ulong ClusterId { get; private set; }
+
+    /// <summary>Whether it votes, or is a spare learner, and works.</summary>
+    public bool IsWhole => Node is { } node && FindSelf(node) is { } self && (!self.IsLearner || self.IsStandby) && node.Ready.IsCompletedSuccessfully && node.Look().Impairment is null;
+
     /// <summary>Its peer URL.</summary>
     public string PeerUrl => _options.PeerUrls[0];
 
@@ -105,7 +125,7 @@ internal sealed class SimulatedMember
     public void Start()
     {
         Invariant.Holds(!IsUp);
-        if (HasDeparted || (IsRemoved && MemberId == 0))
+        if (IsAway || HasDeparted || (IsRemoved && MemberId == 0))
         {
             return;
         }
@@ -159,15 +179,44 @@ internal sealed class SimulatedMember
     }
 
     /// <summary>Replaces the disk by an empty one.</summary>
-    public void Wipe()
+    public void Wipe(FaultKind why = FaultKind.Wipe)
     {
         Kill();
         Disk.Wipe();
-        _record.Wiped(MemberId);
-        _healing = MemberId;
+        Record.Gone(MemberId, Number);
+        Spoil(why);
         HasRot = false;
         MemberId = 0;
     }
+
+    /// <summary>Takes note of something that is to be healed.</summary>
+    public void Spoil(FaultKind why) => (_healing, _spoiltBy) = (MemberId, why);
+
+    /// <summary>Replaces the disk by a copy of that of another member, which goes on beside it.</summary>
+    public void Copy(SimulatedMember other)
+    {
+        Kill();
+        Record.Gone(MemberId, Number);
+        Disk.Restore(other.Disk);
+        (MemberId, ClusterId) = (other.MemberId, other.ClusterId);
+        Record.Copied(MemberId, Number);
+        Spoil(FaultKind.Copy);
+    }
+
+    /// <summary>Takes an image of the disk.</summary>
+    public DiskImage TakeImage() => new(MemberId, Disk.Copy());
+
+    /// <summary>Puts an image of a disk in the place of the disk, which is empty.</summary>
+    public void Find(DiskImage image)
+    {
+        Invariant.Holds(!IsUp && MemberId == 0);
+        Disk.Restore(image.Disk);
+        MemberId = image.MemberId;
+        Spoil(FaultKind.LoseMajority);
+    }
+
+    /// <summary>Whether there is an image of the member that it is now.</summary>
+    public bool HasImage => _images.Exists(image => image.MemberId == MemberId);
 
     /// <summary>Keeps an image of the disk as it is.</summary>
     public void KeepImage()
@@ -177,25 +226,18 @@ internal sealed class SimulatedMember
             _images.RemoveAt(_prng.Below(ImagesMax));
         }
 
-        _images.Add(new DiskImage(MemberId, Disk.Copy()));
+        _images.Add(TakeImage());
     }
 
     /// <summary>Replaces the disk by an earlier image of it; what it was until now is kept as an image.</summary>
-    /// <returns>False if there is no image of the member that it is now.</returns>
-    public bool TryRollBack()
+    public void RollBack()
     {
         var images = _images.Where(image => image.MemberId == MemberId).ToList();
-        if (images.Count == 0)
-        {
-            return false;
-        }
-
         Kill();
         KeepImage();
         Disk.Restore(images[_prng.Below(images.Count)].Disk);
-        _record.Wiped(MemberId);
-        _healing = MemberId;
-        return true;
+        Record.Gone(MemberId, Number);
+        Spoil(FaultKind.RollBack);
     }
 
     /// <summary>Exchanges the disks of two members that are down.</summary>
@@ -204,7 +246,8 @@ internal sealed class SimulatedMember
         Invariant.Holds(!IsUp && !other.IsUp);
         Disk.Exchange(other.Disk);
         (MemberId, other.MemberId) = (other.MemberId, MemberId);
-        (_healing, other._healing) = (MemberId, other.MemberId);
+        Spoil(FaultKind.Exchange);
+        other.Spoil(FaultKind.Exchange);
     }
 
     /// <summary>Removes it from the cluster, as a stop hook does that is run before the process is ended.</summary>
@@ -212,7 +255,7 @@ internal sealed class SimulatedMember
     {
         if (Node is { } node)
         {
-            _healing = MemberId;
+            Spoil(FaultKind.StopHook);
             Machine!.Run(() => _ = node.MemberRemoveAsync(new MemberRemoveRequest { ID = node.MemberId }, default).AsTask());
         }
     }
@@ -221,7 +264,7 @@ internal sealed class SimulatedMember
     public void Move()
     {
         string[] urls = [$"http://m{Number}:{_prng.Between(2381, 2389)}"];
-        _healing = MemberId;
+        Spoil(FaultKind.Move);
         _options = _options with
         {
             PeerUrls = [.. urls],
@@ -237,9 +280,9 @@ internal sealed class SimulatedMember
     {
         if (MemberId != node.MemberId)
         {
-            if (MemberId != 0 && !Disk.Files.Any(static path => path.StartsWith(DataDirectory.Quarantine, StringComparison.Ordinal) && path.EndsWith(".wal", StringComparison.Ordinal)))
+            if (NothingIsDeleted.Check(MemberId, Disk) is { } failure)
             {
-                _world.Fail($"{machine.Name} was member {MemberId:x}, and its log is not in quarantine");
+                _world.Fail($"{nameof(NothingIsDeleted)}: {machine.Name} {failure}");
             }
 
             // Taken in, perhaps again, under an id of its own.
@@ -247,23 +290,27 @@ internal sealed class SimulatedMember
             if (HasRot)
             {
                 // Its log was damaged, so that it had to become another one.
-                _record.Wiped(MemberId);
-                _healing = MemberId;
+                Record.Gone(MemberId, Number);
+                Spoil(FaultKind.Rot);
                 HasRot = false;
+            }
+            else if (Record.WasCopied(MemberId))
+            {
+                Record.Gone(MemberId, Number);
             }
         }
 
-        MemberId = node.MemberId;
+        (MemberId, ClusterId) = (node.MemberId, node.ClusterId);
         _isOpen = true;
         _openedAt = _world.Now;
-        _record.Opened(MemberId, DurableLog.Read(Disk, DataDirectory.Wal));
+        _lineage.Opened(ClusterId, MemberId, Number, DurableLog.Read(Disk, DataDirectory.Wal));
         NodeStatus? before = null;
         machine.Stepped = () =>
         {
             var now = node.Look();
             if (before is null || !ShowsSame(before, now))
             {
-                _record.Stepped(new MemberSight(MemberId, before, now, () => VotersOf(node)));
+                Record.Stepped(new MemberSight(MemberId, before, now, Record.LogOf(MemberId, Number)!, () => VotersOf(node))); // It was opened.
                 before = now;
             }
         };
@@ -282,6 +329,14 @@ internal sealed class SimulatedMember
             default:
                 return false;
         }
+    }
+
+    /// <inheritdoc/>
+    public override string ToString()
+    {
+        var self = Node is { } node ? FindSelf(node) : null;
+        return $"{Name} was spoilt by {_spoiltBy} as {_healing ?? 0:x}, is {MemberId:x} in {ClusterId:x}, known as {self?.Name} at {string.Join(',', self?.PeerUrls ?? [])}, {(self?.IsLearner == true ? "learner" : "voter")}, "
+            + $"{Node?.Look().Impairment ?? Reception.Waiting ?? (IsUp ? "up" : "down")}";
     }
 
     private int ClockPercent() =>
@@ -303,15 +358,26 @@ internal sealed class SimulatedMember
         return members;
     }
 
-    /// <summary>Whether it votes, the others know its address, and nothing is to be expected of what was done to its disk.</summary>
+    private ClusterRecord Record => _lineage.Of(ClusterId);
+
+    /// <summary>Whether a member that leads says that it heals this one.</summary>
+    private bool IsMissed => _network.Members.Any(member => member.Node?.Look() is { IsLeader: true, Healing: { } healing }
+        && healing.StartsWith("healing: ", StringComparison.Ordinal) && healing.Contains($"({Name})", StringComparison.Ordinal));
+
+    /// <summary>Whether its process says that it waits for a place, or must be silent; or is being fed.</summary>
+    private bool IsWaiting => IsUp && (Node?.Look() is { } shown ? shown.IsLearner || shown.Impairment is not null : Reception.Waiting is not null);
+
+    private MemberRecord? FindSelf(Node node) => MembersOf(node).FirstOrDefault(member => member.Id == MemberId);
+
+    /// <summary>Whether it has its part, the others know its address, and nothing is to be expected of what was done to its disk.</summary>
     private bool HasHealed()
     {
-        if (_healing is not { } id || Node is not { } node || MembersOf(node).FirstOrDefault(member => member.Id == MemberId) is not { IsLearner: false } self)
+        if (_healing is not { } id || Node is not { } node || FindSelf(node) is not { } self || (self.IsLearner && !self.IsStandby))
         {
             return false;
         }
 
-        var isSettled = node.Ready.IsCompletedSuccessfully && node.Look().Impairment is null && _world.Now - _openedAt > 10 * TimeSpan.TicksPerSecond;
+        var isSettled = IsWhole && _world.Now - _openedAt > 10 * TimeSpan.TicksPerSecond && !_network.Members.Any(other => other != this && other.MemberId == MemberId);
         return self.PeerUrls.Contains(PeerUrl) && (MemberId != id || isSettled);
     }
 
@@ -319,7 +385,7 @@ internal sealed class SimulatedMember
     {
         if (_isOpen && path.StartsWith(DataDirectory.Wal, StringComparison.Ordinal) && path.EndsWith(".wal", StringComparison.Ordinal))
         {
-            _record.Durable(MemberId, bytes.Span);
+            Record.Durable(MemberId, Number, bytes.Span);
         }
     }
 

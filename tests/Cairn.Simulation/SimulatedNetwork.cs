@@ -13,12 +13,17 @@ namespace Cairn.Simulation;
 //   repeated     one in a hundred arrives twice, but for proposals: Raft cannot tell a repeated one from a new one, and no stream of members repeats any
 //   partitions   for up to five seconds some links are cut, each direction by itself: one member off, one way only, or any pattern
 //
-// Messages are bytes on the way: nobody shares memory with a peer.
+//   isolated     some members reach each other, and nobody else reaches them
+//
+// Messages are bytes on the way: nobody shares memory with a peer. Where a disk was copied, two processes bear one id: as in production, each member talks to the one that it heard
+// last, else to the one at the address that it knows.
 
 /// <summary>Carries messages between members.</summary>
-internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord record, Prng prng)
+internal sealed class SimulatedNetwork(World world, Plan plan, Lineage lineage, Prng prng)
 {
     private readonly HashSet<(ulong From, ulong To)> _cut = [];
+    private readonly Dictionary<(int Place, ulong Member), ulong> _heard = [];
+    private HashSet<ulong> _isolated = [];
     private bool _isPeaceful;
 
     public IReadOnlyList<SimulatedMember> Members { get; set; } = [];
@@ -42,7 +47,12 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
     {
         _isPeaceful = true;
         _cut.Clear();
+        _isolated = [];
     }
+
+    /// <summary>Cuts some members off from all others.</summary>
+    /// <param name="members">Their ids; none to join all again.</param>
+    public void Isolate(IEnumerable<ulong> members) => _isolated = [.. members];
 
     /// <summary>Gives a process its end of the network.</summary>
     public IPeerTransport Connect(SimulatedMember member, Machine machine) => new Transport(this, member, machine);
@@ -53,7 +63,9 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
     /// <summary>Tells whether bytes that leave a member now arrive at another, and when.</summary>
     /// <returns>How long they take; null if they are lost.</returns>
     public TimeSpan? Travel(ulong from, ulong to) =>
-        _cut.Contains((from, to)) || (!_isPeaceful && prng.Chance(plan.LossPerThousand, 1000)) ? null : Delay();
+        IsCut(from, to) || (!_isPeaceful && prng.Chance(plan.LossPerThousand, 1000)) ? null : Delay();
+
+    private bool IsCut(ulong from, ulong to) => _cut.Contains((from, to)) || _isolated.Contains(from) != _isolated.Contains(to);
 
     private async Task CutLinksAsync()
     {
@@ -112,6 +124,7 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
     /// <summary>The last entry of a leader that a quorum has, and the addressee too, whatever its term.</summary>
     private ulong CountDurable(Message message)
     {
+        var record = lineage.Newest;
         if (!record.Logs.TryGetValue(message.From, out var leader) || !record.Logs.TryGetValue(message.To, out var follower))
         {
             return 0;
@@ -126,9 +139,9 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
         return message.Type == MessageType.App || follower.TermOf(index) == leader.TermOf(index) ? index : 0;
     }
 
-    private void Send(Message message, PeerSight sender)
+    private void Send(Message message, Speaker speaker)
     {
-        record.Sent(message);
+        lineage.Of(speaker.ClusterId).Sent(message, speaker.Place);
         if (!_isPeaceful && prng.Chance(plan.LossPerThousand, 1000))
         {
             return;
@@ -139,16 +152,15 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
         var copies = !_isPeaceful && message.Type != MessageType.Prop && prng.Chance(plan.RepeatPerThousand, 1000) ? 2 : 1;
         for (var i = 0; i < copies; i++)
         {
-            world.After(Delay(), world.Outside, () => Deliver(message.From, message.To, bytes, sender));
+            world.After(Delay(), world.Outside, () => Deliver(message.From, message.To, bytes, speaker));
         }
     }
 
     private TimeSpan Delay() => TimeSpan.FromMicroseconds(!_isPeaceful && prng.Chance(plan.LatePerThousand, 1000) ? prng.Between(2000, 2_000_000) : prng.Between(100, 3000));
 
-    private void Deliver(ulong from, ulong to, byte[] bytes, PeerSight sender)
+    private void Deliver(ulong from, ulong to, byte[] bytes, Speaker speaker)
     {
-        var member = Members.FirstOrDefault(member => member.MemberId == to);
-        if (_cut.Contains((from, to)) || member is not { IsUp: true, Node: { } node })
+        if (IsCut(from, to) || FindReceiver(to, speaker) is not { Node: { } node } member)
         {
             return;
         }
@@ -156,41 +168,68 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
         if (node.IsRemovedMember(from))
         {
             // As in production: who was removed is not heard, and is told so.
-            TellRemoved(from);
+            TellRemoved(from, node.ClusterId);
             return;
         }
 
         Invariant.Holds(MessageWire.TryRead(bytes, out var message));
         member.Machine!.Run(() =>
         {
-            if (node.Receive(message!, sender) && Members.Any(speaking => speaking.MemberId == from && speaking.Node?.Sight.Process == sender.Process))
+            if (node.Receive(message!, speaker.Sight))
             {
-                record.Heard(node.Sight, message!, sender);
+                _heard[(member.Number, speaker.Sight.MemberId)] = speaker.Sight.Process.Nonce;
+                if (Members.Any(speaking => speaking.MemberId == from && speaking.Node?.Sight.Process == speaker.Sight.Process))
+                {
+                    lineage.Of(speaker.ClusterId).Heard(node.Sight, message!, speaker.Sight, speaker.Place);
+                }
             }
         });
     }
 
-    /// <summary>In production every member dials the others for as long as it has no streams to them; there, too, who was removed is told so.</summary>
+    /// <summary>Finds the process to which a message goes; a process of another cluster takes nothing.</summary>
+    private SimulatedMember? FindReceiver(ulong to, Speaker speaker)
+    {
+        var found = Members.Where(member => member.MemberId == to && member is { IsUp: true, Node: { } node } && node.ClusterId == speaker.ClusterId).ToList();
+        return found is [_, _, ..]
+            ? found.Find(member => _heard.TryGetValue((speaker.Place, to), out var nonce) && member.Node!.Sight.Process.Nonce == nonce) // They were filtered.
+                ?? found.Find(member => speaker.Addresses(to).Contains(member.PeerUrl))
+            : found.FirstOrDefault();
+    }
+
+    /// <summary>In production every member dials the others for as long as it has no streams to them; there, too, who was removed is told so. Streams carry something now and then, so that
+    /// members which have nothing to say to each other know that the other one is alive.</summary>
     private async Task DialAsync()
     {
         while (true)
         {
             await DelayAsync(1000, 1000);
-            foreach (var member in Members.Where(member => member.IsUp && member.MemberId != 0))
+            foreach (var speaking in Members.Where(member => member is { IsUp: true, MemberId: not 0 }))
             {
-                if (Members.Any(other => other is { IsUp: true, Node: { } node } && node.IsRemovedMember(member.MemberId) && !_cut.Contains((member.MemberId, other.MemberId))))
+                var reached = Members.Where(other => other != speaking && other is { IsUp: true, Node: { } node } && node.ClusterId == speaking.ClusterId && !IsCut(speaking.MemberId, other.MemberId));
+                if (reached.Any(other => other.Node!.IsRemovedMember(speaking.MemberId))) // They were filtered.
                 {
-                    TellRemoved(member.MemberId);
+                    TellRemoved(speaking.MemberId, speaking.ClusterId);
+                }
+                else if (plan.KeepsImages && speaking.Node?.Sight is { } sight)
+                {
+                    foreach (var other in reached)
+                    {
+                        var node = other.Node!; // They were filtered.
+                        other.Machine!.Run(() => node.Hears(sight.MemberId, sight));
+                    }
                 }
             }
         }
     }
 
-    private void TellRemoved(ulong id)
+    private void TellRemoved(ulong id, ulong cluster)
     {
-        if (Members.FirstOrDefault(member => member.MemberId == id) is { IsUp: true, Node: { } node } removed)
+        foreach (var removed in Members.Where(member => member.MemberId == id && member.ClusterId == cluster && member.IsUp))
         {
-            removed.Machine!.Run(node.LearnRemoval);
+            if (removed.Node is { } node)
+            {
+                removed.Machine!.Run(node.LearnRemoval);
+            }
         }
     }
 
@@ -199,6 +238,9 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
     private sealed class Transport(SimulatedNetwork network, SimulatedMember member, Machine machine) : IPeerTransport
     {
         private Node? _node;
+        private IReadOnlyList<PeerAddress> _peers = [];
+
+        public IReadOnlyList<string> Addresses(ulong id) => _peers.FirstOrDefault(peer => peer.MemberId == id)?.PeerUrls ?? [];
 
         public void Attach(Node node)
         {
@@ -210,13 +252,16 @@ internal sealed class SimulatedNetwork(World world, Plan plan, ClusterRecord rec
         {
             if (machine.IsAlive)
             {
-                network.Send(network.Spoil(message), _node!.Sight); // Attached before anything is sent.
+                network.Send(network.Spoil(message), new Speaker(_node!.Sight, _node.ClusterId, member.Number, this)); // Attached before anything is sent.
             }
         }
 
-        public void SetPeers(IReadOnlyList<PeerAddress> peers)
-        {
-            // Ids are addresses here.
-        }
+        public void SetPeers(IReadOnlyList<PeerAddress> peers) => _peers = peers;
+    }
+
+    /// <summary>A process that says something.</summary>
+    private sealed record Speaker(PeerSight Sight, ulong ClusterId, int Place, Transport Transport)
+    {
+        public IReadOnlyList<string> Addresses(ulong id) => Transport.Addresses(id);
     }
 }

@@ -1,4 +1,5 @@
 using Cairn.Protocol;
+using Cairn.Protocol.Healing;
 using Cairn.Server;
 using Cairn.Simulation.Disks;
 using Cairn.Simulation.Histories;
@@ -14,10 +15,15 @@ internal sealed class Simulation
     // In peace a member starts, catches up and answers in a few seconds; the longest lease ends after five, and watchers wait for nobody.
     private static readonly TimeSpan PeaceMax = TimeSpan.FromSeconds(60);
 
+    // A heal waits for five minutes for a directory that is gone, and one is done after the other.
+    private static readonly TimeSpan HealMax = TimeSpan.FromMinutes(10);
+
     private readonly Plan _plan;
     private readonly World _world;
     private readonly Fleet _fleet;
-    private readonly Workload _workload;
+    private readonly LostMajority _lost;
+    private Workload _workload;
+    private long _answered;
 
     private Simulation(SimulationOptions options)
     {
@@ -25,6 +31,7 @@ internal sealed class Simulation
         _world = new World(options.Seed);
         _fleet = new Fleet(_world, _plan, new LineLog(_world, options.Log), new Prng(options.Seed));
         _workload = new Workload(_world, _plan, _fleet);
+        _lost = new LostMajority(_world, _plan, _fleet);
     }
 
     private IEnumerable<SimulatedMember> Members => _fleet.Current;
@@ -39,13 +46,13 @@ internal sealed class Simulation
     {
         var simulation = new Simulation(options);
         simulation.Run();
-        var summary = $"{simulation._world.Steps} steps, {simulation._workload.Answered} answers, "
+        var summary = $"{simulation._world.Steps} steps, {simulation._answered + simulation._workload.Answered} answers, "
             + $"{simulation._fleet.FaultCount} faults, {simulation._fleet.All.Sum(member => member.Lives)} lives, "
-            + $"revision {simulation._workload.Witness.Next - 1}";
+            + $"revision {simulation._workload.Witness.Next - 1}" + (simulation._lost.IsDone ? $", a majority lost, with {simulation._lost.LostEntries} committed entries" : "");
         var mode = options.Rots ? "--rots " : options.Heals ? "--heals " : "";
         return new SimulationResult(
-            options.Seed, mode, simulation._plan.Members, simulation._world.Failure, simulation._world.Trace, simulation._fleet.FlipCount, simulation._fleet.PairCount,
-            TimeSpan.FromTicks(simulation._world.Now), summary);
+            options.Seed, mode, simulation._plan.Members, simulation._world.Failure, simulation._world.Trace, simulation._fleet.FlipCount, string.Join(' ', simulation._fleet.Pairs),
+            simulation._lost.LostEntries, TimeSpan.FromTicks(simulation._world.Now), summary);
     }
 
     private void Run()
@@ -53,6 +60,11 @@ internal sealed class Simulation
         _fleet.Start();
         _workload.Start();
         _world.RunFor(_plan.Duration);
+        if (_plan.LosesMajority)
+        {
+            LoseMajority();
+        }
+
         MakePeace();
         if (_world.Failure is not null)
         {
@@ -60,15 +72,69 @@ internal sealed class Simulation
         }
 
         var rows = ReadAll();
-        var chronicle = new Chronicle(_workload.Witness);
+        var chronicle = new Chronicle(_workload.Begin, _workload.Witness);
         Check(chronicle, rows);
         CheckHashes(rows);
+    }
+
+    /// <summary>Lets a majority's disks go, and somebody decide; then what the survivors held must be there, what else is lost announced, and all who are left members of the new epoch.</summary>
+    private void LoseMajority()
+    {
+        _fleet.IsFragile = true;
+        RequireWhole("a member is not healed while others fail");
+        _lost.Part();
+        _world.RunFor(_lost.DrawTime(4));
+        _lost.Lose();
+        _world.RunFor(_lost.DrawTime(2));
+        _workload.End();
+        _workload.Link.MayLose = false;
+        Require(() => _workload.HasStopped, "clients did not end");
+        _lost.Decide();
+        Require(() => _lost.HasNewEpoch, "nobody founds a new epoch", HealMax);
+        _lost.BringBack();
+        _world.RunFor(_lost.DrawTime(20));
+        _fleet.StopFaults();
+        Require(() => _fleet.IsCalm, "the faults did not end", 2 * PeaceMax);
+        _fleet.MakePeace();
+        RequireWhole("the new epoch is not whole");
+        if (_world.Failure is not null)
+        {
+            return;
+        }
+
+        var before = _workload;
+        var status = Ask(Voter, node => node.HealStatusAsync(new HealStatusRequest(), default));
+        var begin = Ask(Voter, RangeAsync) is { } range ? new Baseline(range.Header.Revision, [.. range.Kvs]) : null;
+        if (status is not null && begin is not null)
+        {
+            Require(CheckBefore(before));
+            Require(_lost.Check(before.History, status.State, begin));
+            _answered = before.Answered;
+            _workload = new Workload(_world, _plan, _fleet, begin);
+            _workload.History.Leases.AddRange(before.History.Leases);
+            _workload.Start();
+        }
+    }
+
+    /// <summary>Checks what happened before a majority was lost, as far as a watcher of everything saw it.</summary>
+    private static string? CheckBefore(Workload before)
+    {
+        var chronicle = new Chronicle(before.Begin, before.Witness);
+        var seen = before.History.UpTo(chronicle.Last);
+        return KeyVersions.Check(chronicle) ?? EveryChangeHasACause.Check(chronicle, before.History) ?? AnswersMatchState.Check(chronicle, seen)
+            ?? RealTimeOrder.Check(chronicle, before.History) ?? CompactionFloor.Check(before.History) ?? HashesAgree.Check(before.History);
+    }
+
+    private static async ValueTask<Answer<RangeResponse>> RangeAsync(Node node)
+    {
+        var answer = await node.RangeAsync(new RangeRequest { Key = ByteString.CopyFromUtf8("\0"), RangeEnd = ByteString.CopyFromUtf8("\0") }, default);
+        return answer.Succeeded ? answer.Value.ToMessage() : answer.Error;
     }
 
     private void MakePeace()
     {
         _fleet.StopFaults();
-        Require(() => _fleet.IsCalm, "the faults did not end");
+        Require(() => _fleet.IsCalm, "the faults did not end", 2 * PeaceMax);
         _workload.Link.MayLose = false;
         _fleet.MakePeace();
         var answered = _workload.Answered;
@@ -78,10 +144,14 @@ internal sealed class Simulation
         _workload.Settle();
         Require(() => _workload.HasStopped, "not every member was started");
         _fleet.Revive();
+        if (_plan.KeepsImages)
+        {
+            RequireWhole("the cluster is not whole");
+        }
+
         Require(() => Members.Any(member => member.Node?.Look() is { IsLearner: false }), "nobody answers everything");
         Require(LeasesHaveEnded, "a lease does not end");
         Require(() => !_fleet.All.Any(member => member.IgnoresRemoval), "a removed member does not learn it");
-        Require(() => !_plan.KeepsImages || !_fleet.Current.Any(member => member.IsHealing), "a member is not healed");
         Require(MembersHaveSame, "a member does not catch up");
         Require(WatchersHaveAll, "a watcher does not catch up");
     }
@@ -106,10 +176,9 @@ internal sealed class Simulation
     private List<KeyValue> ReadAll()
     {
         var rows = new List<KeyValue>();
-        var request = new RangeRequest { Key = ByteString.CopyFromUtf8("\0"), RangeEnd = ByteString.CopyFromUtf8("\0") };
-        if (Ask(Voter, node => node.RangeAsync(request, default)) is { } answer)
+        if (Ask(Voter, RangeAsync) is { } answer)
         {
-            rows.AddRange(answer.ToMessage().Kvs);
+            rows.AddRange(answer.Kvs);
         }
 
         return rows;
@@ -185,9 +254,18 @@ internal sealed class Simulation
         return asked.Result.Answer.Value;
     }
 
-    private void Require(Func<bool> condition, string otherwise)
+    /// <summary>Waits until nothing is left to be healed.</summary>
+    private void RequireWhole(string otherwise)
     {
-        if (_world.Failure is null && !_world.RunUntil(condition, PeaceMax))
+        if (_world.Failure is null && !_world.RunUntil(() => _fleet.IsWhole, HealMax))
+        {
+            _world.Fail($"{otherwise}: {string.Join("; ", _fleet.All.Where(member => !member.IsWhole || member.IsHealing))}");
+        }
+    }
+
+    private void Require(Func<bool> condition, string otherwise, TimeSpan? limit = null)
+    {
+        if (_world.Failure is null && !_world.RunUntil(condition, limit ?? PeaceMax))
         {
             _world.Fail(otherwise);
         }

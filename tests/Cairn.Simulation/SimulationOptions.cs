@@ -28,7 +28,8 @@ internal sealed record SimulationOptions
 /// <param name="Failure">What was not as it must be; null if nothing.</param>
 /// <param name="Trace">Digest of everything that happened: equal seeds give equal ones.</param>
 /// <param name="Flips">Bits that flipped.</param>
-/// <param name="Pairs">Faults that began while what another had spoilt was being healed.</param>
+/// <param name="Pairs">Pairs of faults, as "Wipe+Kill", the second one begun while what the first one had done was noticed, and not healed yet; with a space between.</param>
+/// <param name="Lost">Committed entries that were lost with a majority of all disks, and announced.</param>
 /// <param name="Lasted">Simulated time.</param>
 /// <param name="Summary">Counts, for people.</param>
-internal sealed record SimulationResult(ulong Seed, string Mode, int Members, string? Failure, ulong Trace, int Flips, int Pairs, TimeSpan Lasted, string Summary);
+internal sealed record SimulationResult(ulong Seed, string Mode, int Members, string? Failure, ulong Trace, int Flips, string Pairs, int Lost, TimeSpan Lasted, string Summary);

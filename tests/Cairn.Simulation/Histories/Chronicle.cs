@@ -15,9 +15,16 @@ internal sealed class Chronicle
     private readonly SortedDictionary<string, List<(long Revision, KeyValue? Row)>> _keys = new(StringComparer.Ordinal);
 
     /// <summary>Builds it.</summary>
-    /// <param name="witness">A watcher of all keys from revision 1 on that missed nothing.</param>
-    public Chronicle(WatchRecord witness)
+    /// <param name="begin">What there was at first.</param>
+    /// <param name="witness">A watcher of all keys from there on that missed nothing.</param>
+    public Chronicle(Baseline begin, WatchRecord witness)
     {
+        Begin = begin.Revision;
+        foreach (var row in begin.Rows)
+        {
+            _keys.Add(row.Key.ToStringUtf8(), [(row.ModRevision, row)]);
+        }
+
         foreach (var message in witness.Messages)
         {
             foreach (var change in message.Events)
@@ -30,8 +37,11 @@ internal sealed class Chronicle
     /// <summary>Revisions with what changed in them.</summary>
     public IReadOnlyDictionary<long, List<Event>> Events => _events;
 
+    /// <summary>The revision of before all that.</summary>
+    public long Begin { get; }
+
     /// <summary>The newest revision.</summary>
-    public long Last => _events.Count == 0 ? 1 : _events.Keys.Last();
+    public long Last => _events.Count == 0 ? Begin : _events.Keys.Last();
 
     /// <summary>When the witness saw a revision.</summary>
     public long SeenAt(long revision) => _seen[revision];

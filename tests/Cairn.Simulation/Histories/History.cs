@@ -13,4 +13,12 @@ internal sealed class History
 
     /// <summary>Revisions at which history was to be dropped, and when that was first asked.</summary>
     public List<(long Revision, long Invoked)> Compactions { get; } = [];
+
+    /// <summary>The operations that tell of nothing later than a revision.</summary>
+    public History UpTo(long revision)
+    {
+        var part = new History();
+        part.Operations.AddRange(Operations.Where(operation => operation.Revision <= revision && operation.Readings.TrueForAll(reading => reading.Revision <= revision)));
+        return part;
+    }
 }

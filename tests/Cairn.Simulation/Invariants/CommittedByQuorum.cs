@@ -24,9 +24,9 @@ internal sealed class CommittedByQuorum : StepInvariant
             return null;
         }
 
-        var holders = record.Logs.Where(log => log.Value.HasOfTerm(sight.Now.Term, index)).ToList();
+        var holders = record.Disks.Where(disk => disk.Log.HasOfTerm(sight.Now.Term, index)).ToList();
         var lost = record.Lost.Where(lost => lost.Log.HasOfTerm(sight.Now.Term, index)).ToList();
-        var having = holders.Select(holder => holder.Key).Concat(lost.Select(disk => disk.Member)).ToHashSet();
+        var having = holders.Select(holder => holder.Member).Concat(lost.Select(disk => disk.Member)).ToHashSet();
         if (!IsQuorum(_voters) && !IsQuorum(_votersBefore))
         {
             return $"{sight.Member:x} in term {sight.Now.Term} takes entry {index} for committed, which {holders.Count} of {_voters.Count} voters have, it or one behind it of that term";
@@ -34,7 +34,7 @@ internal sealed class CommittedByQuorum : StepInvariant
 
         for (var i = (ulong)record.Committed.Count + 1; i <= index; i++)
         {
-            record.Committed.Add(holders.Select(holder => holder.Value).Concat(lost.Select(disk => disk.Log)).Max(log => log.TermOf(i)));
+            record.Committed.Add(holders.Select(holder => holder.Log).Concat(lost.Select(disk => disk.Log)).Max(log => log.TermOf(i)));
         }
 
         return null;
@@ -52,8 +52,8 @@ internal sealed class CommittedByQuorum : StepInvariant
 
         _appliedMax = sight.Now.AppliedIndex;
 
-        // Those who found a cluster begin with its first entries applied, which no disk has yet.
-        if (record.Logs.Values.Any(log => log.LastChange > before) || record.Logs.Values.All(static log => log.LastChange == 0))
+        // Those who found a cluster begin with its first entries applied, which no disk has yet; an epoch begins with a state, and no entries.
+        if (record.Disks.Any(disk => disk.Log.LastChange > before) || record.Disks.All(static disk => disk.Log.LastChange == 0))
         {
             (_votersBefore, _voters) = (_voters, sight.Voters());
         }

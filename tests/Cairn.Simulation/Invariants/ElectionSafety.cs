@@ -9,7 +9,7 @@ internal sealed class ElectionSafety : StepInvariant
 {
     private readonly Dictionary<ulong, ulong> _leaders = [];
 
-    public override string? OnSent(ClusterRecord record, Message message) =>
+    public override string? OnSent(ClusterRecord record, Message message, DurableLog? log) =>
         message.Type is MessageType.App or MessageType.Heartbeat or MessageType.Snap ? Lead(message.From, message.Term) : null;
 
     public override string? OnStep(ClusterRecord record, MemberSight sight) => sight.Now.IsLeader ? Lead(sight.Member, sight.Now.Term) : null;

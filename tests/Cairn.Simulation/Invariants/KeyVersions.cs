@@ -9,7 +9,7 @@ internal static class KeyVersions
 {
     public static string? Check(Chronicle chronicle)
     {
-        var expected = 2L;
+        var expected = chronicle.Begin + 1;
         foreach (var (revision, events) in chronicle.Events)
         {
             if (revision != expected++)

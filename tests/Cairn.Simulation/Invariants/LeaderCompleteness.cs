@@ -12,9 +12,9 @@ internal sealed class LeaderCompleteness : StepInvariant
 {
     private ulong _term;
 
-    public override string? OnSent(ClusterRecord record, Message message)
+    public override string? OnSent(ClusterRecord record, Message message, DurableLog? log)
     {
-        if (message.Type is not (MessageType.App or MessageType.Heartbeat) || message.Term <= _term || !record.Logs.TryGetValue(message.From, out var log))
+        if (message.Type is not (MessageType.App or MessageType.Heartbeat) || message.Term <= _term || log is null)
         {
             return null;
         }

@@ -1,16 +1,17 @@
-using Cairn.Simulation.Observations;
-
 namespace Cairn.Simulation.Invariants;
 
-/// <summary>Whatever happens to disks, in whatever order processes start, there is one cluster: nobody founds another beside it.</summary>
-/// <remarks>Source: docs/decisions/0009.</remarks>
-internal sealed class OneCluster : StepInvariant
+/// <summary>Whatever happens to disks, in whatever order processes start, there is one cluster: nobody founds another beside it, and when a majority is gone for good, one epoch takes its place.</summary>
+/// <remarks>Source: docs/decisions/0009 and 0013.</remarks>
+internal sealed class OneCluster
 {
-    private ulong _id;
+    private readonly HashSet<ulong> _seen = [];
+    private int _clustersMax = 1;
 
-    public override string? OnStep(ClusterRecord record, MemberSight sight)
-    {
-        _id = _id == 0 ? sight.Now.ClusterId : _id;
-        return sight.Now.ClusterId == _id ? null : $"{sight.Member:x} is of cluster {sight.Now.ClusterId:x}, and {_id:x} was founded before";
-    }
+    /// <summary>Tells that somebody may decide to go on without a majority.</summary>
+    public void MayBeReplaced() => _clustersMax++;
+
+    /// <summary>Tells of a process of a cluster.</summary>
+    /// <returns>What is wrong; null if nothing is.</returns>
+    public string? Seen(ulong cluster) =>
+        _seen.Add(cluster) && _seen.Count > _clustersMax ? $"it is of cluster {cluster:x}, beside {string.Join(", ", _seen.Where(other => other != cluster).Select(other => $"{other:x}"))}" : null;
 }

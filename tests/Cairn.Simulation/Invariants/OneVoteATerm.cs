@@ -4,16 +4,19 @@ using Cairn.Simulation.Observations;
 namespace Cairn.Simulation.Invariants;
 
 /// <summary>A member votes for one candidate a term, itself included, however often it crashes.</summary>
-/// <remarks>Source: the Raft paper, 5.2 and figure 2, "votedFor".</remarks>
+/// <remarks>
+/// Of a disk that was copied this is judged by what comes of it (<see cref="ElectionSafety"/>): the copy may vote on its own, and is not heard by whoever hears the other.
+/// Source: the Raft paper, 5.2 and figure 2, "votedFor".
+/// </remarks>
 internal sealed class OneVoteATerm : StepInvariant
 {
     private readonly Dictionary<(ulong Member, ulong Term), ulong> _votes = [];
 
-    public override string? OnSent(ClusterRecord record, Message message) =>
-        message is { Type: MessageType.VoteResp, Reject: false } ? Vote(message.From, message.Term, message.To) : null;
+    public override string? OnSent(ClusterRecord record, Message message, DurableLog? log) =>
+        message is { Type: MessageType.VoteResp, Reject: false } && !record.WasCopied(message.From) ? Vote(message.From, message.Term, message.To) : null;
 
     public override string? OnDurable(ClusterRecord record, ulong member, DurableLog log) =>
-        log.State.Vote == 0 ? null : Vote(member, log.State.Term, log.State.Vote);
+        log.State.Vote == 0 || record.WasCopied(member) ? null : Vote(member, log.State.Term, log.State.Vote);
 
     private string? Vote(ulong member, ulong term, ulong candidate)
     {

@@ -7,9 +7,9 @@ namespace Cairn.Simulation.Invariants;
 /// <remarks>Source: the Raft paper, figure 2, "updated on stable storage before responding to RPCs"; etcd-io/raft doc.go, "asynchronous storage writes".</remarks>
 internal sealed class PromisesAreDurable : StepInvariant
 {
-    public override string? OnSent(ClusterRecord record, Message message)
+    public override string? OnSent(ClusterRecord record, Message message, DurableLog? log)
     {
-        if (message.Reject || message.Type is not (MessageType.VoteResp or MessageType.AppResp) || !record.Logs.TryGetValue(message.From, out var log))
+        if (message.Reject || message.Type is not (MessageType.VoteResp or MessageType.AppResp) || log is null)
         {
             return null;
         }

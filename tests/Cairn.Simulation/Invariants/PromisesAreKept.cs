@@ -13,9 +13,9 @@ internal sealed class PromisesAreKept : StepInvariant
 {
     private readonly Dictionary<(ulong Receiver, ulong Nonce, ulong Sender), Promise> _promises = [];
 
-    public override string? OnHeard(ClusterRecord record, PeerSight receiver, Message message, PeerSight sender)
+    public override string? OnHeard(ClusterRecord record, PeerSight receiver, Message message, PeerSight sender, DurableLog log)
     {
-        if (message.From != sender.MemberId || !record.Logs.TryGetValue(sender.MemberId, out var log))
+        if (message.From != sender.MemberId)
         {
             return null;
         }

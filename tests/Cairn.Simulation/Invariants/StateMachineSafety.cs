@@ -21,7 +21,8 @@ internal sealed class StateMachineSafety : StepInvariant
             return $"{sight.Member:x} has applied {applied}, only {record.Committed.Count} is committed";
         }
 
-        if (sight.Now.AppliedTerm != record.Committed[(int)applied - 1])
+        // Of what the state of a new epoch begins with no term is known.
+        if (record.Committed[(int)applied - 1] is not 0 and var term && sight.Now.AppliedTerm != term)
         {
             return $"{sight.Member:x} has applied entry {applied} of term {sight.Now.AppliedTerm}, that of {record.Committed[(int)applied - 1]} is committed";
         }

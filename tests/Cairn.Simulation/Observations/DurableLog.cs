@@ -17,6 +17,9 @@ internal sealed class DurableLog
     /// <summary>The newest durable hard state.</summary>
     public HardState State { get; private set; }
 
+    /// <summary>Where the entries that are known one by one begin: above this index.</summary>
+    public ulong Begin => _base;
+
     /// <summary>The newest durable entry.</summary>
     public ulong LastIndex => _base + (ulong)_entries.Count;
 

@@ -137,7 +137,7 @@ internal sealed class KeyClient(Workload workload, int number) : Client(workload
     private async Task ReadHistoryAsync()
     {
         var (key, end) = PickRange();
-        var revision = Math.Max(Workload.Witness.Next - 1 - Prng.Below(60), 1);
+        var revision = Math.Max(Workload.Witness.Next - 1 - Prng.Below(60), Workload.Begin.Revision);
         var operation = Begin($"read {key} {end} at {revision}");
         var request = new RangeRequest { Key = Bytes(key), RangeEnd = Bytes(end), Revision = revision };
         if (await CallAsync(operation, node => RangeAsync(node, request)) is { } response)
@@ -155,7 +155,7 @@ internal sealed class KeyClient(Workload workload, int number) : Client(workload
     {
         // Not beyond what the witness has seen: it must miss nothing.
         var revision = Workload.Witness.Next - 1 - Prng.Below(30);
-        if (revision > 1)
+        if (revision > Workload.Begin.Revision)
         {
             History.Compactions.Add((revision, Now));
             var request = new CompactionRequest { Revision = revision, Physical = Prng.Chance(1, 2) };

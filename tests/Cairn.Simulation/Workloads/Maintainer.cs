@@ -37,7 +37,7 @@ internal sealed class Maintainer(Workload workload, int number) : Client(workloa
 
     private async Task HashAsync()
     {
-        var request = new HashKVRequest { Revision = Math.Max(Workload.Witness.Next - 1 - Prng.Below(5), 1) };
+        var request = new HashKVRequest { Revision = Math.Max(Workload.Witness.Next - 1 - Prng.Below(5), Workload.Begin.Revision) };
         for (var i = 0; i < 3; i++)
         {
             var member = Workload.PickMember(Prng);

@@ -14,7 +14,7 @@ internal sealed class WatchClient(Workload workload, WatchRecord record, ulong s
     /// <summary>Watches until the run is over.</summary>
     public async Task RunAsync()
     {
-        while (true)
+        while (!workload.IsOver)
         {
             var member = workload.PickMember(_prng);
             if (member is { IsUp: true, Node: { } node })
@@ -32,7 +32,7 @@ internal sealed class WatchClient(Workload workload, WatchRecord record, ulong s
         var request = MakeRequest();
         var end = _world.Now + (TimeSpan.TicksPerMillisecond * _prng.Between(500, 15_000));
         machine.Run(() => _ = GuardAsync(member, machine, ServeAsync(machine, node, request, connection)));
-        while (!connection.HasEnded && machine.IsAlive && (_world.Now < end || workload.IsStopping))
+        while (!connection.HasEnded && machine.IsAlive && !workload.IsOver && (_world.Now < end || workload.IsStopping))
         {
             await Task.Delay(TimeSpan.FromMilliseconds(100), _world.Outside.Time);
         }
