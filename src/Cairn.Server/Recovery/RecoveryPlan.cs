@@ -33,6 +33,12 @@ internal static class RecoveryPlan
         }
 
         var council = Council.Of(facts);
+        if (council.Voters.IsEmpty)
+        {
+            // Nobody can be silent of whom it has not heard: alone, it would found an empty cluster beside the one that it was to join.
+            return new RecoveryDecision.Wait("this member was not told yet who the voters of its cluster are");
+        }
+
         if (council.Live.Length > council.Voters.Length / 2 && council.Live.All(shown => shown.Promise is null))
         {
             return new RecoveryDecision.Wait($"{council.Live.Length} of {council.Voters.Length} voters answer: they elect a leader");

@@ -44,6 +44,14 @@ public sealed class RecoveryPlanTests
         StringComparison.Ordinal);
 
     [Fact]
+    public void Who_joined_and_was_not_told_yet_who_votes_founds_nothing() => Assert.Contains(
+        "was not told", Assert.IsType<RecoveryDecision.Wait>(Decide(static facts =>
+        {
+            facts.Self.Members.Clear();
+            return Auto(facts with { Members = [] });
+        }, Empty(2), Silent(3))).Reason, StringComparison.Ordinal);
+
+    [Fact]
     public void Only_what_is_known_to_be_committed_is_announced_as_kept()
     {
         var survey = Decide(static facts =>
