@@ -40,10 +40,10 @@ internal static class Introductions
                 }
             }
 
-            // Who is to come back there may not know where this member is now: a new epoch knows its former members as vacant places only.
-            foreach (var place in node.View.Healing.Vacancies.Where(place => place.FilledBy == 0 && node.Facts.LeadingTerm != 0))
+            // Who is to come back there may not know where this member is now: a new epoch knows its former members as vacant places only. What he says of this one does not count.
+            foreach (var url in node.View.Healing.Vacancies.Where(place => place.FilledBy == 0 && node.Facts.LeadingTerm != 0).SelectMany(static place => place.PeerUrls))
             {
-                await ShowAsync(node, desk, place.PeerUrls);
+                await AskAsync(node, desk, url);
             }
 
             await wake.WaitAsync();
@@ -69,13 +69,18 @@ internal static class Introductions
         }
     }
 
+    private static async ValueTask<PeerAnswer> AskAsync(NodeRuntime node, HandshakeDesk desk, string url)
+    {
+        using var limit = new CancellationTokenSource(AnswerWithin, node.Time);
+        return node.World.Calls is { } calls ? await calls.AskAsync(url, new PeerCall(Founder.HandshakePath, desk.Describe().ToByteArray()), limit.Token) : PeerAnswer.None;
+    }
+
     /// <returns>Whether the other need not be asked again.</returns>
     private static async ValueTask<bool> ShowAsync(NodeRuntime node, HandshakeDesk desk, IEnumerable<string> urls)
     {
         foreach (var url in node.World.Calls is null ? [] : urls)
         {
-            using var limit = new CancellationTokenSource(AnswerWithin, node.Time);
-            var answer = await node.World.Calls!.AskAsync(url, new PeerCall(Founder.HandshakePath, desk.Describe().ToByteArray()), limit.Token); // Checked.
+            var answer = await AskAsync(node, desk, url);
             if (answer.Status == 404)
             {
                 // Of etcd, which hears everybody.

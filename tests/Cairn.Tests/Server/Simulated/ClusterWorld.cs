@@ -17,6 +17,7 @@ public sealed class ClusterWorld
     private static readonly TimeSpan Latency = TimeSpan.FromMilliseconds(1);
 
     private readonly Dictionary<ulong, Node> _byId = [];
+    private readonly Dictionary<int, Calls> _calls = [];
     private readonly Dictionary<string, Reception> _receptions = [];
     private readonly HashSet<ulong> _cut = [];
     private readonly AuthOptions _auth;
@@ -121,7 +122,7 @@ public sealed class ClusterWorld
             Seed = 100 + _starts++,
             LoggerFactory = NullLoggerFactory.Instance,
             Transport = new Transport(this),
-            Calls = new Calls(this, index),
+            Calls = _calls[index] = new Calls(this, index),
             TransferChunkBytes = 1000,
             Reception = reception,
             WalOptions = new WalOptions { SegmentBytes = 64 * 1024 },
@@ -172,6 +173,7 @@ public sealed class ClusterWorld
         Nodes[index] = null;
         _receptions.Remove($"http://m{index}:2380");
         _byId.Remove(id);
+        _calls[index].IsOff = true;
         Disks[index].CutPower(CrashMode.Lose);
         foreach (var other in Nodes)
         {
@@ -239,6 +241,9 @@ public sealed class ClusterWorld
 
     private sealed class Calls(ClusterWorld world, int asker) : IPeerCalls
     {
+        /// <summary>Whether its machine has no power: nobody hears what it asks.</summary>
+        public bool IsOff { get; set; }
+
         public async ValueTask<PeerAnswer> AskAsync(string url, PeerCall call, CancellationToken cancelled)
         {
             await Task.Delay(Latency, world.Time, cancelled);
@@ -247,7 +252,7 @@ public sealed class ClusterWorld
             Assert.False(call.Body is null && call.Parts is null && call.Path.StartsWith("/cairn/", StringComparison.Ordinal), $"{call.Path} is asked by GET, and not found");
             world.Asked[call.Path] = world.Asked.GetValueOrDefault(call.Path) + 1;
             var asked = Array.FindIndex(world.Disks, disk => url == $"http://m{Array.IndexOf(world.Disks, disk)}:2380");
-            return world._receptions.TryGetValue(url, out var reception) && !world.Unreachable.Contains(asked) && !world.IsCut(asked) && !world.IsCut(asker)
+            return !IsOff && world._receptions.TryGetValue(url, out var reception) && !world.Unreachable.Contains(asked) && !world.IsCut(asked) && !world.IsCut(asker)
                 ? world.Tamper(call, await reception.AnswerAsync(call, cancelled))
                 : PeerAnswer.None;
         }
