@@ -4,7 +4,6 @@ using Cairn.Server;
 using Cairn.Simulation.Disks;
 using Cairn.Simulation.Histories;
 using Cairn.Simulation.Invariants;
-using Cairn.Simulation.Observations;
 using Google.Protobuf;
 
 namespace Cairn.Simulation;
