@@ -122,7 +122,7 @@ internal sealed class Simulation
         var chronicle = new Chronicle(before.Begin, before.Witness);
         var seen = before.History.UpTo(chronicle.Last);
         return KeyVersions.Check(chronicle) ?? EveryChangeHasACause.Check(chronicle, before.History) ?? AnswersMatchState.Check(chronicle, seen)
-            ?? RealTimeOrder.Check(chronicle, before.History) ?? CompactionFloor.Check(before.History) ?? HashesAgree.Check(before.History);
+            ?? RealTimeOrder.Check(chronicle, before.History) ?? CompactionFloor.Check(before.History) ?? HashesAgree.Check(chronicle, before.History);
     }
 
     private static async ValueTask<Answer<RangeResponse>> RangeAsync(Node node)
@@ -195,7 +195,7 @@ internal sealed class Simulation
         Require(WatchGuarantees.Check(chronicle, history));
         Require(LeasePromises.Check(chronicle, history));
         Require(CompactionFloor.Check(history));
-        Require(HashesAgree.Check(history));
+        Require(HashesAgree.Check(chronicle, history));
         Require(chronicle.Range("\0", "\0", chronicle.Last).SequenceEqual(rows) ? null : "the last state is not what the witness saw happen");
     }
 
