@@ -455,14 +455,9 @@ internal sealed class NodeRuntime
     private void OnTick()
     {
         RaftLoop.Tick();
-        EndStreamsWithoutLeader();
-    }
 
-    /// <summary>Ends the streams of clients that want to know, after three election timeouts without a leader.</summary>
-    private void EndStreamsWithoutLeader()
-    {
-        var lostAt = Facts.LeaderLostAt;
-        if (Facts.Leader == 0 && Time.GetElapsedTime(lostAt) >= 3 * Options.ElectionTimeout)
+        // The streams of clients that want to know end after three election timeouts.
+        if (Facts.Leader == 0 && Time.GetElapsedTime(Facts.LeaderLostAt) >= 3 * Options.ElectionTimeout)
         {
             Hub.EndStreams(requireLeaderOnly: true, NodeError.NoLeader);
         }
