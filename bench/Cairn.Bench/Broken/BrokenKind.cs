@@ -13,6 +13,7 @@ internal sealed record BrokenKind(string Name, Func<int, byte[]> Bytes, bool IsH
 {
     private const int FloodFrames = 500;
     private const int GarbageBytes = 1024;
+    private const int WindowBytes = 60_000;
 
     private static readonly byte[] Preface = Encoding.ASCII.GetBytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
@@ -25,6 +26,7 @@ internal sealed record BrokenKind(string Name, Func<int, byte[]> Bytes, bool IsH
         new("slow-loris", Always(Encoding.ASCII.GetBytes("GET /health HTTP/1.1\r\nHost: x\r\n")), IsHeld: true, Drip: [.. "x: y\r\n"u8]),
         new("slow-preface", Always(Preface[..5]), IsHeld: true, Drip: []),
         new("half-call", Always([.. Greeting(), .. Call(1, ends: false), .. Frame(FrameType.Data, 0, 1, [0, 0, 0, 4, 0])]), IsHeld: true, Drip: []),
+        new("half-message", Always([.. Greeting(), .. Call(1, ends: false), .. HalfMessage()]), IsHeld: true, Drip: []),
         new("tls-handshake", Always([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]), IsHeld: true, Drip: [], NeedsTls: true),
         new("reset", Always([.. Greeting(), .. Call(1, ends: false)]), IsHeld: false, Drip: []),
         new("rapid-reset", Always([.. Greeting(), .. Repeat(static i => [.. Call((2 * i) + 1, ends: true), .. Frame(FrameType.ResetStream, 0, (2 * i) + 1, [0, 0, 0, 8])])]), IsHeld: false, Drip: []),
@@ -40,6 +42,10 @@ internal sealed record BrokenKind(string Name, Func<int, byte[]> Bytes, bool IsH
 
     private static byte[] Call(int stream, bool ends) =>
         Frame(FrameType.Headers, FrameFlags.EndHeaders | (ends ? FrameFlags.EndStreamOrAcknowledge : FrameFlags.None), stream, Headers);
+
+    // As much of a message of a megabyte as the windows allow before the server has said anything.
+    private static byte[] HalfMessage() =>
+        [.. Frame(FrameType.Data, 0, 1, [0, 0, 0x10, 0, 0, .. new byte[(WindowBytes / 4) - 5]]), .. Enumerable.Range(1, 3).SelectMany(static _ => Frame(FrameType.Data, 0, 1, new byte[WindowBytes / 4]))];
 
     private static byte[] Repeat(Func<int, byte[]> frame) => [.. Enumerable.Range(0, FloodFrames).SelectMany(frame)];
 

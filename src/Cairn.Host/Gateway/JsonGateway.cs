@@ -154,9 +154,12 @@ internal sealed class JsonGateway
     private async Task<(IMessage? Message, GrpcStatus Refusal)> ReadBodyAsync(IFeatureCollection features, MessageDescriptor type)
     {
         var reader = features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader;
+        var newcomer = features.Get<Newcomer>();
+        var held = 0L;
         while (true)
         {
             var read = await reader.ReadAsync();
+            newcomer?.Hold(ref held, read.Buffer.Length);
             if (read.Buffer.Length > BodyBytesMax)
             {
                 reader.AdvanceTo(read.Buffer.End);
@@ -256,6 +259,8 @@ internal sealed class JsonGateway
     private async Task<GrpcStatus> ForwardRequestsAsync(IFeatureCollection features, MessageDescriptor type, InnerCall inner)
     {
         var reader = features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader;
+        var newcomer = features.Get<Newcomer>();
+        var held = 0L;
         var splitter = new JsonObjectSplitter();
         var status = GrpcStatus.Ok;
         try
@@ -269,6 +274,7 @@ internal sealed class JsonGateway
                     status = await ForwardAsync(json, type, inner.Requests);
                 }
 
+                newcomer?.Hold(ref held, bytes.Length);
                 status = status.IsOk ? CheckRest(bytes, read.IsCompleted) : status;
                 reader.AdvanceTo(bytes.Start, bytes.End);
                 if (read.IsCompleted || read.IsCanceled)

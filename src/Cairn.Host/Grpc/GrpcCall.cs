@@ -31,6 +31,7 @@ internal sealed class GrpcCall
     private MethodCounters _counters = null!; // As above.
     private CancellationTokenSource? _deadline;
     private CancellationToken _aborted;
+    private long _heldBytes;
     private bool _compressed;
     private bool _hasSpoken;
     private bool _hasEnded;
@@ -73,6 +74,7 @@ internal sealed class GrpcCall
         _aborted = features.GetRequiredFeature<IHttpRequestLifetimeFeature>().RequestAborted;
         _counters = counters;
         _deadline = null;
+        _heldBytes = 0;
         AnsweredAt = 0;
         ReadFailure = GrpcStatus.Ok;
         _hasSpoken = _hasEnded = false;
@@ -185,6 +187,7 @@ internal sealed class GrpcCall
             _newcomer?.NoteEmptyCall();
         }
 
+        _newcomer?.Hold(ref _heldBytes, 0);
         _deadline?.Dispose();
         _deadline = null;
     }
@@ -268,6 +271,7 @@ internal sealed class GrpcCall
         FrameOutcome outcome = Framing.TryRead(ref bytes, (uint)_limits.MessageBytesMax, out FrameHead head, out ReadOnlySequence<byte> payload);
         if (outcome == FrameOutcome.Incomplete)
         {
+            _newcomer?.Hold(ref _heldBytes, bytes.Length);
             return null;
         }
 

@@ -20,7 +20,11 @@ internal sealed class Newcomer(Newcomers all, ConnectionContext connection)
     public bool IsSettled => _isSettled;
 
     /// <summary>Whether it was cut; what still comes of it is not worth an answer.</summary>
-    public bool IsCut => _isCut;
+    public bool IsCut
+    {
+        get => _isCut;
+        internal set => _isCut = value;
+    }
 
     /// <summary>Where it comes from; sockets of the file system share one address.</summary>
     internal IPAddress Address { get; } = (connection.RemoteEndPoint as IPEndPoint)?.Address ?? IPAddress.None;
@@ -31,12 +35,28 @@ internal sealed class Newcomer(Newcomers all, ConnectionContext connection)
     /// <summary>Its place among those of its address.</summary>
     internal LinkedListNode<Newcomer>? PlaceOfAddress { get; set; }
 
+    /// <summary>Bytes of requests of it that are not whole yet.</summary>
+    internal long HeldBytes { get; set; }
+
     /// <summary>It keeps the server waiting: it takes a place, unless it has brought a whole request before.</summary>
     public void Wait()
     {
         if (!_isSettled)
         {
             all.Enter(this);
+        }
+    }
+
+    /// <summary>Says what the server keeps of one of its requests until that is whole. It does not matter once it has brought a whole one.</summary>
+    /// <param name="held">What was said of the same request before, 0 at first; kept by the caller.</param>
+    /// <param name="bytes">What is kept now.</param>
+    public void Hold(ref long held, long bytes)
+    {
+        if (!_isSettled && bytes != held)
+        {
+            Wait();
+            all.Hold(this, bytes - held);
+            held = bytes;
         }
     }
 

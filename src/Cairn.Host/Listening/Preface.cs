@@ -19,7 +19,7 @@ internal enum Preface
 }
 
 /// <summary>Tells HTTP/2 with prior knowledge from HTTP/1.1 by the first bytes that a client sends.</summary>
-/// <remarks>Source: RFC 9113, 3.4. No request line of HTTP/1.1 opens with "PRI ".</remarks>
+/// <remarks>Source: RFC 9113, 3.4. No request line of HTTP/1.1 opens with "PRI ". Clients send all of the opening at once.</remarks>
 internal static class PrefaceJudge
 {
     // Kestrel takes a request line of 8 KiB and headers of 32; it refuses whoever sends more.
@@ -28,7 +28,7 @@ internal static class PrefaceJudge
     // Below the tab: what text does not have.
     private const byte ControlMax = 0x08;
 
-    private static ReadOnlySpan<byte> Opening => "PRI "u8;
+    private static ReadOnlySpan<byte> Opening => "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8;
 
     /// <summary>Tells a handshake of TLS from anything in the clear, by the first byte; consumes nothing.</summary>
     /// <remarks>Source: RFC 8446, 5.1: a record of type handshake. No method of HTTP opens with it.</remarks>
@@ -38,7 +38,10 @@ internal static class PrefaceJudge
         return bytes.IsEmpty ? Preface.Undecided : bytes.FirstSpan[0] == handshake ? Preface.Tls : Preface.Http1;
     }
 
-    /// <summary>Judges by what has arrived so far; consumes nothing. A head of HTTP/1.1 is waited for as a whole, as long as it looks like one.</summary>
+    /// <summary>
+    /// Judges by what has arrived so far; consumes nothing. The opening of HTTP/2 is waited for as a whole, and so is a head of HTTP/1.1 as long as it looks like one: the web server
+    /// sets up a good deal for each connection that it is given.
+    /// </summary>
     public static Preface Judge(ReadOnlySequence<byte> bytes)
     {
         Span<byte> head = stackalloc byte[Opening.Length];

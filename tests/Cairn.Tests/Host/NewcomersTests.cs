@@ -119,6 +119,68 @@ public sealed class NewcomersTests : IDisposable
         Assert.False(newcomer.IsCut);
     }
 
+    [Fact]
+    public void When_too_much_is_held_of_requests_that_are_not_whole_the_one_that_has_waited_longest_with_some_makes_room()
+    {
+        Newcomer silent = Arrive("10.0.0.1", 1);
+        Newcomer[] slow = [.. Enumerable.Range(0, 8).Select(i => Arrive($"10.0.1.{i}", i))];
+        long[] held = new long[slow.Length];
+        for (int i = 0; i < slow.Length; i++)
+        {
+            slow[i].Hold(ref held[i], Newcomers.HeldBytesMax / slow.Length);
+        }
+
+        Assert.Empty(_cut);
+        slow[3].Hold(ref held[3], (Newcomers.HeldBytesMax / slow.Length) - 1);
+        slow[2].Hold(ref held[2], (Newcomers.HeldBytesMax / slow.Length) + 2);
+
+        Assert.Equal(["10.0.1.0:0"], _cut);
+        Assert.True(slow[0].IsCut);
+        Assert.False(silent.IsCut);
+        Assert.Equal((Newcomers.HeldBytesMax * 7 / 8) + 1, _newcomers.HeldBytes);
+        slow[0].Wait();
+        slow[0].Hold(ref held[0], 0);
+        slow[1].Prove();
+        Assert.Equal((Newcomers.HeldBytesMax * 6 / 8) + 1, _newcomers.HeldBytes);
+        Assert.Equal(7, _newcomers.Count);
+    }
+
+    [Fact]
+    public void An_address_that_holds_more_than_a_quarter_of_the_bytes_makes_room_by_itself()
+    {
+        Newcomer honest = Arrive("10.0.0.1", 1);
+        long held = 0;
+        honest.Hold(ref held, 1000);
+        Newcomer[] slow = [Arrive("10.0.0.2", 1), Arrive("10.0.0.2", 2)];
+        long[] heldBySlow = new long[slow.Length];
+        slow[0].Hold(ref heldBySlow[0], Newcomers.HeldBytesMax / 2);
+        slow[1].Hold(ref heldBySlow[1], Newcomers.HeldBytesMax / 2);
+
+        Assert.Equal(["10.0.0.2:1"], _cut);
+    }
+
+    [Fact]
+    public async Task What_has_come_of_a_message_is_counted_until_it_is_whole_or_its_call_has_ended()
+    {
+        Newcomer newcomer = Arrive("10.0.0.1", 1);
+        using var ended = new GrpcExchange();
+        await ended.SendBytesAsync([0, 0, 0, 2, 0, 1, 2, 3], last: false);
+        Task serving = Server().ServeAsync(ended.Features, Put, new GrpcCall(_limits, newcomer));
+        Assert.Equal(8, _newcomers.HeldBytes);
+        await ended.SendBytesAsync([]);
+        await serving.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        Assert.Equal(0, _newcomers.HeldBytes);
+
+        using var whole = new GrpcExchange();
+        await whole.SendBytesAsync([0, 0, 0, 0], last: false);
+        serving = Server().ServeAsync(whole.Features, Put, new GrpcCall(_limits, newcomer));
+        Assert.Equal(4, _newcomers.HeldBytes);
+        await whole.SendBytesAsync([0]);
+        await serving.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        Assert.Equal((0, 0), (_newcomers.HeldBytes, _newcomers.Count));
+        Assert.False(newcomer.IsCut);
+    }
+
     private Newcomer Arrive(string address, int port)
     {
         var newcomer = new Newcomer(_newcomers, new DefaultConnectionContext { RemoteEndPoint = new IPEndPoint(IPAddress.Parse(address), port) });

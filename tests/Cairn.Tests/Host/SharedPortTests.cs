@@ -10,7 +10,10 @@ public sealed class SharedPortTests
 {
     [Theory]
     [InlineData("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "Http2")]
-    [InlineData("PRI ", "Http2")]
+    [InlineData("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0", "Http2")]
+    [InlineData("PRI * HTTP/2.0\r\n\r\nSM\r\n\r", "Undecided")]
+    [InlineData("PRI * HTTP/2.0\r\n\r\nSM\r\n\n", "Http1")]
+    [InlineData("PRI ", "Undecided")]
     [InlineData("GET / HTTP/1.1\r\n\r\n", "Http1")]
     [InlineData("PUT /x HTTP/1.1\r\nHost: x\r\n\r\nbody", "Http1")]
     [InlineData("PROPFIND / HTTP/1.0\n\n", "Http1")]
@@ -60,12 +63,12 @@ public sealed class SharedPortTests
     public async Task The_next_read_after_a_peek_returns_at_once()
     {
         var pipe = new Pipe();
-        await pipe.Writer.WriteAsync("PRI * "u8.ToArray(), TestContext.Current.CancellationToken);
+        await pipe.Writer.WriteAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8.ToArray(), TestContext.Current.CancellationToken);
 
         await SharedPort.PeekAsync(pipe.Reader, PrefaceJudge.Judge, TestContext.Current.CancellationToken);
 
         Assert.True(pipe.Reader.TryRead(out ReadResult read));
-        Assert.Equal(6, read.Buffer.Length);
+        Assert.Equal(24, read.Buffer.Length);
     }
 
     [Fact]
