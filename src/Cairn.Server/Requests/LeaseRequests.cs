@@ -203,13 +203,15 @@ internal sealed class LeaseRequests(NodeRuntime node)
 
     private async ValueTask<Answer<LeaseKeepAliveResponse>> ForwardKeepAliveAsync(LeaseKeepAliveRequest request, RequestContext context)
     {
+        // As of before the renewal, which is when the leader's is from, too: while the answer is under way this member may hear of a revocation that comes after it.
+        var known = node.View.Revision;
         var answer = await _leader.AskAsync(new PeerCall(PeerRequests.KeepAlivePath, request.ToByteArray()), context);
         switch (answer.Status)
         {
             case 200:
                 // The leader's header may be empty, as etcd's is; clients are told of this member.
                 var response = LeaseKeepAliveResponse.Parser.ParseGuarded(answer.Body.Span);
-                response.Header = node.Headers.Make(Math.Max(response.Header?.Revision ?? 0, node.View.Revision));
+                response.Header = node.Headers.Make(Math.Max(response.Header?.Revision ?? 0, known));
                 return response;
             case 404:
                 return new LeaseKeepAliveResponse { Header = node.Headers.Make(node.View.Revision), ID = request.ID };

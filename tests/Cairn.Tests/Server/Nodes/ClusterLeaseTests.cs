@@ -1,5 +1,6 @@
 using Cairn.Protocol;
 using Cairn.Server;
+using Cairn.Server.Requests;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
 using static Cairn.Tests.Server.Simulated.NodeRequests;
@@ -73,6 +74,34 @@ public sealed class ClusterLeaseTests
 
         await write;
         Assert.Equal(NodeError.None, (await leader.PutAsync(new PutRequest { Key = Bytes("b") }, Anyone)).Error);
+    });
+
+    [Fact]
+    public void The_header_of_a_renewal_is_never_that_of_a_revocation_after_it() => ClusterWorld.Run(3, async world =>
+    {
+        // Given a lease with a key,
+        var leader = world.Nodes[world.FindLeader()]!;
+        var follower = world.Nodes[(world.FindLeader() + 1) % 3]!;
+        var lease = await leader.GrantAsync(60);
+        await leader.PutAsync("session", "1", lease);
+        await world.UntilAsync(() => follower.Look().Revision == 2);
+
+        // when it is revoked, and the follower hears of it, while the leader's answer to a renewal is under way to the follower,
+        var revoked = 0L;
+        world.BeforeAnswer = async call =>
+        {
+            if (call.Path == PeerRequests.KeepAlivePath)
+            {
+                revoked = (await leader.LeaseRevokeAsync(new LeaseRevokeRequest { ID = lease }, Anyone)).Value!.Header.Revision;
+                await world.UntilAsync(() => follower.Look().Revision == revoked);
+            }
+        };
+        var renewal = await follower.LeaseKeepAliveAsync(new LeaseKeepAliveRequest { ID = lease }, Anyone);
+
+        // then the renewal has succeeded, and is dated before the revocation.
+        Assert.Equal(3, revoked);
+        Assert.Equal((60, 2), (renewal.Value!.TTL, renewal.Value.Header.Revision));
+        Assert.Equal(0, await leader.RenewAsync(lease));
     });
 
     private static async Task RenewForAsync(ClusterWorld world, long lease, TimeSpan span)

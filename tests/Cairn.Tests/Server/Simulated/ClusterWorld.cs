@@ -209,6 +209,9 @@ public sealed class ClusterWorld
     /// <summary>Changes answers to questions between members; asked with the question and the answer.</summary>
     public Func<PeerCall, PeerAnswer, PeerAnswer> Tamper { get; set; } = static (_, answer) => answer;
 
+    /// <summary>What happens while the answer to a question between members is under way.</summary>
+    public Func<PeerCall, Task> BeforeAnswer { get; set; } = static _ => Task.CompletedTask;
+
     /// <summary>Finds the leader that a majority follows.</summary>
     /// <returns>Its index; -1 while there is none.</returns>
     public int FindLeader()
@@ -252,9 +255,14 @@ public sealed class ClusterWorld
             Assert.False(call.Body is null && call.Parts is null && call.Path.StartsWith("/cairn/", StringComparison.Ordinal), $"{call.Path} is asked by GET, and not found");
             world.Asked[call.Path] = world.Asked.GetValueOrDefault(call.Path) + 1;
             var asked = Array.FindIndex(world.Disks, disk => url == $"http://m{Array.IndexOf(world.Disks, disk)}:2380");
-            return !IsOff && world._receptions.TryGetValue(url, out var reception) && !world.Unreachable.Contains(asked) && !world.IsCut(asked) && !world.IsCut(asker)
-                ? world.Tamper(call, await reception.AnswerAsync(call, cancelled))
-                : PeerAnswer.None;
+            if (IsOff || !world._receptions.TryGetValue(url, out var reception) || world.Unreachable.Contains(asked) || world.IsCut(asked) || world.IsCut(asker))
+            {
+                return PeerAnswer.None;
+            }
+
+            var answer = world.Tamper(call, await reception.AnswerAsync(call, cancelled));
+            await world.BeforeAnswer(call);
+            return answer;
         }
     }
 
