@@ -1,5 +1,6 @@
 using Cairn.Protocol;
 using Cairn.Server;
+using Cairn.Server.Loops;
 using Cairn.Storage;
 using Cairn.Tests.Server.Simulated;
 using Cairn.Simulation.Disks;
@@ -125,6 +126,33 @@ public sealed class FailingDiskTests
         Assert.All(writes, static write => Assert.True(write.IsCompletedSuccessfully));
         Assert.Equal(value, await node.GetAsync("key-36"));
         Assert.Null(node.Look().Impairment);
+    });
+
+    [Fact]
+    public void Overload_is_shed_while_more_is_committed_than_may_wait_to_be_applied_and_nothing_accepted_is_lost() => SingleNodeWorld.Run(async world =>
+    {
+        // Given rows that fill their memory, so that nothing more can be applied,
+        await using var node = await world.StartAsync();
+        world.Disk.Fail("pwrite", "member/store", Errno.NoSpace, count: int.MaxValue);
+        var value = new string('x', 1_000_000);
+        var writes = Enumerable.Range(0, 36).Select(i => node.PutAsync($"large-{i}", value)).ToList();
+        await world.PassAsync(TimeSpan.FromSeconds(3));
+
+        // when as many entries are committed as may wait,
+        writes.AddRange(Enumerable.Range(0, (int)LoopLimits.ApplyLagEntriesMax + 1).Select(i => node.PutAsync($"small-{i}", "1")));
+        await world.PassAsync(TimeSpan.FromSeconds(3));
+
+        // then the next request is refused at once, and reads that ask nobody are answered,
+        Assert.Equal(NodeError.TooManyRequests, (await node.PutAsync(new PutRequest { Key = Bytes("refused") }, Anyone)).Error);
+        Assert.Equal(value, await node.GetAsync("large-0", serializable: true));
+
+        // and once they are applied, all that was accepted is there, and requests are taken again.
+        world.Disk.FailNoMore();
+        await world.PassAsync(TimeSpan.FromSeconds(3));
+        Assert.All(writes, static write => Assert.True(write.IsCompletedSuccessfully));
+        Assert.Equal("1", await node.GetAsync($"small-{LoopLimits.ApplyLagEntriesMax}"));
+        Assert.Null(await node.GetAsync("refused"));
+        await node.PutAsync("taken", "1");
     });
 
     [Fact]
