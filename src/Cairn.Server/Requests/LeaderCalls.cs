@@ -1,3 +1,4 @@
+using Cairn.Server.Loops;
 using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 
@@ -21,11 +22,12 @@ internal sealed class LeaderCalls(NodeRuntime node)
         {
             while (node.Facts.LeadingTerm == 0 && !node.IsStopping && node.World.Calls is { } calls)
             {
-                var leader = node.View.Members.Find(node.Facts.Leader);
+                var asked = node.Facts.Leader;
+                var leader = node.View.Members.Find(asked);
                 foreach (var url in leader is null ? [] : PeerUrls.Of(leader, node.Options))
                 {
                     // An error of the leader is not its last word: it may be about to lose its office.
-                    var answer = await calls.AskAsync(url, call, both.Token);
+                    var answer = await AskWhileItLeadsAsync(asked, token => calls.AskAsync(url, call, token), both.Token);
                     if (answer.Status is not (0 or 500 or 408))
                     {
                         return answer;
@@ -41,6 +43,24 @@ internal sealed class LeaderCalls(NodeRuntime node)
         }
 
         return PeerAnswer.None;
+    }
+
+    /// <summary>Asks once. A leader that stands still or is cut off says nothing for long, but then it leads no more.</summary>
+    private async ValueTask<PeerAnswer> AskWhileItLeadsAsync(ulong leader, Func<CancellationToken, ValueTask<PeerAnswer>> ask, CancellationToken cancelled)
+    {
+        using var gone = CancellationTokenSource.CreateLinkedTokenSource(cancelled);
+        var asking = ask(gone.Token).AsTask();
+        while (await Patience.WaitAsync(asking, node.Options.ElectionTimeout, node.Time, cancelled) == WaitOutcome.TimedOut)
+        {
+            if (node.Facts.Leader != leader)
+            {
+                gone.Cancel();
+                await Patience.WaitAsync(asking, Timeout.InfiniteTimeSpan, node.Time, cancelled);
+                return PeerAnswer.None;
+            }
+        }
+
+        return await asking;
     }
 
     /// <summary>Why there was no answer.</summary>

@@ -15,10 +15,14 @@ internal sealed class LeaseRequests(NodeRuntime node)
     // What a lease weighs against the space quota, as in etcd.
     private const long LeaseCostBytes = 64;
 
+    // Renewals that this member has the leader handle at a time: each takes a connection, and after an election all leases are renewed at once.
+    private const int ForwardedMax = 128;
+
     // How long a request waits for entries that are committed and not applied, as in etcd.
     private static readonly TimeSpan ApplyWait = TimeSpan.FromSeconds(1);
 
     private readonly LeaderCalls _leader = new(node);
+    private readonly SemaphoreSlim _forwarding = new(ForwardedMax);
 
     /// <summary>Grants a lease.</summary>
     /// <param name="request">The request.</param>
@@ -205,7 +209,7 @@ internal sealed class LeaseRequests(NodeRuntime node)
     {
         // As of before the renewal, which is when the leader's is from, too: while the answer is under way this member may hear of a revocation that comes after it.
         var known = node.View.Revision;
-        var answer = await _leader.AskAsync(new PeerCall(PeerRequests.KeepAlivePath, request.ToByteArray()), context);
+        var answer = await AskInTurnAsync(new PeerCall(PeerRequests.KeepAlivePath, request.ToByteArray()), context);
         switch (answer.Status)
         {
             case 200:
@@ -217,6 +221,28 @@ internal sealed class LeaseRequests(NodeRuntime node)
                 return new LeaseKeepAliveResponse { Header = node.Headers.Make(node.View.Revision), ID = request.ID };
             default:
                 return node.Facts.LeadingTerm != 0 ? await KeepAliveHereAsync(request, context) : _leader.Explain(context);
+        }
+    }
+
+    private async ValueTask<PeerAnswer> AskInTurnAsync(PeerCall call, RequestContext context)
+    {
+        try
+        {
+            await _forwarding.WaitAsync(context.Cancelled);
+        }
+        catch (OperationCanceledException)
+        {
+            // Nobody waits any longer.
+            return PeerAnswer.None;
+        }
+
+        try
+        {
+            return await _leader.AskAsync(call, context);
+        }
+        finally
+        {
+            _forwarding.Release();
         }
     }
 
@@ -257,8 +283,22 @@ internal sealed class LeaseRequests(NodeRuntime node)
         return node.Facts.LeadingTerm == 0 ? (NodeError.NoLeader, 0) : await node.Confirmation.LeadershipAsync(context);
     }
 
-    /// <summary>Has the log forget how idle a lease was.</summary>
+    /// <summary>Has the log forget how idle a lease was. What a member proposed that leads no more may be lost, and the lease would end meanwhile: its successor is asked then.</summary>
     private async ValueTask<NodeError> TakeBackCheckpointAsync(long id, RequestContext context)
+    {
+        var taken = ProposeToForgetAsync(id, context);
+        while (await Patience.WaitAsync(taken, node.Options.ElectionTimeout, node.Time, context.Cancelled) == WaitOutcome.TimedOut)
+        {
+            if (node.Facts.LeadingTerm == 0)
+            {
+                return NodeError.LeaderChanged;
+            }
+        }
+
+        return await taken;
+    }
+
+    private async Task<NodeError> ProposeToForgetAsync(long id, RequestContext context)
     {
         var request = new LeaseCheckpointRequest { Checkpoints = { new LeaseCheckpoint { ID = id } } };
         return (await node.ProposeOwnAsync(InternalRaftRequest.LeaseCheckpointFieldNumber, request, context)).Error;

@@ -8,8 +8,8 @@ namespace Cairn.EndToEnd.Faults;
 /// <summary>Clients with a lease each, of whom some are dead: many on one stream, so that thousands of them fit into one process.</summary>
 internal sealed class LeaseFlock : IAsyncDisposable
 {
-    // A server renews the leases of a stream one after the other.
-    private const int LeasesAStream = 50;
+    // More than a server has under way at a time, of one stream.
+    private const int LeasesAStream = 250;
     private const int GrantsAtOnce = 32;
 
     private static readonly GrpcMethod<LeaseKeepAliveRequest, LeaseKeepAliveResponse> KeepAlive =

@@ -47,6 +47,44 @@ public sealed class ClusterLeaseTests
     });
 
     [Fact]
+    public void A_renewal_that_a_former_leader_does_not_answer_is_taken_to_its_successor() => ClusterWorld.Run(3, async world =>
+    {
+        var (old, began) = (world.FindLeader(), world.Time.GetTimestamp());
+        var lease = await world.Nodes[old]!.GrantAsync(4);
+        world.Silent.Add(old);
+        var renewals = Enumerable.Range(0, 3).Where(i => i != old).Select(i => world.Nodes[i]!.RenewAsync(lease)).ToList();
+        world.Cut(old, isCut: true);
+
+        foreach (var renewal in renewals)
+        {
+            Assert.Equal(4, await renewal);
+        }
+
+        // An election, and an election timeout until those who wait look up.
+        Assert.InRange(world.Time.GetElapsedTime(began), TimeSpan.Zero, TimeSpan.FromSeconds(4));
+        world.Cut(old, isCut: false);
+    });
+
+    [Fact]
+    public void A_renewal_whose_entry_is_lost_with_the_leadership_is_taken_to_the_successor() => ClusterWorld.Run(3, async world =>
+    {
+        var old = world.FindLeader();
+        var lease = await world.Nodes[old]!.GrantAsync(12);
+
+        // The log knows by now how idle it is, so its renewal takes an entry: which is on its way when the leader is cut off.
+        await world.PassAsync(TimeSpan.FromSeconds(7));
+        var (renewal, began) = (world.Nodes[old]!.RenewAsync(lease), world.Time.GetTimestamp());
+        await world.PassAsync(TimeSpan.FromMilliseconds(2.5));
+        world.Cut(old, isCut: true);
+        await world.UntilAsync(() => world.FindLeader() is >= 0 and var next && next != old);
+        Assert.False(renewal.IsCompleted);
+        world.Cut(old, isCut: false);
+
+        Assert.Equal(12, await renewal);
+        Assert.InRange(world.Time.GetElapsedTime(began), TimeSpan.Zero, TimeSpan.FromSeconds(5));
+    });
+
+    [Fact]
     public void Renewals_are_answered_while_every_disk_of_the_cluster_hangs() => ClusterWorld.Run(3, async world =>
     {
         var leader = world.Nodes[world.FindLeader()]!;

@@ -45,6 +45,9 @@ public sealed class ClusterWorld
     /// <summary>Members that nobody can ask.</summary>
     public HashSet<int> Unreachable { get; } = [];
 
+    /// <summary>Members that can be asked and do not answer, as one that stands still.</summary>
+    public HashSet<int> Silent { get; } = [];
+
     /// <summary>Members that are told of nobody but themselves.</summary>
     public HashSet<int> Alone { get; } = [];
 
@@ -255,6 +258,11 @@ public sealed class ClusterWorld
             Assert.False(call.Body is null && call.Parts is null && call.Path.StartsWith("/cairn/", StringComparison.Ordinal), $"{call.Path} is asked by GET, and not found");
             world.Asked[call.Path] = world.Asked.GetValueOrDefault(call.Path) + 1;
             var asked = Array.FindIndex(world.Disks, disk => url == $"http://m{Array.IndexOf(world.Disks, disk)}:2380");
+            if (world.Silent.Contains(asked))
+            {
+                await Task.Delay(Timeout.InfiniteTimeSpan, world.Time, cancelled);
+            }
+
             if (IsOff || !world._receptions.TryGetValue(url, out var reception) || world.Unreachable.Contains(asked) || world.IsCut(asked) || world.IsCut(asker))
             {
                 return PeerAnswer.None;
