@@ -37,6 +37,33 @@ public sealed class StartTests : IDisposable
     }
 
     [Fact]
+    public async Task Variables_that_charts_and_service_links_set_are_taken_or_named_and_harm_nothing()
+    {
+        Assert.SkipUnless(ServerBinary.IsCairn, "etcd has the v2 API, and repeats the values");
+        await using var server = new Server(_directory["data"])
+        {
+            Environment = new Dictionary<string, string>
+            {
+                ["ETCD_ENABLE_V2"] = "true",
+                ["ETCD_MAX_TXN_OPS"] = "3",
+                ["ETCD_PORT"] = "tcp://10.0.0.1:2379",
+                ["ETCD_ROOT_PASSWORD"] = "secret",
+            },
+        };
+        await server.StartAsync();
+
+        // What it has not is named in the log, what it knows works, and nobody's secret is repeated.
+        Assert.Contains("enable-v2", server.Run.Said, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", server.Run.Said, StringComparison.Ordinal);
+        var four = string.Concat(Enumerable.Range(0, 4).Select(static i => $"put key-{i} 1\n"));
+        var refused = await new Etcdctl(server.Endpoint).TryWithInputAsync($"\n{four}\n\n", "txn");
+        Assert.Contains("too many operations in txn request", refused.Said, StringComparison.Ordinal);
+        using var http = new HttpClient();
+        using var answer = await http.GetAsync(new Uri($"http://{server.Endpoint}/v2/keys/a"), TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+    }
+
+    [Fact]
     public async Task A_member_that_is_not_in_the_initial_cluster_does_not_start()
     {
         await using var run = ProgramRun.Start(ServerBinary.Path, ["--name", "m1", "--data-dir", _directory["data"], "--initial-cluster", "other=http://127.0.0.1:1"]);

@@ -21,6 +21,9 @@ internal sealed class Server : IAsyncDisposable
     /// <summary>The program: Cairn's server unless said otherwise.</summary>
     public string Program { get; init; } = ServerBinary.Path;
 
+    /// <summary>Variables in addition to ours.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Where its data is.</summary>
     public string DataDirectory { get; }
 
@@ -72,7 +75,7 @@ internal sealed class Server : IAsyncDisposable
     }
 
     /// <summary>Starts the program without waiting for it.</summary>
-    public void Launch() => _run = ProgramRun.Start(Program, Arguments);
+    public void Launch() => _run = ProgramRun.Start(Program, Arguments, Environment);
 
     /// <summary>Ends the program as a power cut does, but for what the system still writes.</summary>
     /// <returns>When it is gone.</returns>

@@ -1,9 +1,4 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
 using Cairn.Offline;
-using Cairn.Protocol;
-using Cairn.Tests.Bbolt;
-using Google.Protobuf;
 using Xunit;
 
 namespace Cairn.Tests.Offline;
@@ -18,7 +13,7 @@ public sealed class SnapshotStatusTests : IDisposable
     [Fact]
     public async Task Keys_that_were_deleted_do_not_count()
     {
-        Write(WithChecksum(Image()));
+        Write(SampleSnapshot.WithChecksum(SampleSnapshot.Image()));
         var summary = await ReadAsync();
         Assert.Equal((4L, 1, "3.6.0"), (summary.Revision, summary.LiveKeys, summary.Version));
     }
@@ -26,14 +21,14 @@ public sealed class SnapshotStatusTests : IDisposable
     [Fact]
     public async Task A_file_without_a_checksum_is_read_too()
     {
-        Write(Image());
+        Write(SampleSnapshot.Image());
         Assert.Equal(4, (await ReadAsync()).Revision);
     }
 
     [Fact]
     public async Task Any_flipped_byte_is_noticed_by_the_checksum()
     {
-        var whole = WithChecksum(Image());
+        var whole = SampleSnapshot.WithChecksum(SampleSnapshot.Image());
         for (var at = 0; at < whole.Length; at += 97)
         {
             var damaged = whole.ToArray();
@@ -47,7 +42,7 @@ public sealed class SnapshotStatusTests : IDisposable
     [Fact]
     public async Task A_file_that_is_cut_off_is_refused_with_its_name_and_the_place()
     {
-        Write(Image()[..5000]);
+        Write(SampleSnapshot.Image()[..5000]);
         var refusal = await Assert.ThrowsAsync<OfflineException>(ReadAsync);
         Assert.StartsWith($"{_path}: offset 5000: the file ends here", refusal.Message, StringComparison.Ordinal);
     }
@@ -71,32 +66,6 @@ public sealed class SnapshotStatusTests : IDisposable
     [InlineData(9_950, "10 kB")]
     [InlineData(2_147_483_648, "2.1 GB")]
     public void Sizes_are_rounded_as_etcdutl_rounds_them(long bytes, string expected) => Assert.Equal(expected, ResultTable.Size(bytes));
-
-    private static byte[] WithChecksum(byte[] image) => [.. image, .. SHA256.HashData(image)];
-
-    private static byte[] Image() => new Model
-    {
-        ["key"] = new ModelBucket
-        {
-            [Revision(2, isTombstone: false)] = new KeyValue { Key = ByteString.CopyFromUtf8("a"), Value = ByteString.CopyFromUtf8("1") }.ToByteArray(),
-            [Revision(3, isTombstone: false)] = new KeyValue { Key = ByteString.CopyFromUtf8("b"), Value = ByteString.CopyFromUtf8("2") }.ToByteArray(),
-            [Revision(4, isTombstone: true)] = new KeyValue { Key = ByteString.CopyFromUtf8("a") }.ToByteArray(),
-        },
-        ["meta"] = new ModelBucket { ["storageVersion"u8.ToArray()] = "3.6.0"u8.ToArray() },
-    }.Write(pageSize: 4096);
-
-    private static byte[] Revision(long main, bool isTombstone)
-    {
-        var key = new byte[isTombstone ? 18 : 17];
-        BinaryPrimitives.WriteInt64BigEndian(key, main);
-        key[8] = (byte)'_';
-        if (isTombstone)
-        {
-            key[17] = (byte)'t';
-        }
-
-        return key;
-    }
 
     private void Write(byte[] bytes) => File.WriteAllBytes(_path, bytes);
 
