@@ -28,6 +28,13 @@ internal static partial class Log
     [LoggerMessage(2001, LogLevel.Warning, "{MemberId:x} lost leader {Leader:x} at term {Term}")]
     public static partial void LeaderLost(this ILogger logger, ulong memberId, ulong leader, ulong term);
 
+    /// <summary>The leader's process has ended.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">This member.</param>
+    /// <param name="leader">The leader.</param>
+    [LoggerMessage(2027, LogLevel.Warning, "{MemberId:x} does not wait for leader {Leader:x}: its process has ended, its peer address refuses connections")]
+    public static partial void LeaderEnded(this ILogger logger, ulong memberId, ulong leader);
+
     /// <summary>The log on disk cannot be written.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="reason">Why.</param>

@@ -392,6 +392,14 @@ public sealed class Node : IAsyncDisposable
     /// <param name="memberId">The member.</param>
     public void ReportLost(ulong memberId) => _runtime.Fence.Lost(memberId);
 
+    /// <summary>Says that the process of another member has ended: a connection to it broke, and then its address refused another. Any thread.</summary>
+    /// <param name="memberId">The member.</param>
+    public void ReportEnded(ulong memberId)
+    {
+        ReportLost(memberId);
+        _runtime.RaftLoop.ReportEnded(memberId);
+    }
+
     /// <summary>Whether a member was removed from the cluster, as far as this one knows.</summary>
     /// <param name="memberId">The member.</param>
     /// <returns>True if it must not be heard any more.</returns>

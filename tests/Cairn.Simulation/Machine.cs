@@ -23,6 +23,9 @@ internal sealed class Machine : SynchronizationContext
     /// <summary>Called after each step of this machine, while it lives.</summary>
     public Action? Stepped { get; set; }
 
+    /// <summary>Called when it dies.</summary>
+    public Action? Died { get; set; }
+
     /// <summary>Work that became ready during a pause.</summary>
     internal List<World.Work> Held { get; } = [];
 
@@ -39,6 +42,7 @@ internal sealed class Machine : SynchronizationContext
     {
         IsAlive = false;
         Held.Clear();
+        Died?.Invoke();
     }
 
     public void Pause() => IsPaused = true;

@@ -13,6 +13,7 @@ namespace Cairn.Simulation;
 //   repeated     one in a hundred arrives twice, but for proposals: Raft cannot tell a repeated one from a new one, and no stream of members repeats any
 //   partitions   for up to five seconds some links are cut, each direction by itself: one member off, one way only, or any pattern
 //
+//   refusals     three of four processes that end leave a machine behind that refuses connections, which the others notice within milliseconds; some of them late, after a restart
 //   isolated     some members reach each other, and nobody else reaches them
 //
 // Messages are bytes on the way: nobody shares memory with a peer. Where a disk was copied, two processes bear one id: as in production, each member talks to the one that it heard
@@ -55,7 +56,11 @@ internal sealed class SimulatedNetwork(World world, Plan plan, Lineage lineage, 
     public void Isolate(IEnumerable<ulong> members) => _isolated = [.. members];
 
     /// <summary>Gives a process its end of the network.</summary>
-    public IPeerTransport Connect(SimulatedMember member, Machine machine) => new Transport(this, member, machine);
+    public IPeerTransport Connect(SimulatedMember member, Machine machine)
+    {
+        machine.Died = () => Ended(member);
+        return new Transport(this, member, machine);
+    }
 
     /// <summary>Gives a process its way to ask the others.</summary>
     public IPeerCalls ConnectCalls(SimulatedMember member, Machine machine) => new SimulatedCalls(world, this, member, machine);
@@ -234,6 +239,27 @@ internal sealed class SimulatedNetwork(World world, Plan plan, Lineage lineage, 
     }
 
     private Task DelayAsync(long least, long most) => Task.Delay(TimeSpan.FromMilliseconds(prng.Between(least, most)), world.Outside.Time);
+
+    /// <summary>Lets the others notice that a process has ended, as far as they reach its machine, and no other process stands where they dial.</summary>
+    private void Ended(SimulatedMember ended)
+    {
+        var id = ended.MemberId;
+        if (id == 0 || Members.Any(other => other != ended && other.MemberId == id && other.IsUp) || !prng.Chance(3, 4))
+        {
+            return;
+        }
+
+        foreach (var other in Members.Where(other => other != ended))
+        {
+            world.After(Delay() + Delay(), world.Outside, () =>
+            {
+                if (other is { IsUp: true, Node: { } node } && node.ClusterId == ended.ClusterId && !IsCut(other.MemberId, id) && !IsCut(id, other.MemberId))
+                {
+                    other.Machine!.Run(() => node.ReportEnded(id));
+                }
+            });
+        }
+    }
 
     private sealed class Transport(SimulatedNetwork network, SimulatedMember member, Machine machine) : IPeerTransport
     {

@@ -13,7 +13,8 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
     // As in etcd: parallel requests, so that one that hangs does not hold up the next.
     private const int PipelineRequestsMax = 4;
 
-    private static readonly TimeSpan RetryFirst = TimeSpan.FromMilliseconds(100);
+    // Soon after a connection broke the process at its other end may still be closing its port.
+    private static readonly TimeSpan RetryFirst = TimeSpan.FromMilliseconds(20);
 
     // A member that comes back is heard within a second.
     private static readonly TimeSpan RetryMax = TimeSpan.FromSeconds(1);
@@ -66,19 +67,32 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
     {
         TimeSpan pause = RetryFirst;
         string? lastReason = null;
+        int? refusals = null;
         for (int attempt = 0; !_stopping.IsCancellationRequested; attempt++)
         {
             IReadOnlyList<string> urls = link.PeerUrls;
-            string? reason = urls.Count == 0 ? "no URL" : await ReceiveOnceAsync(traffic, urls[attempt % urls.Count]);
+            long began = time.GetTimestamp();
+            (string? reason, bool isRefused) = urls.Count == 0 ? ("no URL", false) : await ReceiveOnceAsync(traffic, urls[attempt % urls.Count]);
             if (reason is null)
             {
                 // It was up for a while.
-                (pause, lastReason) = (RetryFirst, null);
+                (pause, lastReason, refusals) = (RetryFirst, null, 0);
+                if (time.GetElapsedTime(began) > RetryMax)
+                {
+                    // The next dial tells whether only the connection ended, or the process; a leader's heirs wait for that.
+                    continue;
+                }
             }
             else if (reason != lastReason)
             {
                 lastReason = reason;
                 Log.StreamDown(logger, TitleOf(traffic), $"{node.MemberId:x}", $"{link.MemberId:x}", reason);
+            }
+
+            if (isRefused && ++refusals == urls.Count)
+            {
+                node.ReportEnded(link.MemberId);
+                refusals = null; // Once: who never let this member in says nothing by refusing it again.
             }
 
             try
@@ -94,8 +108,8 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
         }
     }
 
-    /// <returns>Why nothing was received; null if something was.</returns>
-    private async Task<string?> ReceiveOnceAsync(PeerTraffic traffic, string url)
+    /// <returns>Why nothing was received, null if something was; and whether that is because nobody listens there.</returns>
+    private async Task<(string? Reason, bool IsRefused)> ReceiveOnceAsync(PeerTraffic traffic, string url)
     {
         bool wasUp = false;
         try
@@ -107,13 +121,13 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
             using HttpResponseMessage response = await http.SendAsync(request, limit.Token);
             if (response.StatusCode != HttpStatusCode.OK)
             {
-                return await ExplainAsync(response);
+                return (await ExplainAsync(response), false);
             }
 
             var shown = PeerSight.Parse(response.Headers.TryGetValues(PeerHeaders.Process, out IEnumerable<string>? values) ? values.First() : null);
             if (!node.Hears(link.MemberId, shown))
             {
-                return "the process there is not heard for its member";
+                return ("the process there is not heard for its member", false);
             }
 
             Log.StreamUp(logger, TitleOf(traffic), $"{node.MemberId:x}", $"{link.MemberId:x}");
@@ -125,11 +139,11 @@ internal sealed class PeerDialler(PeerHttp http, PeerLink link, Node node, strin
 
             wasUp = true;
             await ReadAsync(link.OpenInlet(traffic, shown), response);
-            return null;
+            return (null, false);
         }
         catch (Exception e) when (PeerHttp.IsNetwork(e))
         {
-            return wasUp ? null : e.Message;
+            return wasUp ? (null, false) : (e.Message, PeerHttp.IsRefusal(e));
         }
         finally
         {

@@ -60,6 +60,10 @@ internal sealed class PeerHttp : IPeerCalls, IDisposable
     public static bool IsNetwork(Exception exception) =>
         exception is HttpRequestException or IOException or OperationCanceledException or UriFormatException or System.Net.Sockets.SocketException;
 
+    /// <summary>Whether an exception says that nobody listens at an address: its machine is up, the process there is not.</summary>
+    public static bool IsRefusal(Exception exception) =>
+        exception is HttpRequestException { InnerException: System.Net.Sockets.SocketException { SocketErrorCode: System.Net.Sockets.SocketError.ConnectionRefused } };
+
     private HttpRequestMessage Make(string url, PeerCall call)
     {
         var request = new HttpRequestMessage((call.Body is null && call.Parts is null) || call.IsGet ? HttpMethod.Get : HttpMethod.Post, PeerTarget.Of(url, call.Path));

@@ -29,6 +29,7 @@ internal sealed class RaftLoop
     private readonly List<Message> _responses = [];
     private readonly QuorumContact _contact;
     private readonly LeaseExpiry _leases;
+    private readonly Succession _succession;
     private List<RaftCompletion> _completionBatch = [];
     private List<Proposal> _proposalBatch = [];
     private List<Message> _messageBatch = [];
@@ -53,6 +54,7 @@ internal sealed class RaftLoop
         _intake = new ProposalIntake(parts);
         _contact = new QuorumContact(parts.Time);
         _leases = new LeaseExpiry(parts, _contact);
+        _succession = new Succession(parts);
         _appliedIndex = _handedOut = parts.Facts.Applied;
         _kept = new KeptEntries(parts.Log, _appliedIndex, parts.Options.CatchUpEntries);
     }
@@ -82,6 +84,10 @@ internal sealed class RaftLoop
         Interlocked.Exchange(ref _ticks, 1);
         _wake.Set();
     }
+
+    /// <summary>Learns that the process of another member has ended, which a leader is not waited for. Any thread.</summary>
+    /// <param name="member">Which.</param>
+    public void ReportEnded(ulong member) => _completions.TryPost(RaftCompletion.OfCall(_ => _succession.OnEnded(member)));
 
     /// <summary>Lets go of the log's files below an index, but for the entries that are kept for members that are behind: so a restart finds them. Any thread.</summary>
     /// <param name="index">No entry up to here is needed.</param>
@@ -155,6 +161,7 @@ internal sealed class RaftLoop
         }
 
         TakeMessages();
+        _succession.Act();
         TakeProposals();
         AskForReads();
         _parts.Facts.Durable = _parts.Core.DurableIndex; // Before anything is handed out: what a new leader replaced here is durable no more.
@@ -312,6 +319,7 @@ internal sealed class RaftLoop
     private void OnTick()
     {
         _parts.Core.Tick();
+        _succession.OnTick();
         _parts.Facts.UnsyncedBytes = (long)_parts.Core.UnstableBytes;
         _leases.OnTick();
         RetryWrite();
@@ -430,7 +438,7 @@ internal sealed class RaftLoop
         {
             _parts.OfferSnapshot(message);
         }
-        else if (message.Type == MessageType.App && OwnEntryFor(message) is { } own)
+        else if (message.Type == MessageType.App && !message.Entries.IsEmpty && !_parts.IsCairn(message.To) && MembershipReplay.LastUnknownToEtcd(message.Entries.Span) is { } own)
         {
             // Dropped: the core asks again, finds the entries gone, and has a state offered.
             _kept.Forget(own, _appliedIndex, _parts.Core.ConfState);
@@ -439,26 +447,6 @@ internal sealed class RaftLoop
         {
             _parts.Send(message);
         }
-    }
-
-    /// <summary>Finds the last entry at which a member that is not known to be a Cairn would stop.</summary>
-    private ulong? OwnEntryFor(Message message)
-    {
-        if (message.Entries.IsEmpty || _parts.IsCairn(message.To))
-        {
-            return null;
-        }
-
-        var entries = message.Entries.Span;
-        for (var i = entries.Length - 1; i >= 0; i--)
-        {
-            if (MembershipReplay.IsUnknownToEtcd(entries[i]))
-            {
-                return entries[i].Index;
-            }
-        }
-
-        return null;
     }
 
     private void OnSoftState(SoftState state)

@@ -54,6 +54,22 @@ public sealed class MembershipReplay(int learnersMax)
         || (entry.Type == EntryType.Normal && !entry.Data.IsEmpty && !PutEntry.TryDecode(entry.Data.Span, out _)
             && EntryDecoder.Decode(entry.Data) is { } request && request.Healing is not null);
 
+    /// <summary>Finds the last entry at which an etcd member would stop.</summary>
+    /// <param name="entries">Entries of the log.</param>
+    /// <returns>Its index; null if there is none.</returns>
+    public static ulong? LastUnknownToEtcd(ReadOnlySpan<Entry> entries)
+    {
+        for (var i = entries.Length - 1; i >= 0; i--)
+        {
+            if (IsUnknownToEtcd(entries[i]))
+            {
+                return entries[i].Index;
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>Begins with a snapshot.</summary>
     /// <param name="path">Of its file, for messages.</param>
     /// <param name="snapshot">Its data is the v2 store's JSON.</param>

@@ -118,14 +118,15 @@ public sealed class ClusterWorld
         };
         var reception = new Reception();
         _receptions[options.PeerUrls[0]] = reception;
+        var calls = _calls[index] = new Calls(this, index);
         var node = await Node.StartAsync(options, new NodeWorld
         {
             Disk = Disks[index],
             Time = Time,
             Seed = 100 + _starts++,
             LoggerFactory = NullLoggerFactory.Instance,
-            Transport = new Transport(this),
-            Calls = _calls[index] = new Calls(this, index),
+            Transport = new Transport(this, calls),
+            Calls = calls,
             TransferChunkBytes = 1000,
             Reception = reception,
             WalOptions = new WalOptions { SegmentBytes = 64 * 1024 },
@@ -274,7 +275,7 @@ public sealed class ClusterWorld
         }
     }
 
-    private sealed class Transport(ClusterWorld world) : IPeerTransport
+    private sealed class Transport(ClusterWorld world, Calls calls) : IPeerTransport
     {
         private Node? _self;
 
@@ -289,7 +290,7 @@ public sealed class ClusterWorld
         private async Task DeliverAsync(Message message)
         {
             await Task.Delay(Latency, world.Time);
-            if (!world._cut.Contains(message.From) && !world._cut.Contains(message.To) && world._byId.TryGetValue(message.To, out var node)
+            if (!calls.IsOff && !world._cut.Contains(message.From) && !world._cut.Contains(message.To) && world._byId.TryGetValue(message.To, out var node)
                 && node.ClusterId == _self!.ClusterId)
             {
                 if (node.IsRemovedMember(message.From))

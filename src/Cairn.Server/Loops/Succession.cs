@@ -1,0 +1,76 @@
+using Cairn.Raft;
+
+namespace Cairn.Server.Loops;
+
+/// <summary>Spares the cluster the election timeout when the leader's process is known to have ended.</summary>
+/// <remarks>
+/// <para>A member whose leader falls silent cannot tell a slow network from a dead leader, so it waits. But the machine of a process that was killed says so at once: it ends the connections and
+/// refuses new ones. Whoever sees that forgets the leader, so that it no longer holds off pre-votes (etcd-io/raft, MsgForgetLeader), and campaigns.</para>
+/// <para>Safe whatever was seen: how long followers wait for a leader is a matter of liveness alone (Raft, 5.6), and reads are confirmed by a quorum. Where only one member lost its leader, the
+/// others still hear it and ignore the pre-vote, and nothing happens.</para>
+/// <para>Two that campaign in the same moment take each other's votes. So the voters that are left take turns, a tick each, in the order of their ids, twice; after that the election timeout
+/// decides as ever.</para>
+/// <para>Owned by the raft loop.</para>
+/// </remarks>
+/// <param name="parts">What the loop works with.</param>
+internal sealed class Succession(RaftLoopParts parts)
+{
+    private const int TurnsEach = 2;
+
+    private ulong _ended;
+    private int _heirs;
+    private int _place;
+    private int _tick;
+
+    /// <summary>The process of a member has ended. What it sent before is to be heard first: it is acted upon in <see cref="Act"/>.</summary>
+    /// <param name="member">Which; of no interest unless it leads.</param>
+    public void OnEnded(ulong member) => _ended = member == parts.Core.BasicStatus.SoftState.Leader ? member : _ended;
+
+    /// <summary>Begins the succession of a leader that has ended. Called when all has been heard that came.</summary>
+    public void Act()
+    {
+        if (_ended == 0)
+        {
+            return;
+        }
+
+        var (leader, status, configuration) = (_ended, parts.Core.BasicStatus, parts.Core.ConfState);
+        var heirs = configuration.Voters.Union(configuration.VotersOutgoing).Where(voter => voter != leader).Order().ToList();
+        _place = heirs.IndexOf(status.Id);
+        _ended = 0;
+        if (parts.Options.PreVote && status.SoftState.Role == RaftRole.Follower && status.SoftState.Leader == leader && _place >= 0)
+        {
+            parts.Logger.LeaderEnded(status.Id, leader);
+            parts.Core.ForgetLeader();
+            (_heirs, _tick) = (heirs.Count, 0);
+            CampaignInTurn();
+        }
+    }
+
+    /// <summary>A tick passed.</summary>
+    public void OnTick()
+    {
+        if (_heirs == 0)
+        {
+            return;
+        }
+
+        _tick++;
+        if (_tick == _heirs * TurnsEach || parts.Core.BasicStatus.SoftState is { Leader: not 0 } or { Role: RaftRole.Candidate or RaftRole.Leader })
+        {
+            _heirs = 0;
+        }
+        else
+        {
+            CampaignInTurn();
+        }
+    }
+
+    private void CampaignInTurn()
+    {
+        if (_tick % _heirs == _place)
+        {
+            parts.Core.Campaign();
+        }
+    }
+}
