@@ -274,6 +274,11 @@ internal sealed class RaftLoop
             Deliver(response);
         }
 
+        if (_succession.HasSucceeded(_appliedTerm, out var endedTerm))
+        {
+            _intake.AbandonOrphans(endedTerm);
+        }
+
         ObserveConfiguration();
         CampaignIfAlone();
         _kept.Trim(_appliedIndex, _parts.Facts.IsOnlyVoter, _parts.Core.ConfState);

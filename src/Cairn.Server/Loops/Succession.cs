@@ -18,6 +18,7 @@ internal sealed class Succession(RaftLoopParts parts)
     private const int TurnsEach = 2;
 
     private ulong _ended;
+    private ulong _endedTerm;
     private int _heirs;
     private int _place;
     private int _tick;
@@ -42,9 +43,25 @@ internal sealed class Succession(RaftLoopParts parts)
         {
             parts.Logger.LeaderEnded(status.Id, leader);
             parts.Core.ForgetLeader();
-            (_heirs, _tick) = (heirs.Count, 0);
+            (_heirs, _tick, _endedTerm) = (heirs.Count, 0, status.HardState.Term);
             CampaignInTurn();
         }
+    }
+
+    /// <summary>Tells, once, that a successor's entries are applied: what the leader that ended left behind is known.</summary>
+    /// <param name="appliedTerm">Term of the last entry that was applied.</param>
+    /// <param name="endedTerm">The term of the leader that ended.</param>
+    /// <returns>False if there is no such leader, or not yet a successor.</returns>
+    public bool HasSucceeded(ulong appliedTerm, out ulong endedTerm)
+    {
+        endedTerm = _endedTerm;
+        if (_endedTerm == 0 || appliedTerm <= _endedTerm)
+        {
+            return false;
+        }
+
+        _endedTerm = 0;
+        return true;
     }
 
     /// <summary>A tick passed.</summary>

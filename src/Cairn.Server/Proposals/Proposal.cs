@@ -49,6 +49,9 @@ internal sealed class Proposal : IValueTaskSource<ProposalOutcome>, ITurnFollowe
     /// <summary>When the core took it, as a timestamp; 0 until then. Set by the raft loop.</summary>
     public long AcceptedAt { get; set; }
 
+    /// <summary>The term in which the core took it; 0 until then. Set by the raft loop.</summary>
+    public ulong Term { get; set; }
+
     /// <summary>Whether it is a configuration change, to be proposed as one.</summary>
     public Raft.ConfChange? Change { get; init; }
 

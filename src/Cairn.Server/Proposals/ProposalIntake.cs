@@ -29,9 +29,10 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
         if (count == batch.Count && parts.Core.Propose(_payloads.AsSpan(0, count)) == RaftError.None)
         {
             var now = parts.Time.GetTimestamp();
+            var term = parts.Core.BasicStatus.HardState.Term;
             foreach (var proposal in batch)
             {
-                Accept(proposal, now);
+                Accept(proposal, now, term);
             }
 
             return;
@@ -85,6 +86,12 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
         parts.Metrics.ProposalsFailed.Add(parts.Proposals.Expire(limit, JudgeTimeout));
     }
 
+    /// <summary>Lets proposals go that were on their way to a leader that ended: what its successor's log holds of them has been applied, and hardly any other comes back. Their clients
+    /// learn at once what they would learn at their time limit.</summary>
+    /// <param name="term">The term of the leader that ended.</param>
+    public void AbandonOrphans(ulong term) =>
+        parts.Metrics.ProposalsFailed.Add(parts.Proposals.Refuse(proposal => proposal.IsAccepted && proposal.Term <= term, NodeError.TimeoutLeaderFailure));
+
     private void ForwardHeld()
     {
         for (var count = _heldForOthers.Count; count > 0 && parts.Facts.Leader != 0; count--)
@@ -102,10 +109,11 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
         }
     }
 
-    private void Accept(Proposal proposal, long now)
+    private void Accept(Proposal proposal, long now, ulong term)
     {
         proposal.IsAccepted = true;
         proposal.AcceptedAt = now;
+        proposal.Term = term;
         LeaseExpiry.NoteRevocation(parts, proposal.Data);
     }
 
@@ -152,7 +160,7 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
         var error = proposal.Change is { } change ? parts.Core.ProposeConfChange(change) : parts.Core.Propose(proposal.Data);
         if (error == RaftError.None)
         {
-            Accept(proposal, parts.Time.GetTimestamp());
+            Accept(proposal, parts.Time.GetTimestamp(), parts.Core.BasicStatus.HardState.Term);
         }
         else if (parts.Core.BasicStatus is { Transferee: 0, SoftState.Role: RaftRole.Leader })
         {

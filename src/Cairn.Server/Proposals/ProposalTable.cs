@@ -64,6 +64,26 @@ internal sealed class ProposalTable(TimeProvider time)
         proposal.TryComplete(new ProposalOutcome(error, null));
     }
 
+    /// <summary>Ends some proposals with a refusal.</summary>
+    /// <param name="which">Which.</param>
+    /// <param name="error">The refusal.</param>
+    /// <returns>How many.</returns>
+    public int Refuse(Predicate<Proposal> which, NodeError error)
+    {
+        List<Proposal> refused;
+        lock (_lock)
+        {
+            refused = [.. _waiting.Values.Where(proposal => which(proposal))];
+        }
+
+        foreach (var proposal in refused)
+        {
+            Refuse(proposal, error);
+        }
+
+        return refused.Count;
+    }
+
     /// <summary>Ends the proposals that have waited too long.</summary>
     /// <param name="limit">How long is too long.</param>
     /// <param name="judge">Says what their clients are told.</param>

@@ -1,3 +1,4 @@
+using Cairn.Protocol;
 using Cairn.Server;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
@@ -36,6 +37,25 @@ public sealed class SuccessionTests
             await world.StartAsync(leader);
             await world.UntilAsync(() => world.Nodes[leader]!.Ready.IsCompleted);
         }
+    });
+
+    [Fact]
+    public void A_write_on_its_way_to_a_leader_that_ended_fails_as_soon_as_another_leads_and_not_at_its_time_limit() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var (ended, follower) = (world.Nodes[leader]!.MemberId, world.Nodes[(leader + 1) % 3]!);
+        await follower.PutAsync("before", "1");
+        var began = world.Time.GetTimestamp();
+
+        world.CutPower(leader);
+        var lost = follower.PutAsync(new PutRequest { Key = Bytes("lost"), Value = Bytes("1") }, Anyone).AsTask();
+        await Task.Delay(Hearing, world.Time);
+        Array.ForEach(world.Nodes, node => node?.ReportEnded(ended));
+
+        Assert.Equal(NodeError.TimeoutLeaderFailure, (await lost).Error);
+        Assert.InRange(world.Time.GetElapsedTime(began), TimeSpan.Zero, Soon);
+        await follower.PutAsync("after", "1");
+        Assert.Null(await follower.GetAsync("lost"));
     });
 
     [Fact]
