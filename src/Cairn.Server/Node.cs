@@ -414,6 +414,10 @@ public sealed class Node : IAsyncDisposable
     /// <returns>The answer; <see cref="PeerAnswer.None"/> if there is no such question.</returns>
     public ValueTask<PeerAnswer> AnswerPeerAsync(PeerCall call, CancellationToken cancelled) => _peers.AnswerAsync(call, cancelled);
 
+    /// <summary>Whether a question may be asked by those who are of no cluster yet, or of the one that this one follows.</summary>
+    /// <param name="path">Path of the question.</param>
+    public static bool IsForStrangers(string path) => PeerRequests.IsForStrangers(path);
+
     /// <summary>Takes the state that a leader of etcd sends.</summary>
     /// <param name="message">The raft message, its snapshot included.</param>
     /// <param name="image">The backend file behind it.</param>

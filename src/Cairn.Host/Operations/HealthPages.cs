@@ -93,6 +93,12 @@ internal sealed class HealthPages(HealthFacts facts)
             Count(type, check, fault is null);
         }
 
+        if (type == "readyz" && only is null && facts.HasLeader() && facts.Healing() is { } healing)
+        {
+            // Without a leader the check that fails says it.
+            report.Append(System.Globalization.CultureInfo.InvariantCulture, $"[+]healing: {healing}\n");
+        }
+
         if (failed)
         {
             return PageAnswer.Error(503, report.ToString());

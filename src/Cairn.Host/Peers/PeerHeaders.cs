@@ -36,13 +36,25 @@ internal static class PeerHeaders
     /// <param name="ownUrls">Its peer URLs, separated by commas.</param>
     public static void Introduce(HttpRequestMessage request, Node node, string ownUrls)
     {
+        Introduce(request, node.ClusterId);
         request.Headers.TryAddWithoutValidation(From, $"{node.MemberId:x}");
-        request.Headers.TryAddWithoutValidation(Version, Versions.Etcd);
-        request.Headers.TryAddWithoutValidation(VersionMin, VersionMinValue);
-        request.Headers.TryAddWithoutValidation(Cluster, $"{node.ClusterId:x}");
         request.Headers.TryAddWithoutValidation(Urls, ownUrls);
         request.Headers.TryAddWithoutValidation(Process, node.Sight.ToString());
     }
+
+    /// <summary>Says in a request of which cluster its sender is, for one that has no node.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="clusterId">The cluster.</param>
+    public static void Introduce(HttpRequestMessage request, ulong clusterId)
+    {
+        request.Headers.TryAddWithoutValidation(Version, Versions.Etcd);
+        request.Headers.TryAddWithoutValidation(VersionMin, VersionMinValue);
+        request.Headers.TryAddWithoutValidation(Cluster, $"{clusterId:x}");
+    }
+
+    /// <summary>Whether a path is one of Cairn's own, which etcd does not know.</summary>
+    /// <param name="path">Path on the peer port.</param>
+    public static bool IsOwnPath(string path) => path.StartsWith("/cairn/", StringComparison.Ordinal);
 
     /// <summary>Why a request is not from a member of this cluster; null if it may be.</summary>
     /// <param name="version">The sender's <see cref="Version"/>.</param>

@@ -67,9 +67,17 @@ internal sealed class PeerHttp : IPeerCalls, IDisposable
     private HttpRequestMessage Make(string url, PeerCall call)
     {
         var request = new HttpRequestMessage((call.Body is null && call.Parts is null) || call.IsGet ? HttpMethod.Get : HttpMethod.Post, PeerTarget.Of(url, call.Path));
-        if (call.Parts is { } parts)
+        if (call.ClusterId != 0)
+        {
+            PeerHeaders.Introduce(request, call.ClusterId);
+        }
+        else if (call.Parts is not null || PeerHeaders.IsOwnPath(call.Path))
         {
             Introduce?.Invoke(request);
+        }
+
+        if (call.Parts is { } parts)
+        {
             request.Content = new PartsContent(parts);
         }
         else if (call.Body is { } body)

@@ -102,6 +102,13 @@ internal sealed class PeerPages(Node node, PeerLinks links, TimeProvider time, I
             return PageAnswer.Error(412, "cluster ID mismatch");
         }
 
+        // What members ask of each other needs what Raft's messages need; a directory without a place in this cluster may say who it is, and ask for one.
+        if (PeerHeaders.IsOwnPath(exchange.Path) && !Node.IsForStrangers(exchange.Path) && Refusal(exchange) is { } refusal)
+        {
+            Log.PeerRefused(logger, exchange.Header(PeerHeaders.From) ?? "", refusal);
+            return PageAnswer.Error(412, refusal);
+        }
+
         byte[]? body = await ReadBodyAsync(exchange);
         PeerAnswer answer = body is null ? new PeerAnswer(400, default) : await node.AnswerPeerAsync(new PeerCall(exchange.Path, body), exchange.Aborted);
         return answer.Status switch

@@ -88,12 +88,25 @@ internal static class HealPlan
         if (possible.NeedsRecord && !foreign.IsEmpty)
         {
             // Nothing that only Cairn members understand may enter the log: a person does by hand what healing would.
-            return new HealDecision(null, waiting.Add(possible.Notice($"{possible.Heal.Decision}? Not by itself: {foreign[0]}")));
+            return new HealDecision(null, waiting.Add(possible.Notice($"{possible.Heal.Decision}? Not by itself: {foreign[0]}. By hand: {ByHand(possible.Heal)}")));
         }
 
         return policy.Mode == HealMode.Auto || view.Approved.Contains(possible.Key)
             ? new HealDecision(possible.NeedsRecord ? new HealStep.Begin(possible.Heal) : new HealStep.Clear(possible.Heal), waiting)
             : new HealDecision(null, waiting.Add(possible.Notice($"{possible.Heal.Decision}? It waits for approval") with { Proposal = possible.Heal }));
+    }
+
+    /// <summary>What a person does instead; an empty directory at the peer URL of a member that was just added is that member.</summary>
+    private static string ByHand(HealRecord heal)
+    {
+        var remove = $"`etcdctl member remove {heal.OldMember:x}`";
+        var add = $"`etcdctl member add {heal.Name} {(heal.IsStandby ? "--learner " : "")}--peer-urls={string.Join(',', heal.PeerUrls)}`";
+        return heal.Kind switch
+        {
+            HealKind.ReplaceWiped => $"{remove}, then {add}",
+            HealKind.ReplaceLost => $"{remove}, then `etcdctl member promote {heal.NewMember:x}`",
+            _ => add,
+        };
     }
 
     /// <summary>Learners that run and do not catch up: reported, and left alone.</summary>

@@ -167,7 +167,7 @@ internal sealed class Readmission
     /// <summary>Until somebody has heard it, the cluster is meant to be as large as before.</summary>
     private async Task TellOthersAsync(CancellationToken cancelled)
     {
-        var call = new PeerCall(PeerRequests.EvictPath, new EvictMember { MemberId = _shown.MemberId }.ToByteArray());
+        var call = new PeerCall(PeerRequests.EvictPath, new EvictMember { MemberId = _shown.MemberId }.ToByteArray()) { ClusterId = _shown.ClusterId };
         foreach (var url in _hasToldOthers ? [] : _urls)
         {
             if ((await CallAsync(url, call, cancelled)).Status == 200)

@@ -15,11 +15,16 @@ internal static class UnstartedMembers
     public static IEnumerable<HealCase> Find(ClusterView view, HealPolicy policy, TimeSpan now, bool areInTheWay)
     {
         var quorums = Quorums.Of(view, policy, now);
-        foreach (var sight in view.Sights.Where(sight => !sight.IsStarted && sight.Member.Id != view.Self && !Quorums.IsReachable(sight, view, policy, now)))
+        var unstarted = view.Sights.Where(sight => !sight.IsStarted && sight.Member.Id != view.Self && !Quorums.IsReachable(sight, view, policy, now)).ToList();
+
+        // Of several each may be the one too many, so they are judged together.
+        var without = quorums with { Voters = quorums.Voters - unstarted.Count(static sight => !sight.Member.IsLearner) };
+        var costReserve = !quorums.HasReserve && without.HasReserve;
+        foreach (var sight in unstarted)
         {
             var left = sight.Member.IsLearner ? quorums : quorums.Without(isReachable: false);
             var age = now - sight.KnownSince;
-            var limit = LimitOf(sight, quorums, left, view.Healing, policy, areInTheWay);
+            var limit = LimitOf(sight, costReserve, view.Healing, policy, areInTheWay);
             if (age >= limit)
             {
                 var obstacle = left.IsLive ? null : "the voters that would remain are no quorum";
@@ -28,7 +33,7 @@ internal static class UnstartedMembers
         }
     }
 
-    private static TimeSpan LimitOf(MemberSight sight, Quorums now, Quorums left, HealingTable healing, HealPolicy policy, bool areInTheWay)
+    private static TimeSpan LimitOf(MemberSight sight, bool costReserve, HealingTable healing, HealPolicy policy, bool areInTheWay)
     {
         if (healing.Finished.Any(heal => heal.NewMember == sight.Member.Id && heal.Outcome == HealOutcome.GivenUp))
         {
@@ -36,8 +41,7 @@ internal static class UnstartedMembers
             return TimeSpan.Zero;
         }
 
-        var costsReserve = !sight.Member.IsLearner && !now.HasReserve && left.HasReserve;
-        return costsReserve || (areInTheWay && !sight.IsCairn) ? policy.ReplaceAfter : policy.ClearAfter;
+        return (costReserve && !sight.Member.IsLearner) || (areInTheWay && !sight.IsCairn) ? policy.ReplaceAfter : policy.ClearAfter;
     }
 
     private static HealRecord Describe(MemberSight sight, TimeSpan age, Quorums left) => new()

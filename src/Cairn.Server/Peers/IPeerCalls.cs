@@ -24,6 +24,9 @@ public sealed record PeerCall(string Path, ReadOnlyMemory<byte>? Body = null)
     /// <returns>The question.</returns>
     public static PeerCall Of(string path) => new(path, ReadOnlyMemory<byte>.Empty);
 
+    /// <summary>The cluster that the one who asks is of, where no node speaks for it yet, or any more; 0 where one does, or it is of none.</summary>
+    public ulong ClusterId { get; init; }
+
     /// <summary>Whether it is asked by GET although something is sent along: JSON, as etcd asks for hashes.</summary>
     public bool IsGet { get; init; }
 }

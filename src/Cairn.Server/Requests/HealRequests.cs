@@ -11,6 +11,11 @@ internal sealed class HealRequests(NodeRuntime node)
 {
     private readonly LeaderCalls _leader = new(node);
 
+    /// <summary>Why nothing is healed or proposed while the present leader leads: it is not one of us; null if it is, or there is none.</summary>
+    public string? ForeignLeader => node.View.Members.Find(node.Facts.Leader) is { Incarnation: 0, Name: { Length: > 0 } name } leader
+        ? $"member {leader.Id:x} ({name}) leads and is not known to be a Cairn: nothing is healed or proposed until another one leads; `etcdctl move-leader` hands leadership over"
+        : null;
+
     /// <summary>Says what healing does: the leader's word, or, if there is none, what this member knows.</summary>
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
@@ -23,7 +28,7 @@ internal sealed class HealRequests(NodeRuntime node)
             return refusal;
         }
 
-        if (node.Facts.LeadingTerm == 0 && node.Facts.Leader != 0)
+        if (node.Facts.LeadingTerm == 0 && node.Facts.Leader != 0 && ForeignLeader is null)
         {
             var answer = await _leader.AskAsync(new PeerCall(PeerRequests.HealStatusPath, request.ToByteArray()), context);
             if (answer.Status == 200)
@@ -106,6 +111,11 @@ internal sealed class HealRequests(NodeRuntime node)
         };
         response.Waiting.AddRange(node.Healer.Notices.Select(
             notice => new HealWaiting { Key = notice.Key, Text = notice.Text, IsProposal = notice.Proposal is not null }));
+        if (ForeignLeader is { } foreign)
+        {
+            response.Waiting.Add(new HealWaiting { Key = "leader", Text = foreign });
+        }
+
         if (node.Recovery.Notice is { } lost)
         {
             response.Waiting.Add(new HealWaiting { Key = "recover", Text = lost });

@@ -44,6 +44,11 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
 
     private readonly HandshakeDesk _desk = new(node);
 
+    /// <summary>Whether those may ask who are of no cluster yet, or of the one that this one follows.</summary>
+    /// <param name="path">Path of the question.</param>
+    /// <returns>True if so; what they may have is judged by what they show.</returns>
+    public static bool IsForStrangers(string path) => path is Founder.HandshakePath or RejoinPath or Recovery.RecoveryPaths.Promise;
+
     /// <summary>Answers.</summary>
     /// <param name="call">The question.</param>
     /// <param name="cancelled">Nobody waits any longer.</param>
@@ -157,6 +162,11 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
         if (node.Facts.Leader == 0)
         {
             return Rejoined(new RejoinAnswer { Reason = node.Recovery.Notice ?? "the cluster has no leader now" });
+        }
+
+        if (heals.ForeignLeader is { } foreign)
+        {
+            return Rejoined(new RejoinAnswer { Reason = foreign });
         }
 
         if (node.Facts.LeadingTerm == 0)

@@ -59,7 +59,7 @@ internal sealed class PullCaller(NodeWorld world, ulong clusterId, ulong memberI
         pull.Format = TransferLimits.Format;
         using var limit = new CancellationTokenSource(TransferLimits.AnswerWithin, world.Time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping);
-        var answer = await calls.AskAsync(urls[_at % urls.Count], new PeerCall(StateTransfer.PullPath, pull.ToByteArray()), both.Token);
+        var answer = await calls.AskAsync(urls[_at % urls.Count], new PeerCall(StateTransfer.PullPath, pull.ToByteArray()) { ClusterId = clusterId }, both.Token);
         _at += answer.Status == 0 ? 1 : 0;
         return answer;
     }

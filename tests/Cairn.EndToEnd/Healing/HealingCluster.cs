@@ -25,28 +25,42 @@ internal sealed class HealingCluster : IAsyncDisposable
     /// <param name="count">How many.</param>
     /// <param name="flags">Their flags beside the usual ones.</param>
     /// <returns>The cluster.</returns>
-    public static async Task<HealingCluster> StartAsync(int count = 3, params string[] flags)
+    public static Task<HealingCluster> StartAsync(int count = 3, params string[] flags) => StartAsync(Prepare(count, flags));
+
+    /// <summary>As <see cref="StartAsync(int, string[])"/>, of members that are prepared already.</summary>
+    /// <param name="members">The members.</param>
+    /// <returns>The cluster.</returns>
+    public static async Task<HealingCluster> StartAsync(LocalCluster members)
     {
-        var cluster = await StartWithoutSessionAsync(count, flags);
+        var cluster = await StartWithoutSessionAsync(members);
         cluster._session = await MilvusProbe.StartAsync(new ClientOptions
         {
             Endpoints = [.. cluster.Members.SelectMany(static member => new[] { member.Endpoint, member.EndpointElsewhere })],
+            Tls = cluster.Members[0].Tls,
         });
         return cluster;
     }
 
-    /// <summary>As <see cref="StartAsync"/>, for what no session can outlive.</summary>
+    /// <summary>As <see cref="StartAsync(int, string[])"/>, for what no session can outlive.</summary>
     /// <param name="count">How many.</param>
     /// <param name="flags">Their flags beside the usual ones.</param>
     /// <returns>The cluster.</returns>
-    public static async Task<HealingCluster> StartWithoutSessionAsync(int count = 3, params string[] flags)
+    public static Task<HealingCluster> StartWithoutSessionAsync(int count = 3, params string[] flags) => StartWithoutSessionAsync(Prepare(count, flags));
+
+    private static LocalCluster Prepare(int count, string[] flags)
+    {
+        var members = LocalCluster.Prepare(count);
+        Array.ForEach(members.Members, member => member.Flags = flags);
+        return members;
+    }
+
+    private static async Task<HealingCluster> StartWithoutSessionAsync(LocalCluster members)
     {
         Assert.SkipUnless(ServerBinary.IsCairn, "etcd does not heal");
-        var cluster = new HealingCluster(LocalCluster.Prepare(count));
-        Array.ForEach(cluster.Members, member => member.Flags = flags);
+        var cluster = new HealingCluster(members);
         await cluster.Local.LaunchAsync(cluster.Members);
         await using var client = cluster.Local.Connect();
-        await LocalCluster.UntilAsync(async () => (await client.Healing.StatusAsync()).State.TargetSize == count);
+        await LocalCluster.UntilAsync(async () => (await client.Healing.StatusAsync()).State.TargetSize == cluster.Members.Length);
         return cluster;
     }
 
@@ -75,15 +89,24 @@ internal sealed class HealingCluster : IAsyncDisposable
 
     /// <summary>What the hook of a chart does: the member removes itself, and is told to stop. Whether it may be removed is the cluster's to say.</summary>
     /// <param name="member">The member.</param>
+    /// <param name="isKilled">Whether it is killed instead, as soon as the command has returned.</param>
     /// <returns>Whether it was removed.</returns>
-    public static async Task<bool> StopWithHookAsync(ClusterMember member)
+    public static async Task<bool> StopWithHookAsync(ClusterMember member, bool isKilled = false)
     {
         var etcdctl = new Etcdctl(member.Endpoint);
         var status = await etcdctl.JsonAsync("endpoint", "status");
         var id = status[0].GetProperty("Status").GetProperty("header").GetProperty("member_id").GetUInt64();
         var removed = await etcdctl.TryAsync("member", "remove", id.ToString("x", CultureInfo.InvariantCulture), "--command-timeout=3s");
-        Signals.SendTerminate(member.Run.Process);
-        await member.Run.EndAsync();
+        if (isKilled)
+        {
+            await member.KillAsync();
+        }
+        else
+        {
+            Signals.SendTerminate(member.Run.Process);
+            await member.Run.EndAsync();
+        }
+
         return removed.Status == 0;
     }
 

@@ -12,6 +12,9 @@ public sealed class HealingTests
     // The gate runs this many; an endurance run asks for more.
     private static int Rounds => LongForm.Number("CAIRN_HEAL_ROUNDS", 1);
 
+    // Of how many members one that a stop hook removes is; an endurance run may ask for five.
+    private static int Size => LongForm.Number("CAIRN_HEAL_MEMBERS", 3);
+
     [Theory]
     [InlineData("new")]
     [InlineData("existing")]
@@ -58,24 +61,27 @@ public sealed class HealingTests
     [Fact]
     public async Task A_stop_hook_that_removes_on_one_member_after_the_other_costs_nothing()
     {
-        await using var cluster = await HealingCluster.StartAsync();
-        foreach (var member in cluster.Members)
+        await using var cluster = await HealingCluster.StartAsync(Size);
+        for (var round = 0; round < Rounds; round++)
         {
-            await cluster.WriteAsync();
-            Assert.True(await HealingCluster.StopWithHookAsync(member));
-            member.Launch(cluster.Members);
-            Report("stop hook, rolling", await cluster.HealedAsync());
+            foreach (var member in cluster.Members)
+            {
+                await cluster.WriteAsync();
+                Assert.True(await HealingCluster.StopWithHookAsync(member, isKilled: member == cluster.Members[1]));
+                member.Launch(cluster.Members);
+                Report("stop hook, rolling", await cluster.HealedAsync());
+            }
         }
     }
 
     [Fact]
     public async Task A_stop_hook_that_removes_on_all_members_at_once_costs_nothing()
     {
-        await using var cluster = await HealingCluster.StartAsync();
+        await using var cluster = await HealingCluster.StartAsync(Size);
         for (var round = 0; round < Rounds; round++)
         {
             await cluster.WriteAsync();
-            await Task.WhenAll(cluster.Members.Select(HealingCluster.StopWithHookAsync));
+            await Task.WhenAll(cluster.Members.Select(static member => HealingCluster.StopWithHookAsync(member)));
             Array.ForEach(cluster.Members, member => member.Launch(cluster.Members));
             Report("stop hook, all at once", await cluster.HealedAsync());
         }
@@ -87,24 +93,27 @@ public sealed class HealingTests
     public async Task Scaled_from_three_to_one_and_back_it_has_three_members_and_all_data(bool volumesAreDeleted)
     {
         await using var cluster = await HealingCluster.StartAsync();
-        await cluster.WriteAsync();
-        foreach (var member in cluster.Members.Skip(1).Reverse())
+        for (var round = 0; round < Rounds; round++)
         {
-            Assert.True(await HealingCluster.StopWithHookAsync(member));
-        }
-
-        await cluster.WriteAsync(at: cluster.Members[0]);
-        foreach (var member in cluster.Members.Skip(1))
-        {
-            if (volumesAreDeleted)
+            await cluster.WriteAsync();
+            foreach (var member in cluster.Members.Skip(1).Reverse())
             {
-                member.Wipe();
+                Assert.True(await HealingCluster.StopWithHookAsync(member));
             }
 
-            member.Launch(cluster.Members);
-        }
+            await cluster.WriteAsync(at: cluster.Members[0]);
+            foreach (var member in cluster.Members.Skip(1))
+            {
+                if (volumesAreDeleted)
+                {
+                    member.Wipe();
+                }
 
-        Report($"scaled 3, 1, 3, volumes {(volumesAreDeleted ? "deleted" : "kept")}", await cluster.HealedAsync());
+                member.Launch(cluster.Members);
+            }
+
+            Report($"scaled 3, 1, 3, volumes {(volumesAreDeleted ? "deleted" : "kept")}", await cluster.HealedAsync());
+        }
     }
 
     [Fact]

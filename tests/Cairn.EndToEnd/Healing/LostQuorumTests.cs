@@ -1,4 +1,5 @@
 using System.Net;
+using Cairn.EndToEnd.Cluster;
 using Cairn.EndToEnd.Harness;
 using Xunit;
 
@@ -34,6 +35,40 @@ public sealed class LostQuorumTests
         await cluster.HealedAsync();
         Assert.NotEmpty(await HealingCluster.CairnAsync("quarantine", "list", "--data-dir", silent.DataDirectory));
         Assert.Contains("a majority of cluster", await HealingCluster.CairnAsync("heal", "log", "--endpoints", survivor.Endpoint), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Of_two_survivors_of_four_whose_directories_a_person_names_the_one_that_holds_more_founds_the_epoch()
+    {
+        await using var cluster = await HealingCluster.StartWithoutSessionAsync(4);
+        var (less, more, lost) = (cluster.Members[0], cluster.Members[1], cluster.Members[2..]);
+        await cluster.WriteAsync();
+        await LocalCluster.AgreeAsync(cluster.Members);
+        await less.KillAsync();
+        await cluster.WriteAsync(at: more);
+        Signals.SendTerminate(more.Run.Process);
+        await more.Run.EndAsync();
+        await Task.WhenAll(lost.Select(static member => member.KillAsync()));
+        Array.ForEach(lost, static member => member.Wipe());
+
+        string[] command = ["recover", "--data-dir", less.DataDirectory, "--data-dir", more.DataDirectory];
+        await using (var asked = ProgramRun.Start(ServerBinary.Path, command))
+        {
+            await asked.WriteAsync("no\n", isLast: true);
+            Assert.Equal(1, await asked.EndAsync());
+            Assert.Contains("Nothing was changed", asked.Said, StringComparison.Ordinal);
+        }
+
+        var shown = await HealingCluster.CairnAsync([.. command, "--yes"]);
+        Assert.Single(shown.Split('\n'), line => line.Contains("<- founds the new epoch", StringComparison.Ordinal) && line.Contains($" {more.Name} ", StringComparison.Ordinal));
+        Assert.Contains("m3 and m4 acknowledged after that revision cannot be excluded", shown, StringComparison.Ordinal);
+        Array.ForEach(cluster.Members, member => member.Launch(cluster.Members));
+
+        await cluster.HealedAsync();
+        Assert.NotEmpty(await HealingCluster.CairnAsync("quarantine", "list", "--data-dir", less.DataDirectory));
+        await using var client = less.Connect();
+        Assert.InRange((await client.Kv.GetAsync("key-1"))!.ModRevision, 2, 1_000_000_000); // As old as it was,
+        Assert.True((await client.Kv.PutAsync("later", "1")).Header.Revision > 1_000_000_000); // and nobody sees a revision twice.
     }
 
     [Fact]

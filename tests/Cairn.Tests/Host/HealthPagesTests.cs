@@ -56,6 +56,18 @@ public sealed class HealthPagesTests
     }
 
     [Fact]
+    public async Task Readyz_says_what_is_being_healed_where_it_says_more_than_ok()
+    {
+        _healing = "not healed: voter 1 (a) is gone";
+
+        Assert.Equal((200, "ok\n"), await Probe("readyz", ""));
+        Assert.EndsWith("[+]healing: not healed: voter 1 (a) is gone\nok\n", (await Probe("readyz", "?verbose")).Body, StringComparison.Ordinal);
+        _learner = true;
+        Assert.Contains("[+]healing: not healed: voter 1 (a) is gone\n", (await Probe("readyz", "")).Body, StringComparison.Ordinal);
+        Assert.DoesNotContain("healing", (await Probe("livez", "?verbose")).Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_failed_read_is_the_reason()
     {
         _quorumFault = "etcdserver: request timed out";

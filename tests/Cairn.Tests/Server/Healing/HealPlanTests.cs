@@ -220,6 +220,10 @@ public sealed class HealPlanTests
         Assert.Null(new HealScene(3).Unstarted(10, TimeSpan.FromMinutes(4)).Step);
         Assert.Equal(10UL, Assert.IsType<HealStep.Clear>(new HealScene(3).Unstarted(10, TimeSpan.FromMinutes(5)).Step).Heal.OldMember);
         Assert.Null(new HealScene(3).Unstarted(10, TimeSpan.FromHours(2)).Learner(10).Step);
+
+        // Two typos: without either of them alone one more failure would stop the cluster as well.
+        Assert.Null(new HealScene(3).Unstarted(10, TimeSpan.FromMinutes(4)).Unstarted(11, TimeSpan.FromMinutes(4)).Step);
+        Assert.Equal(10UL, Assert.IsType<HealStep.Clear>(new HealScene(3).Unstarted(10, TimeSpan.FromMinutes(5)).Unstarted(11, TimeSpan.FromMinutes(4)).Step).Heal.OldMember);
     }
 
     [Fact]
@@ -265,6 +269,7 @@ public sealed class HealPlanTests
         var scene = new HealScene(3).Silent(3).With(2, sight => sight with { Member = sight.Member with { Incarnation = 0 } }).Apply(Empty(3, incarnation: 900));
 
         Waits(scene, "is not known to be a Cairn");
+        Waits(scene, $"`etcdctl member remove 3`, then `etcdctl member add m3 --peer-urls={Url(3)}`");
     }
 
     [Fact]
