@@ -33,12 +33,21 @@ internal sealed class HealingCluster : IAsyncDisposable
     public static async Task<HealingCluster> StartAsync(LocalCluster members)
     {
         var cluster = await StartWithoutSessionAsync(members);
-        cluster._session = await MilvusProbe.StartAsync(new ClientOptions
+        try
         {
-            Endpoints = [.. cluster.Members.SelectMany(static member => new[] { member.Endpoint, member.EndpointElsewhere })],
-            Tls = cluster.Members[0].Tls,
-        });
-        return cluster;
+            cluster._session = await MilvusProbe.StartAsync(new ClientOptions
+            {
+                Endpoints = [.. cluster.Members.SelectMany(static member => new[] { member.Endpoint, member.EndpointElsewhere })],
+                Tls = cluster.Members[0].Tls,
+            });
+            return cluster;
+        }
+        catch
+        {
+            // Nobody else knows of the processes.
+            await cluster.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>As <see cref="StartAsync(int, string[])"/>, for what no session can outlive.</summary>
@@ -58,10 +67,19 @@ internal sealed class HealingCluster : IAsyncDisposable
     {
         Assert.SkipUnless(ServerBinary.IsCairn, "etcd does not heal");
         var cluster = new HealingCluster(members);
-        await cluster.Local.LaunchAsync(cluster.Members);
-        await using var client = cluster.Local.Connect();
-        await LocalCluster.UntilAsync(async () => (await client.Healing.StatusAsync()).State.TargetSize == cluster.Members.Length);
-        return cluster;
+        try
+        {
+            await cluster.Local.LaunchAsync(cluster.Members);
+            await using var client = cluster.Local.Connect();
+            await LocalCluster.UntilAsync(async () => (await client.Healing.StatusAsync()).State.TargetSize == cluster.Members.Length);
+            return cluster;
+        }
+        catch
+        {
+            // Nobody else knows of the processes.
+            await cluster.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Writes something that must be there ever after.</summary>
