@@ -10,6 +10,7 @@ internal sealed class WalReader
 
     private readonly IDisk _disk;
     private readonly string _directory;
+    private readonly List<(string Path, long End)> _roomy = [];
     private byte[] _buffer = [];
 
     /// <summary>Lists a log.</summary>
@@ -121,6 +122,30 @@ internal sealed class WalReader
             Read(path);
             End = SegmentEnd(path, SeedBehind(i));
             replay.Take(path, _buffer.AsMemory(0, End.Offset));
+            if (i + 1 < Names.Count && End.Offset < Length)
+            {
+                _roomy.Add((path, End.Offset));
+            }
+        }
+    }
+
+    /// <summary>Cuts the segments before the last one at their ends: they were when they were left, but a power cut takes that back, and each keeps the room of a whole one.</summary>
+    public void GiveBackRoom() => _roomy.ForEach(segment => Cut(_disk, segment.Path, segment.End));
+
+    /// <summary>Cuts a segment that is left, if the disk lets it.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="path">The segment.</param>
+    /// <param name="end">Where its last good batch ends.</param>
+    public static void Cut(IDisk disk, string path, long end)
+    {
+        try
+        {
+            using var left = disk.Open(path, OpenIntent.Write);
+            left.SetLength(end);
+        }
+        catch (IOException)
+        {
+            // What is behind the end is not read: it costs nothing but room, and is cut at the next start.
         }
     }
 

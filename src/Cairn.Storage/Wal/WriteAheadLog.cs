@@ -13,8 +13,9 @@ namespace Cairn.Storage.Wal;
 /// <para>
 /// A failed write or sync is not repeated on the same file (docs/decisions/0004): the segment is abandoned at the end of its last good batch, the batch is
 /// written again, from memory, to a new segment whose checksum chain continues from there, and the call completes after the sync of that one. If that fails
-/// too, the call fails; a later call begins with a new segment again, so a full disk heals when there is room. After a failed sync of the directory nothing
-/// heals: the names on disk are unknown; nor when a segment that has its name cannot be opened.
+/// too, the call fails; a later call begins with a new segment again, so a full disk heals when there is room. After a failed sync of the directory nobody
+/// knows which names the disk has, but only that of the new segment is at stake, and nothing was promised on it: the next attempt gives the same name to
+/// another file, and syncs the directory again. So it does when a segment that has its name cannot be opened.
 /// </para>
 /// <para>Segments are locked as etcd locks them, so that the two never have one log open at once.</para>
 /// </remarks>
@@ -44,7 +45,6 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
     private HardState _state;
     private bool _stateUnwritten;
     private Task? _cut;
-    private IOException? _broken;
 
     private WriteAheadLog(IDisk disk, string directory, WalMetadata metadata, WalOptions options, List<LockedSegment> segments)
     {
@@ -308,6 +308,7 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
         _tail = tail.File;
         await tail.RunAsync(options.SegmentBytes);
         _reserved = tail.Reserved;
+        reader.GiveBackRoom();
         foreach (var leftover in _disk.List(_directory).Where(name => name.EndsWith(".tmp", StringComparison.Ordinal)))
         {
             _disk.Delete($"{_directory}/{leftover}");
@@ -396,13 +397,8 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
             }
             catch (IOException)
             {
-                // The tail is still good while it has room. A batch that finds none tries again, and reports.
+                // The tail is still good while it has room, unless the new segment may have its name. A batch that cannot use it tries again, and reports.
             }
-        }
-
-        if (_broken is not null)
-        {
-            throw new IOException($"the log in {_directory} was given up", _broken);
         }
     }
 
@@ -427,8 +423,8 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
         }
 
         prepared.File.Dispose();
+        var tail = await OpenNamedAsync(path, prepared.Lock);
         _segments.Add(new LockedSegment(name, prepared.Lock));
-        var tail = await OpenNamedAsync(path);
         GiveBackRoom();
         _tail?.Dispose();
         (_tail, _offset, _reserved, _crc, _tailFailed) = (tail, _encoder.Length, prepared.Bytes, _encoder.Crc, false);
@@ -450,17 +446,19 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
         Invariant.Holds(_encoder.Length <= HeadBytesMax);
     }
 
-    // The name is there: what cannot go on in the new segment must not go on in the old one either, whose end the new one has fixed.
-    private async ValueTask<IDiskFile> OpenNamedAsync(string path)
+    // The name may be there: what cannot go on in the new segment must not go on in the old one either, whose end the new one has fixed. The next attempt takes
+    // the name for another segment, which continues at the same end; whichever of the two a crash leaves, nothing is missing.
+    private async ValueTask<IDiskFile> OpenNamedAsync(string path, IDisposable held)
     {
         try
         {
             await _disk.SyncDirectoryAsync(_directory);
             return _disk.Open(path, OpenIntent.Write);
         }
-        catch (IOException failure)
+        catch (IOException)
         {
-            _broken = failure;
+            held.Dispose();
+            _tailFailed = true;
             throw;
         }
     }
@@ -474,15 +472,7 @@ public sealed class WriteAheadLog : IDisposable, IAsyncDisposable
             return;
         }
 
-        try
-        {
-            using var left = _disk.Open(PathOf(_segments[^2].Name), OpenIntent.Write);
-            left.SetLength(_offset);
-        }
-        catch (IOException)
-        {
-            // See above.
-        }
+        WalReader.Cut(_disk, PathOf(_segments[^2].Name), _offset);
     }
 
     private void Close()
