@@ -37,8 +37,9 @@ internal enum RenewOutcome
 /// </para>
 /// <para>
 /// A new leader gives everyone the full time, so with leaders that change often nobody would ever end. Therefore a lease that was not renewed for half of its
-/// time is checkpointed: the log says how long it has left, again every second or eighth of that, and the next leader begins there. A renewal of such a lease
-/// is acknowledged only when the log has taken that back.
+/// time is checkpointed: the log says how long it has left, and the next leader begins there. One that this leader has not heard of since it began to lead is
+/// checkpointed after half a second already, since leaders may last for seconds only. A renewal of such a lease is acknowledged only when the log has taken that back.
+/// Example: leaders that last for 1.6 s, time to live 15 s: the first says 13.5, the next 12, and so on.
 /// </para>
 /// <para>Any thread; one lock, no callbacks. Sources: etcd server/lease/lessor.go; issues etcd 15247, 20615, 13932, 9395.</para>
 /// </remarks>
@@ -53,8 +54,8 @@ internal sealed class LeaseClock
     // As etcd: what an alarm or a permission refused is tried again after a while.
     private static readonly TimeSpan RetryRefusedAfter = TimeSpan.FromSeconds(3);
 
-    // The log knows seconds, so there is nothing to say more often.
-    private static readonly TimeSpan CheckpointStepMin = TimeSpan.FromSeconds(1);
+    // What a leader is in office since it last said so does not count against the dead; an entry says it of a thousand leases.
+    private static readonly TimeSpan CheckpointStepMin = TimeSpan.FromSeconds(0.5);
 
     private readonly Lock _lock = new();
     private readonly TimeProvider _time;
@@ -65,6 +66,7 @@ internal sealed class LeaseClock
     private readonly PriorityQueue<LeaseTimer, TimeSpan> _byIdleness = new();
     private long _lastTick;
     private TimeSpan _now;
+    private TimeSpan _begunAt;
     private TimeSpan _grace;
     private double _credit;
     private ulong _term;
@@ -93,7 +95,7 @@ internal sealed class LeaseClock
         }
     }
 
-    /// <summary>Begins to keep time: this member leads, and has applied an entry of its own term. Every lease has its full time again.</summary>
+    /// <summary>Begins to keep time: this member leads, and has applied an entry of its own term. Every lease has its full time again, or what the log says it has left.</summary>
     /// <param name="term">The term in which it leads.</param>
     /// <param name="leases">All leases.</param>
     public void Begin(ulong term, IEnumerable<LeaseInfo> leases)
@@ -105,9 +107,11 @@ internal sealed class LeaseClock
             _term = term;
             _lastTick = _time.GetTimestamp();
             _grace = TimeSpan.Zero;
+            _begunAt = _now;
             foreach (var lease in leases)
             {
-                Add_NeedsLock(lease, _electionTimeout);
+                // Nobody may have been heard for an election timeout, so whoever has less than that left has that long to be heard now.
+                Add_NeedsLock(lease, _electionTimeout, isUnheard: true);
             }
         }
     }
@@ -129,7 +133,7 @@ internal sealed class LeaseClock
         {
             if (_term != 0)
             {
-                Add_NeedsLock(lease, TimeSpan.Zero);
+                Add_NeedsLock(lease, TimeSpan.Zero, isUnheard: false);
             }
         }
     }
@@ -162,11 +166,8 @@ internal sealed class LeaseClock
                 return;
             }
 
-            timer.IsCheckpointed = lease.RemainingTtl > 0;
-            if (timer is { IsCheckpointed: true, CheckpointsUnderWay: > 0 })
-            {
-                timer.CheckpointsUnderWay--;
-            }
+            timer.Checkpointed = lease.Remaining;
+            timer.IsCheckpointUnderWay &= !timer.IsCheckpointed;
         }
     }
 
@@ -198,7 +199,7 @@ internal sealed class LeaseClock
         {
             if (_leases.TryGetValue(id, out var lease))
             {
-                lease.CheckpointsUnderWay--;
+                lease.IsCheckpointUnderWay = false;
             }
         }
     }
@@ -241,10 +242,9 @@ internal sealed class LeaseClock
         {
             while (idle.Count < CheckpointLeasesMax && TryTakeIdle_NeedsLock(out var lease))
             {
-                lease.CheckpointsUnderWay++;
-                var left = lease.Deadline - _now;
-                idle.Add(new LeaseInfo(lease.Id, (long)lease.Ttl.TotalSeconds, (long)Math.Ceiling(left.TotalSeconds)));
-                _byIdleness.Enqueue(lease, _now + StepOf(left));
+                lease.IsCheckpointUnderWay = true;
+                idle.Add(new LeaseInfo(lease.Id, (long)lease.Ttl.TotalSeconds, TimeLeft_NeedsLock(lease)));
+                _byIdleness.Enqueue(lease, _now + NextStep_NeedsLock(lease));
             }
         }
     }
@@ -278,6 +278,7 @@ internal sealed class LeaseClock
 
             // The queue learns of the later deadline when the earlier one comes up.
             lease.Deadline = Max(lease.Deadline, Latest_NeedsLock() + lease.Ttl);
+            lease.IsUnheard = false;
             ttl = lease.Ttl;
             return lease.MayBeCheckpointed ? RenewOutcome.Checkpointed : RenewOutcome.Renewed;
         }
@@ -313,9 +314,6 @@ internal sealed class LeaseClock
         }
     }
 
-    /// <summary>After how much more idleness the log is told again: often enough for leaders that last for seconds, and some dozens of times at most.</summary>
-    private static TimeSpan StepOf(TimeSpan left) => Max(left / 8, CheckpointStepMin);
-
     private void KeepOn(long id, TimeSpan pause)
     {
         TaskCompletionSource? waiters = null;
@@ -336,6 +334,23 @@ internal sealed class LeaseClock
     }
 
     private static TimeSpan Max(TimeSpan left, TimeSpan right) => left > right ? left : right;
+
+    private static TimeSpan Min(TimeSpan left, TimeSpan right) => left < right ? left : right;
+
+    /// <summary>After how much more idleness the log is told again: often enough for leaders that last for seconds, and some dozens of times at most.</summary>
+    private TimeSpan NextStep_NeedsLock(LeaseTimer lease)
+    {
+        var left = lease.Deadline - _now;
+        var idleFor = lease.IsUnheard ? _now - _begunAt : lease.Ttl - left;
+        return Max(Min(left / 8, idleFor / 4), CheckpointStepMin);
+    }
+
+    /// <summary>In milliseconds, as the log knows it, rounded up.</summary>
+    private TimeSpan TimeLeft_NeedsLock(LeaseTimer lease) => TimeSpan.FromMilliseconds((long)Math.Ceiling((lease.Deadline - _now).TotalMilliseconds));
+
+    /// <summary>Whether the log would learn anything; it hears of each lease once at a time, however long the disks take.</summary>
+    private bool IsNews_NeedsLock(LeaseTimer lease) =>
+        !lease.IsCheckpointUnderWay && TimeLeft_NeedsLock(lease) < (lease.IsCheckpointed ? lease.Checkpointed : lease.Ttl);
 
     /// <summary>Tells what time it may be: the next tick counts what has passed since the last one, and a lease that begins now must not pay for it.</summary>
     private TimeSpan Latest_NeedsLock()
@@ -399,13 +414,13 @@ internal sealed class LeaseClock
         while (_byIdleness.TryPeek(out idle, out var when) && when <= _now)
         {
             _byIdleness.Dequeue();
-            var left = idle.Deadline - _now;
             if (!IsKept_NeedsLock(idle))
             {
                 continue;
             }
 
-            if (left > idle.Ttl / 2)
+            var left = idle.Deadline - _now;
+            if (left > idle.Ttl / 2 && !idle.IsUnheard)
             {
                 // Renewed since; the queue learns of it now.
                 _byIdleness.Enqueue(idle, idle.Deadline - (idle.Ttl / 2));
@@ -414,6 +429,10 @@ internal sealed class LeaseClock
             {
                 // It has ended; or is kept on after all, and then idle again after half of its time at the earliest.
                 _byIdleness.Enqueue(idle, _now + (idle.Ttl / 2));
+            }
+            else if (!IsNews_NeedsLock(idle))
+            {
+                _byIdleness.Enqueue(idle, _now + CheckpointStepMin);
             }
             else
             {
@@ -427,17 +446,18 @@ internal sealed class LeaseClock
 
     private bool IsKept_NeedsLock(LeaseTimer lease) => _leases.TryGetValue(lease.Id, out var current) && ReferenceEquals(current, lease);
 
-    private void Add_NeedsLock(LeaseInfo info, TimeSpan extra)
+    private void Add_NeedsLock(LeaseInfo info, TimeSpan atLeast, bool isUnheard)
     {
-        var left = TimeSpan.FromSeconds(info.RemainingTtl > 0 ? info.RemainingTtl : info.GrantedTtl);
+        var left = info.Remaining > TimeSpan.Zero ? info.Remaining : TimeSpan.FromSeconds(info.GrantedTtl);
         var lease = new LeaseTimer(info.Id, TimeSpan.FromSeconds(info.GrantedTtl))
         {
-            Deadline = Latest_NeedsLock() + left + extra,
-            IsCheckpointed = info.RemainingTtl > 0,
+            Deadline = Latest_NeedsLock() + Max(left, atLeast),
+            Checkpointed = info.Remaining,
+            IsUnheard = isUnheard,
         };
         _leases[info.Id] = lease;
         Queue_NeedsLock(lease, lease.Deadline);
-        _byIdleness.Enqueue(lease, lease.Deadline - (lease.IsCheckpointed ? left - StepOf(left) : lease.Ttl / 2));
+        _byIdleness.Enqueue(lease, isUnheard ? _now + CheckpointStepMin : lease.Deadline - (lease.Ttl / 2));
     }
 
     private void Queue_NeedsLock(LeaseTimer lease, TimeSpan when)

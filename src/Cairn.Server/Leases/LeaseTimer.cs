@@ -20,12 +20,18 @@ internal sealed class LeaseTimer(long id, TimeSpan ttl)
     /// <summary>Whether the queue of deadlines has it; once at most.</summary>
     public bool HasDeadlineQueued { get; set; }
 
-    /// <summary>Whether the state says how idle it was.</summary>
-    public bool IsCheckpointed { get; set; }
+    /// <summary>Whether nobody has renewed it since this member leads.</summary>
+    public bool IsUnheard { get; set; }
 
-    /// <summary>Checkpoints of its idleness that are proposed and not applied.</summary>
-    public int CheckpointsUnderWay { get; set; }
+    /// <summary>Time that it has left by the state; zero if the state does not say.</summary>
+    public TimeSpan Checkpointed { get; set; }
+
+    /// <summary>Whether the state says what it has left.</summary>
+    public bool IsCheckpointed => Checkpointed > TimeSpan.Zero;
+
+    /// <summary>Whether a checkpoint of its idleness is proposed and not applied.</summary>
+    public bool IsCheckpointUnderWay { get; set; }
 
     /// <summary>Whether the next leader could begin with less than its full time.</summary>
-    public bool MayBeCheckpointed => IsCheckpointed || CheckpointsUnderWay > 0;
+    public bool MayBeCheckpointed => IsCheckpointed || IsCheckpointUnderWay;
 }

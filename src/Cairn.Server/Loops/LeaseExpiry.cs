@@ -13,6 +13,9 @@ namespace Cairn.Server.Loops;
 /// <param name="contact">When a quorum was last heard.</param>
 internal sealed class LeaseExpiry(RaftLoopParts parts, QuorumContact contact)
 {
+    // Twenty thousand leases: some hundred kilobytes, behind which the log's other entries wait for milliseconds.
+    private const int CheckpointsATickMax = 20;
+
     private readonly List<long> _ended = [];
     private readonly List<LeaseInfo> _idle = [];
 
@@ -37,7 +40,11 @@ internal sealed class LeaseExpiry(RaftLoopParts parts, QuorumContact contact)
 
         if (leads != 0 && !parts.Facts.IsOnlyVoter)
         {
-            Checkpoint();
+            var told = 0;
+            while (told < CheckpointsATickMax && Checkpoint())
+            {
+                told++;
+            }
         }
     }
 
@@ -85,21 +92,25 @@ internal sealed class LeaseExpiry(RaftLoopParts parts, QuorumContact contact)
     }
 
     /// <summary>Tells the log of leases that are idle, for the next leader. Who is alone has no successor.</summary>
-    private void Checkpoint()
+    /// <returns>Whether there may be more to tell.</returns>
+    private bool Checkpoint()
     {
         _idle.Clear();
         parts.Leases.TakeIdle(_idle);
         if (_idle.Count == 0)
         {
-            return;
+            return false;
         }
 
         var request = new LeaseCheckpointRequest();
-        request.Checkpoints.AddRange(_idle.Select(static lease => new LeaseCheckpoint { ID = lease.Id, RemainingTTL = lease.RemainingTtl }));
-        if (!TryPropose(InternalRaftRequest.LeaseCheckpointFieldNumber, request))
+        request.Checkpoints.AddRange(_idle.Select(static lease => new LeaseCheckpoint { ID = lease.Id, RemainingTTL = lease.RemainingTtl, CairnRoundedUp = lease.RoundedUp }));
+        if (TryPropose(InternalRaftRequest.LeaseCheckpointFieldNumber, request))
         {
-            _idle.ForEach(lease => parts.Leases.NotCheckpointed(lease.Id));
+            return _idle.Count == LeaseClock.CheckpointLeasesMax;
         }
+
+        _idle.ForEach(lease => parts.Leases.NotCheckpointed(lease.Id));
+        return false;
     }
 
     private bool TryPropose(int field, IMessage request)

@@ -172,7 +172,7 @@ internal static class RequestDispatch
         var leases = new List<LeaseInfo>();
         foreach (var checkpoint in request.Checkpoints)
         {
-            parts.Leases.Checkpoint(checkpoint.ID, checkpoint.RemainingTTL);
+            parts.Leases.Checkpoint(checkpoint.ID, LeaseInfo.RemainingOf(checkpoint.RemainingTTL, checkpoint.CairnRoundedUp));
             if (parts.Leases.TryGet(checkpoint.ID, out var lease))
             {
                 leases.Add(lease);

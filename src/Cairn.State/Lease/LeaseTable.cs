@@ -5,8 +5,27 @@ namespace Cairn.State.Lease;
 /// <summary>What the replicated state knows of one lease. Time is not in it: when a lease ends is for the leader's clock to say.</summary>
 /// <param name="Id">Chosen by the client or the server; any number but 0, negative ones included.</param>
 /// <param name="GrantedTtl">Seconds a renewal gives; at least the minimum of the cluster.</param>
-/// <param name="RemainingTtl">Seconds that were left at the last checkpoint; 0 if there was none since the last renewal.</param>
-public readonly record struct LeaseInfo(long Id, long GrantedTtl, long RemainingTtl);
+/// <param name="Remaining">Time that was left at the last checkpoint, in whole milliseconds; zero if there was none since the last renewal.</param>
+public readonly record struct LeaseInfo(long Id, long GrantedTtl, TimeSpan Remaining = default)
+{
+    private const int MillisecondsASecond = 1000;
+
+    /// <summary>The same in seconds, as etcd knows it: rounded up.</summary>
+    public long RemainingTtl => (long)Math.Ceiling(Remaining.TotalSeconds);
+
+    /// <summary>By how many milliseconds <see cref="RemainingTtl"/> is more than is left.</summary>
+    public int RoundedUp => (int)((RemainingTtl * MillisecondsASecond) - (long)Remaining.TotalMilliseconds);
+
+    /// <summary>Puts together what was left.</summary>
+    /// <param name="remainingTtl">Seconds, rounded up; anything outside of what can be granted is brought into it.</param>
+    /// <param name="roundedUp">By how many milliseconds.</param>
+    /// <returns>The time; zero for none.</returns>
+    public static TimeSpan RemainingOf(long remainingTtl, long roundedUp)
+    {
+        var seconds = Math.Clamp(remainingTtl, 0, LeaseTable.TtlMax);
+        return TimeSpan.FromMilliseconds((seconds * MillisecondsASecond) - (seconds == 0 ? 0 : Math.Clamp(roundedUp, 0, MillisecondsASecond - 1)));
+    }
+}
 
 /// <summary>The leases and the keys attached to them.</summary>
 /// <remarks>
@@ -111,7 +130,7 @@ public sealed class LeaseTable
 
         lock (_lock)
         {
-            granted = new LeaseInfo(id, Math.Max(ttl, _minimumTtl), 0);
+            granted = new LeaseInfo(id, Math.Max(ttl, _minimumTtl));
             return _leases.TryAdd(id, new Holding(granted)) ? StoreError.None : StoreError.LeaseExists;
         }
     }
@@ -137,13 +156,13 @@ public sealed class LeaseTable
     }
 
     /// <summary>Remembers how long a lease still had; unknown leases are passed over.</summary>
-    internal void Checkpoint(long id, long remainingTtl)
+    internal void Checkpoint(long id, TimeSpan remaining)
     {
         lock (_lock)
         {
             if (_leases.TryGetValue(id, out var holding))
             {
-                holding.Info = holding.Info with { RemainingTtl = remainingTtl };
+                holding.Info = holding.Info with { Remaining = remaining };
             }
         }
     }

@@ -18,7 +18,7 @@ namespace Cairn.State.Persistence;
 /// <remarks>
 /// Protobuf's wire format with the fields below, so that later versions can add some. Deterministic: equal states give equal bytes.
 /// <code>
-///   1 format   2 revision   3 compacted+1   5 index   6 term   7 lease{1 id 2 ttl 3 remaining}   8 alarm{1 member 2 kind}
+///   1 format   2 revision   3 compacted+1   5 index   6 term   7 lease{1 id 2 ttl 3 remaining 4 rounded up}   8 alarm{1 member 2 kind}
 ///   9 member (etcd's JSON)   10 removed id   11 cluster version   12 downgrade target   13 auth{1 on 2 revision}   14 authpb.User   15 authpb.Role
 ///   16 cairn.HealingState, once a size was set
 ///   20 change of a user{1 revision 2 name}   21 token{1 last use 2 user 3 hash}
@@ -133,6 +133,7 @@ internal sealed record SmallState
             fields.Number(1, (ulong)lease.Id);
             fields.Number(2, (ulong)lease.GrantedTtl);
             fields.Number(3, (ulong)lease.RemainingTtl);
+            fields.Number(4, (ulong)lease.RoundedUp);
             writer.Bytes(7, nested.WrittenSpan);
         }
     }
@@ -195,9 +196,9 @@ internal sealed record SmallState
         }
     }
 
-    private static (ulong First, ulong Second, ulong Third) Numbers(ReadOnlySpan<byte> bytes)
+    private static (ulong First, ulong Second, ulong Third, ulong Fourth) Numbers(ReadOnlySpan<byte> bytes)
     {
-        (ulong First, ulong Second, ulong Third) numbers = default;
+        (ulong First, ulong Second, ulong Third, ulong Fourth) numbers = default;
         var reader = new WireReader(bytes);
         while (reader.TryReadTag(out var tag))
         {
@@ -211,6 +212,9 @@ internal sealed record SmallState
                     break;
                 case 3 << 3:
                     numbers.Third = reader.ReadVarint();
+                    break;
+                case 4 << 3:
+                    numbers.Fourth = reader.ReadVarint();
                     break;
                 default:
                     reader.Skip(tag);
@@ -248,9 +252,9 @@ internal sealed record SmallState
         }
     }
 
-    private bool TakeLease((ulong Id, ulong Ttl, ulong Remaining) numbers)
+    private bool TakeLease((ulong Id, ulong Ttl, ulong Remaining, ulong RoundedUp) numbers)
     {
-        Leases.Add(new LeaseInfo((long)numbers.Id, (long)numbers.Ttl, (long)numbers.Remaining));
+        Leases.Add(new LeaseInfo((long)numbers.Id, (long)numbers.Ttl, LeaseInfo.RemainingOf((long)numbers.Remaining, (long)numbers.RoundedUp)));
         return numbers.Id != 0;
     }
 
@@ -280,7 +284,7 @@ internal sealed record SmallState
         return true;
     }
 
-    private bool TakeAuth((ulong IsEnabled, ulong Revision, ulong Unused) numbers)
+    private bool TakeAuth((ulong IsEnabled, ulong Revision, ulong, ulong) numbers)
     {
         Auth = Auth.Switched(numbers.IsEnabled != 0, numbers.Revision);
         return numbers.Revision > 0;

@@ -219,7 +219,7 @@ public sealed class SchemaReader
         var lease = Protocol.Leases.Lease.Parser.ParseGuarded(row.Value);
         Require(row, row.Key.Length == sizeof(long) && BinaryPrimitives.ReadInt64BigEndian(row.Key) == lease.ID && lease.ID != 0, "the lease of its key");
         Require(row, lease.TTL is >= 0 and <= LeaseTable.TtlMax && lease.RemainingTTL >= 0 && lease.RemainingTTL <= LeaseTable.TtlMax, "a lease with a time to live");
-        _small.Leases.Add(new LeaseInfo(lease.ID, lease.TTL, lease.RemainingTTL));
+        _small.Leases.Add(new LeaseInfo(lease.ID, lease.TTL, LeaseInfo.RemainingOf(lease.RemainingTTL, 0)));
     }
 
     private void TakeMember(BboltCursor row)

@@ -19,7 +19,7 @@ public sealed class LeaseTests
         var result = _machine.Grant(7, asked);
 
         Assert.Equal(new LeaseGrantResponse { Header = new ResponseHeader { Revision = 1 }, ID = 7, TTL = granted }, result.ToResponse());
-        Assert.Equal(new LeaseGranted(new LeaseInfo(7, granted, 0)), result.Effect);
+        Assert.Equal(new LeaseGranted(new LeaseInfo(7, granted)), result.Effect);
     }
 
     [Fact]
@@ -72,21 +72,36 @@ public sealed class LeaseTests
     }
 
     [Fact]
-    public void A_checkpoint_is_remembered_and_unknown_leases_are_passed_over()
+    public async Task A_checkpoint_is_remembered_to_the_millisecond_and_unknown_leases_are_passed_over()
     {
         _machine.Grant(7, 100);
+        var expected = new LeaseInfo(7, 100, TimeSpan.FromSeconds(39.25));
 
         var result = _machine.Apply(new InternalRaftRequest
         {
             LeaseCheckpoint = new LeaseCheckpointRequest
             {
-                Checkpoints = { new LeaseCheckpoint { ID = 7, RemainingTTL = 40 }, new LeaseCheckpoint { ID = 8, RemainingTTL = 1 } },
+                Checkpoints = { new LeaseCheckpoint { ID = 7, RemainingTTL = 40, CairnRoundedUp = 750 }, new LeaseCheckpoint { ID = 8, RemainingTTL = 1 } },
             },
         });
 
-        Assert.Equal([new LeaseInfo(7, 100, 40)], ((LeasesCheckpointed)result.Effect!).Leases);
-        Assert.Equal([new LeaseInfo(7, 100, 40)], _machine.View.Leases.List());
+        Assert.Equal([expected], ((LeasesCheckpointed)result.Effect!).Leases);
+        Assert.Equal([expected], _machine.View.Leases.List());
+        Assert.Equal((40, 750), (expected.RemainingTtl, expected.RoundedUp));
+
+        await _machine.ReopenAsync(checkpoint: null);
+        Assert.Equal([expected], _machine.View.Leases.List());
     }
+
+    [Theory]
+    [InlineData(40, 0, 40_000)]
+    [InlineData(40, 999, 39_001)]
+    [InlineData(0, 999, 0)]
+    [InlineData(-1, 0, 0)]
+    [InlineData(1, long.MaxValue, 1)]
+    [InlineData(long.MaxValue, 0, LeaseTable.TtlMax * 1000)]
+    public void What_a_checkpoint_says_is_brought_into_what_can_be_granted(long remainingTtl, long roundedUp, long milliseconds) =>
+        Assert.Equal(milliseconds, (long)LeaseInfo.RemainingOf(remainingTtl, roundedUp).TotalMilliseconds);
 
     [Theory]
     [InlineData(true)]
@@ -101,7 +116,7 @@ public sealed class LeaseTests
         await _machine.ReopenAsync(withCheckpoint ? _machine.WriteCheckpoint() : null);
 
         Assert.Equal("a", System.Text.Encoding.UTF8.GetString(Assert.Single(_machine.View.Leases.KeysOf(-7))));
-        Assert.Equal([new LeaseInfo(-7, 100, 0)], _machine.View.Leases.List());
+        Assert.Equal([new LeaseInfo(-7, 100)], _machine.View.Leases.List());
         _machine.Revoke(-7);
         Assert.Equal("b=2", _machine.Text());
     }
@@ -115,6 +130,6 @@ public sealed class LeaseTests
 
         await other.ReopenAsync(capture, checkpoint: null);
 
-        Assert.Equal([new LeaseInfo(7, 2, 0)], other.View.Leases.List());
+        Assert.Equal([new LeaseInfo(7, 2)], other.View.Leases.List());
     }
 }

@@ -94,8 +94,8 @@ public sealed class LeaseClockTests
         _clock.Cease();
         _clock.Begin(Term + 2, [Lease(1, 2)]);
 
-        Assert.Empty(Pass(TimeSpan.FromSeconds(2), Term + 2));
-        Assert.Equal([1], Pass(TimeSpan.FromSeconds(1.1), Term + 2));
+        Assert.Empty(Pass(TimeSpan.FromSeconds(1.9), Term + 2));
+        Assert.Equal([1], Pass(Tick, Term + 2));
     }
 
     [Fact]
@@ -252,7 +252,7 @@ public sealed class LeaseClockTests
         for (var second = 0; second < 16; second++)
         {
             Pass(TimeSpan.FromSeconds(1));
-            left.AddRange(TakeIdle().Select(static lease => lease.RemainingTtl));
+            left.AddRange(TellIdle().Select(static lease => lease.RemainingTtl));
         }
 
         Assert.Equal([8, 7, 6, 5, 4, 3, 2, 1], left);
@@ -267,7 +267,7 @@ public sealed class LeaseClockTests
         for (var second = 0; second < 3600; second++)
         {
             Pass(TimeSpan.FromSeconds(1));
-            told += TakeIdle().Count;
+            told += TellIdle().Count;
         }
 
         Assert.InRange(told, 20, 60);
@@ -304,18 +304,103 @@ public sealed class LeaseClockTests
     [Fact]
     public void A_new_leader_begins_at_the_checkpoint_and_does_not_raise_it()
     {
-        _clock.Begin(Term, [Lease(1, 16) with { RemainingTtl = 4 }, Lease(2, 16)]);
+        _clock.Begin(Term, [Lease(1, 16) with { Remaining = TimeSpan.FromSeconds(4) }]);
 
         Assert.Equal(RenewOutcome.Checkpointed, _clock.Renew(1, out _, out _));
-        _clock.Begin(Term + 2, [Lease(1, 16) with { RemainingTtl = 4 }, Lease(2, 16)]);
-        Assert.Empty(Pass(TimeSpan.FromSeconds(1.9), Term + 2));
+        _clock.Begin(Term + 2, [Lease(1, 16) with { Remaining = TimeSpan.FromSeconds(4) }]);
+        Assert.Empty(Pass(TimeSpan.FromSeconds(0.4), Term + 2));
         Assert.Empty(TakeIdle());
         Pass(Tick, Term + 2);
-        Assert.Equal([Lease(1, 16) with { RemainingTtl = 3 }], TakeIdle());
-        Assert.Equal([1], Pass(TimeSpan.FromSeconds(3), Term + 2));
+        Assert.Equal([Lease(1, 16) with { Remaining = TimeSpan.FromSeconds(3.5) }], TakeIdle());
+        Assert.Equal([1], Pass(TimeSpan.FromSeconds(3.5), Term + 2));
     }
 
-    private static LeaseInfo Lease(long id, long ttl) => new(id, ttl, 0);
+    [Fact]
+    public void Who_has_next_to_nothing_left_has_an_election_timeout_to_be_heard_by_a_new_leader()
+    {
+        var clock = new LeaseClock(_time, Tick, electionTimeout: TimeSpan.FromSeconds(5));
+        clock.Begin(Term, [Lease(1, 16) with { Remaining = TimeSpan.FromSeconds(1) }]);
+
+        Assert.Empty(Pass(clock, TimeSpan.FromSeconds(4.9), Term, unheard: default));
+        Assert.Equal([1], Pass(clock, Tick, Term, unheard: default));
+    }
+
+    [Fact]
+    public void Leaders_that_last_for_less_than_two_seconds_let_the_dead_end_and_not_the_living()
+    {
+        LeaseInfo[] leases = [Lease(1, 15), Lease(2, 15)];
+        var counted = TimeSpan.Zero;
+        for (var term = Term; leases.Length == 2; term += 2)
+        {
+            var ended = new List<long>();
+            _clock.Begin(term, leases);
+            for (var passed = Tick; passed <= TimeSpan.FromSeconds(1.6); passed += Tick)
+            {
+                ended.AddRange(Pass(Tick, term));
+                foreach (var told in TellIdle())
+                {
+                    leases[told.Id - 1] = told;
+                }
+
+                // Each leader hears the client of the second lease once; the log takes back what it says of it before the client is told.
+                if (passed == Tick * 13 && _clock.Renew(2, out _, out _) == RenewOutcome.Checkpointed)
+                {
+                    leases[1] = Lease(2, 15);
+                    _clock.Checkpointed(leases[1]);
+                    Assert.Equal(RenewOutcome.Renewed, _clock.Renew(2, out _, out _));
+                }
+            }
+
+            counted += TimeSpan.FromSeconds(1.6);
+            leases = [.. leases.Where(lease => !ended.Contains(lease.Id))];
+        }
+
+        Assert.Equal([Lease(2, 15)], leases);
+        Assert.InRange(counted, TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(15 * 1.2));
+    }
+
+    [Fact]
+    public void A_lease_that_this_leader_has_heard_of_is_told_of_when_half_of_its_time_is_over()
+    {
+        _clock.Begin(Term, [Lease(1, 15)]);
+        Pass(TimeSpan.FromSeconds(0.5));
+        Assert.Equal(RenewOutcome.Renewed, _clock.Renew(1, out _, out _));
+
+        Pass(TimeSpan.FromSeconds(7.4));
+        Assert.Empty(TellIdle());
+        Pass(Tick);
+        Assert.Equal([8L], TellIdle().Select(static lease => lease.RemainingTtl));
+    }
+
+    [Fact]
+    public void The_log_hears_of_a_lease_once_at_a_time_however_long_the_disks_take()
+    {
+        _clock.Begin(Term, [Lease(1, 60)]);
+        Pass(TimeSpan.FromSeconds(1));
+        var told = Assert.Single(TakeIdle());
+        Pass(TimeSpan.FromSeconds(20));
+        Assert.Empty(TakeIdle());
+        _clock.Checkpointed(told);
+
+        Pass(TimeSpan.FromSeconds(1));
+        Assert.Equal(38, Assert.Single(TakeIdle()).RemainingTtl);
+    }
+
+    [Fact]
+    public void Of_a_lease_of_an_hour_that_nobody_renews_a_new_leader_tells_some_dozens_of_times()
+    {
+        _clock.Begin(Term, [Lease(1, 3600)]);
+        var told = 0;
+        for (var second = 0; second < 3600; second++)
+        {
+            Pass(TimeSpan.FromSeconds(1));
+            told += TellIdle().Count;
+        }
+
+        Assert.InRange(told, 20, 90);
+    }
+
+    private static LeaseInfo Lease(long id, long ttl) => new(id, ttl);
 
     private List<LeaseInfo> TakeIdle()
     {
@@ -324,13 +409,23 @@ public sealed class LeaseClockTests
         return idle;
     }
 
-    private List<long> Pass(TimeSpan span, ulong leadsInTerm = Term, TimeSpan unheard = default)
+    /// <summary>Takes what the log is to be told, and has it told.</summary>
+    private List<LeaseInfo> TellIdle()
+    {
+        var idle = TakeIdle();
+        idle.ForEach(_clock.Checkpointed);
+        return idle;
+    }
+
+    private List<long> Pass(TimeSpan span, ulong leadsInTerm = Term, TimeSpan unheard = default) => Pass(_clock, span, leadsInTerm, unheard);
+
+    private List<long> Pass(LeaseClock clock, TimeSpan span, ulong leadsInTerm, TimeSpan unheard)
     {
         var ended = new List<long>();
         for (var passed = TimeSpan.Zero; passed < span; passed += Tick)
         {
             _time.Stall(Tick);
-            _clock.Tick(leadsInTerm, unheard, ended);
+            clock.Tick(leadsInTerm, unheard, ended);
         }
 
         return ended;

@@ -85,6 +85,35 @@ public sealed class ClusterLeaseTests
     });
 
     [Fact]
+    public void A_lease_of_a_dead_client_ends_while_the_leader_is_killed_every_three_seconds() => ClusterWorld.Run(3, async world =>
+    {
+        const int ttl = 15;
+        var (living, dead) = (await world.Nodes[world.FindLeader()]!.GrantAsync(ttl), await world.Nodes[world.FindLeader()]!.GrantAsync(ttl));
+        await world.Nodes[world.FindLeader()]!.PutAsync("living", "1", living);
+        await world.Nodes[world.FindLeader()]!.PutAsync("dead", "1", dead);
+        var (began, stall, changes) = (world.Time.GetTimestamp(), TimeSpan.Zero, 0);
+        while (await world.Nodes[world.FindLeader()]!.GetAsync("dead") is not null)
+        {
+            Assert.True(world.Time.GetElapsedTime(began) < TimeSpan.FromSeconds(120), "the lease of a dead client lives as long as leaders are killed");
+            var (old, killed) = (world.FindLeader(), world.Time.GetTimestamp());
+            world.CutPower(old);
+            await world.UntilAsync(() => world.FindLeader() >= 0);
+            stall += world.Time.GetElapsedTime(killed);
+            changes++;
+            await world.StartAsync(old);
+            await RenewForAsync(world, living, TimeSpan.FromSeconds(3) - world.Time.GetElapsedTime(killed));
+            await world.UntilAsync(() => world.FindLeader() >= 0);
+        }
+
+        // Of each leader's time up to half a second, in which the log was not told, does not count; nor does what was idle below half of the time when the first was killed.
+        // Whether it has ended is looked at once in a leader's time.
+        var atMost = TimeSpan.FromSeconds((ttl * 1.5) + (changes * 0.5) + 3) + stall;
+        Assert.InRange(world.Time.GetElapsedTime(began), TimeSpan.FromSeconds(ttl), atMost);
+        Assert.Equal("1", await world.Nodes[world.FindLeader()]!.GetAsync("living"));
+        Assert.Equal(ttl, await world.Nodes[world.FindLeader()]!.RenewAsync(living));
+    });
+
+    [Fact]
     public void Renewals_are_answered_while_every_disk_of_the_cluster_hangs() => ClusterWorld.Run(3, async world =>
     {
         var leader = world.Nodes[world.FindLeader()]!;
