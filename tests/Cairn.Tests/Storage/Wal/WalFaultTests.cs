@@ -230,7 +230,7 @@ public sealed class WalFaultTests
     private static ValueTask<WriteAheadLog> CreateAsync(IDisk disk) =>
         WriteAheadLog.CreateAsync(disk, Directory, LogWorkload.Metadata, LogWorkload.Options);
 
-    private static long LengthOf(IDisk disk, SegmentName name)
+    private static long LengthOf(SimulatedDisk disk, SegmentName name)
     {
         using var file = disk.Open($"{Directory}/{name}", OpenIntent.Read);
         return file.Length;
