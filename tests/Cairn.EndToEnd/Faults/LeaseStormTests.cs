@@ -17,7 +17,7 @@ public sealed class LeaseStormTests
     private static readonly TimeSpan KilledEvery = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan ElectionTimeout = TimeSpan.FromSeconds(1);
 
-    // What each new leader has not told the log of when it is killed (docs/decisions/0017).
+    // What each new leader has not told the log of when it is killed (docs/decisions/0018).
     private static readonly TimeSpan UntoldOfLeader = TimeSpan.FromSeconds(0.5);
 
     // What a machine with much other work takes to say that a lease has ended.
