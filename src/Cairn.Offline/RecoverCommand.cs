@@ -147,6 +147,7 @@ public static class RecoverCommand
             MemberId = self,
             State = "holds data",
             HoldsData = true,
+            IsLearner = members.Find(self) is { IsLearner: true },
             LastTerm = store.Log.Entries.Count > 0 ? store.Log.Entries[^1].Term : store.State.Applied.Term,
             LastIndex = store.Log.LastIndex,
             AppliedIndex = store.State.Applied.Index,
@@ -177,6 +178,13 @@ public static class RecoverCommand
             .Select(static group => group.OrderByDescending(static each => each.HoldsData).ThenByDescending(static each => (each.LastTerm, each.LastIndex)).First().Clone())
             .OrderBy(static each => each.Name, StringComparer.Ordinal));
         List<Survivor> holders = [.. merged.Survivors.Where(static each => each.HoldsData)];
+        var (voters, holding) = (merged.Survivors.Count(static each => !each.IsLearner), holders.Count(static each => !each.IsLearner));
+        if (holding > voters / 2)
+        {
+            throw new OfflineException(
+                $"{holding} of {voters} voters hold their data ({string.Join(", ", holders.Select(static each => each.Name))}): that is a quorum, so nothing is to be recovered; start them, and the others come back by themselves");
+        }
+
         foreach (Survivor each in merged.Survivors)
         {
             each.IsBest = each == holders.OrderByDescending(static holder => (holder.LastTerm, holder.LastIndex)).ThenBy(static holder => holder.MemberId).First();

@@ -49,9 +49,14 @@ public sealed class LostQuorumTests
         Signals.SendTerminate(more.Run.Process);
         await more.Run.EndAsync();
         await Task.WhenAll(lost.Select(static member => member.KillAsync()));
-        Array.ForEach(lost, static member => member.Wipe());
-
         string[] command = ["recover", "--data-dir", less.DataDirectory, "--data-dir", more.DataDirectory];
+        await using (var needless = ProgramRun.Start(ServerBinary.Path, [.. command, "--data-dir", lost[0].DataDirectory, "--yes"]))
+        {
+            Assert.Equal(1, await needless.EndAsync());
+            Assert.Contains("3 of 4 voters hold their data (m1, m2, m3): that is a quorum", needless.Said, StringComparison.Ordinal);
+        }
+
+        Array.ForEach(lost, static member => member.Wipe());
         await using (var asked = ProgramRun.Start(ServerBinary.Path, command))
         {
             await asked.WriteAsync("no\n", isLast: true);
