@@ -239,8 +239,20 @@ internal static class ProcessOptionsReader
             _ when heartbeat > election / 5 => $"--election-timeout[{election}ms] should be at least as 5 times as --heartbeat-interval[{heartbeat}ms]",
             _ when election > ElectionMillisecondsMax => $"--election-timeout[{election}ms] is too long, and should be set less than {ElectionMillisecondsMax}ms",
             _ when values.Duration("compact-hash-check-time") <= TimeSpan.Zero => $"--compact-hash-check-time must be >0 (set to {values.Text("compact-hash-check-time")})",
-            _ => null,
+            _ => HealingFault(values),
         };
+    }
+
+    private static string? HealingFault(FlagValues values)
+    {
+        // Without a pause every silent voter would be replaced at once.
+        if (values.Duration("heal-replace-after") <= TimeSpan.Zero)
+        {
+            return $"--heal-replace-after must be >0 (set to {values.Text("heal-replace-after")})";
+        }
+
+        string? negative = new[] { "heal-recover-after", "evict-after" }.FirstOrDefault(name => values.Duration(name) < TimeSpan.Zero);
+        return negative is null ? null : $"--{negative} must be 0 or more (set to {values.Text(negative)})";
     }
 
     private static string? LimitFault(FlagValues values) => values.Number("max-request-bytes") is 0 or > RequestBytesCapacity

@@ -76,8 +76,9 @@ internal static class FoundingPlan
         return null;
     }
 
-    private static FoundingDecision.Wait WaitForCluster(FoundingFacts facts) =>
-        new($"no cluster to join was found: {string.Join("; ", facts.Findings.Select(finding => $"{finding.Title} {WhyNotFollowed(facts, finding)}"))}");
+    private static FoundingDecision.Wait WaitForCluster(FoundingFacts facts) => new(facts.Findings.IsEmpty
+        ? "no cluster to join was found: --initial-cluster names nobody but this member; add the members that there are, at least one, and start again"
+        : $"no cluster to join was found: {string.Join("; ", facts.Findings.Select(finding => $"{finding.Title} {WhyNotFollowed(facts, finding)}"))}");
 
     private static string WhyNotFollowed(FoundingFacts facts, Finding finding) => finding switch
     {

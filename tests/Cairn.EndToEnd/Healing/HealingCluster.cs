@@ -108,13 +108,14 @@ internal sealed class HealingCluster : IAsyncDisposable
     /// <summary>What the hook of a chart does: the member removes itself, and is told to stop. Whether it may be removed is the cluster's to say.</summary>
     /// <param name="member">The member.</param>
     /// <param name="isKilled">Whether it is killed instead, as soon as the command has returned.</param>
+    /// <param name="patience">How many seconds the hook has: of those whose removal must succeed as long as the slowest machine needs.</param>
     /// <returns>Whether it was removed.</returns>
-    public static async Task<bool> StopWithHookAsync(ClusterMember member, bool isKilled = false)
+    public static async Task<bool> StopWithHookAsync(ClusterMember member, bool isKilled = false, int patience = 3)
     {
         var etcdctl = new Etcdctl(member.Endpoint);
         var status = await etcdctl.JsonAsync("endpoint", "status");
         var id = status[0].GetProperty("Status").GetProperty("header").GetProperty("member_id").GetUInt64();
-        var removed = await etcdctl.TryAsync("member", "remove", id.ToString("x", CultureInfo.InvariantCulture), "--command-timeout=3s");
+        var removed = await etcdctl.TryAsync("member", "remove", id.ToString("x", CultureInfo.InvariantCulture), $"--command-timeout={patience}s");
         if (isKilled)
         {
             await member.KillAsync();

@@ -12,6 +12,9 @@ public sealed class HealingTests
     // The gate runs this many; an endurance run asks for more.
     private static int Rounds => LongForm.Number("CAIRN_HEAL_ROUNDS", 1);
 
+    // Only a test that fails waits so long.
+    private const int HookPatience = 30;
+
     // Of how many members one that a stop hook removes is; an endurance run may ask for five.
     private static int Size => LongForm.Number("CAIRN_HEAL_MEMBERS", 3);
 
@@ -67,7 +70,7 @@ public sealed class HealingTests
             foreach (var member in cluster.Members)
             {
                 await cluster.WriteAsync();
-                Assert.True(await HealingCluster.StopWithHookAsync(member, isKilled: member == cluster.Members[1]));
+                Assert.True(await HealingCluster.StopWithHookAsync(member, isKilled: member == cluster.Members[1], HookPatience));
                 member.Launch(cluster.Members);
                 Report("stop hook, rolling", await cluster.HealedAsync());
             }
@@ -98,7 +101,7 @@ public sealed class HealingTests
             await cluster.WriteAsync();
             foreach (var member in cluster.Members.Skip(1).Reverse())
             {
-                Assert.True(await HealingCluster.StopWithHookAsync(member));
+                Assert.True(await HealingCluster.StopWithHookAsync(member, patience: HookPatience));
             }
 
             await cluster.WriteAsync(at: cluster.Members[0]);

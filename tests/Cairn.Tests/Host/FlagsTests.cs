@@ -173,6 +173,8 @@ public sealed class FlagsTests
     [InlineData("cipher suites cannot be configured when only TLS1.3 is enabled", "--tls-min-version=TLS1.3", "--cipher-suites=X")]
     [InlineData("error parsing CompactionRetention: time: invalid duration \"x\"", "--auto-compaction-retention=x")]
     [InlineData("--compact-hash-check-time must be >0 (set to 0s)", "--compact-hash-check-time=0s")]
+    [InlineData("--heal-replace-after must be >0 (set to 0s)", "--heal-replace-after=0s")]
+    [InlineData("--heal-recover-after must be 0 or more (set to -5s)", "--heal-recover-after=-5s")]
     [InlineData("unrecognized feature gate: Nonsense", "--feature-gates=InitialCorruptCheck=true,Nonsense=true")]
     [InlineData("missing bool value for LeaseCheckpoint", "--feature-gates=LeaseCheckpoint")]
     [InlineData("both --discovery-token and --discovery-endpoints must be set", "--discovery-token=t")]

@@ -19,6 +19,10 @@ public sealed class FoundingPlanTests
     }
 
     [Fact]
+    public void Who_is_to_join_and_was_told_of_nobody_says_so() => Assert.Contains(
+        "names nobody but this member", Assert.IsType<FoundingDecision.Wait>(Decide(Facts() with { IsJoining = true })).Reason, StringComparison.Ordinal);
+
+    [Fact]
     public void When_all_are_empty_their_incarnations_are_agreed_to_first()
     {
         var agree = Assert.IsType<FoundingDecision.Agree>(Decide(Facts(Empty("b", 2), Empty("c", 3))));
