@@ -35,6 +35,24 @@ public sealed class HealingTests
         }
     }
 
+    /// <summary>A script keeps ids and lists of its own, and they are old: one member is missing, another one never was.</summary>
+    [Fact]
+    public async Task A_wiped_member_with_a_stale_list_of_members_is_a_voter_again()
+    {
+        using var scratch = new ScratchDirectory();
+        await using var cluster = await HealingCluster.StartAsync();
+        await using var unknown = new ClusterMember("m9", scratch["m9"]);
+        await cluster.WriteAsync();
+        var wiped = cluster.Members[2];
+        var etcdctl = new Etcdctl(cluster.Members[0].Endpoint);
+        await wiped.KillAsync();
+        wiped.Wipe();
+        Assert.Contains("etcdserver: member not found", (await etcdctl.TryAsync("member", "update", "1234", $"--peer-urls={wiped.PeerUrl}")).Said, StringComparison.Ordinal);
+        wiped.Launch([unknown, cluster.Members[0], wiped], "existing");
+
+        Report("wiped, with a stale list", await cluster.HealedAsync());
+    }
+
     [Fact]
     public async Task A_wiped_leader_is_a_voter_again()
     {

@@ -35,24 +35,24 @@ public sealed class PeerAccessTests
         var peer = new Uri(cluster.Members[0].PeerUrl);
         foreach (var path in Paths)
         {
-            await Assert.ThrowsAnyAsync<HttpRequestException>(() => AskAsync(new Uri(peer, path), certificate: null));
-            await Assert.ThrowsAnyAsync<HttpRequestException>(() => AskAsync(new Uri(peer, path), Load(directory, "stranger")));
+            await Assert.ThrowsAnyAsync<HttpRequestException>(() => AskAsync(peers, new Uri(peer, path), certificate: null));
+            await Assert.ThrowsAnyAsync<HttpRequestException>(() => AskAsync(peers, new Uri(peer, path), Load(directory, "stranger")));
         }
 
         // With a certificate it is as for Raft's messages: who asks for more than a place must be of this cluster.
         await using var client = cluster.Local.Connect();
         var clusterId = (await client.Cluster.ListAsync()).Header.ClusterId;
         var holder = Load(directory, "operator");
-        Assert.Equal(HttpStatusCode.PreconditionFailed, await AskAsync(new Uri(peer, "/raft"), holder));
-        Assert.Equal(HttpStatusCode.OK, await AskAsync(new Uri(peer, "/cairn/handshake"), holder));
+        Assert.Equal(HttpStatusCode.PreconditionFailed, await AskAsync(peers, new Uri(peer, "/raft"), holder));
+        Assert.Equal(HttpStatusCode.OK, await AskAsync(peers, new Uri(peer, "/cairn/handshake"), holder));
         foreach (var path in Paths.Skip(2))
         {
-            Assert.Equal(HttpStatusCode.PreconditionFailed, await AskAsync(new Uri(peer, path), holder));
-            Assert.Equal(HttpStatusCode.PreconditionFailed, await AskAsync(new Uri(peer, path), holder, clusterId + 1));
+            Assert.Equal(HttpStatusCode.PreconditionFailed, await AskAsync(peers, new Uri(peer, path), holder));
+            Assert.Equal(HttpStatusCode.PreconditionFailed, await AskAsync(peers, new Uri(peer, path), holder, clusterId + 1));
         }
 
-        Assert.Equal(HttpStatusCode.OK, await AskAsync(new Uri(peer, "/cairn/heal/status"), holder, clusterId));
-        Assert.Equal(HttpStatusCode.NotFound, await AskAsync(new Uri(peer, "/cairn/heal/approve"), holder, clusterId));
+        Assert.Equal(HttpStatusCode.OK, await AskAsync(peers, new Uri(peer, "/cairn/heal/status"), holder, clusterId));
+        Assert.Equal(HttpStatusCode.NotFound, await AskAsync(peers, new Uri(peer, "/cairn/heal/approve"), holder, clusterId));
         await cluster.HealedAsync();
     }
 
@@ -82,13 +82,13 @@ public sealed class PeerAccessTests
     private static X509Certificate2 Load(ScratchDirectory directory, string name) =>
         X509Certificate2.CreateFromPemFile(directory[$"{name}.crt"], directory[$"{name}.key"]);
 
-    private static async Task<HttpStatusCode> AskAsync(Uri url, X509Certificate2? certificate, ulong clusterId = 0)
+    private static async Task<HttpStatusCode> AskAsync(Authority peers, Uri url, X509Certificate2? certificate, ulong clusterId = 0)
     {
         using var handler = new SocketsHttpHandler
         {
             SslOptions = new SslClientAuthenticationOptions
             {
-                RemoteCertificateValidationCallback = static (_, _, _, _) => true,
+                RemoteCertificateValidationCallback = (_, shown, _, _) => shown is X509Certificate2 its && peers.HasIssued(its),
                 ClientCertificates = certificate is null ? [] : [certificate],
                 LocalCertificateSelectionCallback = (_, _, _, _, _) => certificate!, // Null shows none.
             },
