@@ -251,7 +251,7 @@ internal static class ProcessOptionsReader
             return $"--heal-replace-after must be >0 (set to {values.Text("heal-replace-after")})";
         }
 
-        string? negative = new[] { "heal-recover-after", "evict-after" }.FirstOrDefault(name => values.Duration(name) < TimeSpan.Zero);
+        string? negative = values.Duration("heal-recover-after") < TimeSpan.Zero ? "heal-recover-after" : values.Duration("evict-after") < TimeSpan.Zero ? "evict-after" : null;
         return negative is null ? null : $"--{negative} must be 0 or more (set to {values.Text(negative)})";
     }
 
