@@ -13,7 +13,7 @@ internal sealed class CompareCommand
     private readonly Option<int> _members = Options.Size("--members", 1, "Members of each of the two clusters.");
     private readonly Option<int> _rounds = Options.Size("--rounds", 5, "Rounds of speed.");
     private readonly Option<long> _calls = Options.Number("--total", 50_000, "Calls of a round of speed.");
-    private readonly Option<long> _singleCalls = Options.Number("--single-total", 3_000, "Calls of a round with one client.");
+    private readonly Option<long> _singleCalls = Options.Number("--single-total", 10_000, "Calls of a round with one client.");
     private readonly Option<int> _connections = Options.Size("--conns", 10, "Connections.");
     private readonly Option<int> _clients = Options.Size("--clients", 100, "Clients.");
     private readonly Option<int> _keySize = Options.Size("--key-size", 16, "Bytes of a key.");

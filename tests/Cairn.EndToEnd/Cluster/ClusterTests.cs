@@ -62,6 +62,23 @@ public sealed class ClusterTests
         await LocalCluster.AgreeAsync(cluster.Members);
     }
 
+    [Fact]
+    public async Task The_others_find_out_that_the_leader_was_killed_and_do_not_wait_for_it()
+    {
+        // Far longer than it takes to find out.
+        await using var cluster = LocalCluster.Prepare();
+        Array.ForEach(cluster.Members, static member => member.Flags = ["--heartbeat-interval", "400", "--election-timeout", "4000"]);
+        await cluster.LaunchAsync(cluster.Members);
+        var leader = await cluster.LeaderAsync();
+        var others = cluster.Members.Where(member => member != leader).ToArray();
+
+        await leader.KillAsync();
+
+        await await Task.WhenAny(others.Select(static other => other.Run.LineAsync(static line => line.Contains("its process has ended, its peer address refuses connections", StringComparison.Ordinal))));
+        await using var client = others[0].Connect();
+        await LocalCluster.UntilAsync(async () => (await client.Kv.PutAsync("after", "1")).Header.Revision > 0);
+    }
+
     [Theory]
     [InlineData(0, 1, 2)]
     [InlineData(2, 0, 1)]
