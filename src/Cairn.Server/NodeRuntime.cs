@@ -94,7 +94,7 @@ internal sealed class NodeRuntime
         Recovery = new LostQuorum(this);
         Hashes = new HashCheck(this);
         Transfer = new StateTransfer(this);
-        Fence = new PeerFence(this);
+        Fence = new PeerFence(this, opened.Core.BasicStatus.HardState);
         RaftLoop = LoopAssembly.MakeRaftLoop(this, opened);
         ApplyLoop = LoopAssembly.MakeApplyLoop(this, opened);
         Disks = new DiskCare(this);

@@ -85,6 +85,15 @@ internal sealed class LostMajority(World world, Plan plan, Fleet fleet)
         }
     }
 
+    /// <summary>Lets a person decide where survivors may not by themselves, although everybody runs: they do not know of somebody where he is, so that nobody attests for him.</summary>
+    public void DecideAboutUnknown()
+    {
+        if (plan.RecoversByItself && _survivors.Exists(member => member.ClusterId == _former && ReadSurvey(member) is { } survey && survey.Survivors.Any(static each => !each.HoldsData && each.State == "does not answer")))
+        {
+            world.Outside.Run(() => _ = DecideAsync());
+        }
+    }
+
     /// <summary>Brings back who is still away, with an empty disk or with the one that was given up.</summary>
     public void BringBack()
     {
@@ -128,18 +137,21 @@ internal sealed class LostMajority(World world, Plan plan, Fleet fleet)
         }
     });
 
+    private static RecoverySurvey? ReadSurvey(SimulatedMember member) =>
+        !member.Disk.IsOff && member.Disk.FileExists(DataDirectory.Survey) ? RecoverySurvey.Parser.ParseFrom(member.Disk.ReadAll(DataDirectory.Survey)) : null;
+
     private async Task DecideAsync()
     {
         while (!HasNewEpoch)
         {
             await Task.Delay(TimeSpan.FromSeconds(SurveySeconds), world.Outside.Time);
-            if (_survivors.OrderBy(_ => _prng.NextUInt64()).FirstOrDefault(member => member.ClusterId == _former && member.Disk.FileExists(DataDirectory.Survey)) is not { } survivor)
+            if (_survivors.OrderBy(_ => _prng.NextUInt64()).FirstOrDefault(member => member.ClusterId == _former && ReadSurvey(member) is not null) is not { } survivor)
             {
                 continue;
             }
 
             // What `cairn recover` reads and writes.
-            var survey = RecoverySurvey.Parser.ParseFrom(survivor.Disk.ReadAll(DataDirectory.Survey));
+            var survey = ReadSurvey(survivor)!; // It was found.
             if (survey.Obstacle.Length == 0 && survey.Survivors.FirstOrDefault(static each => each.IsBest) is { } best)
             {
                 var wish = new RecoveryWish { ClusterId = survey.ClusterId, LastTerm = best.LastTerm, LastIndex = best.LastIndex };

@@ -33,6 +33,7 @@ internal sealed class SimulatedMember
     private ulong? _healing;
     private FaultKind _spoiltBy;
     private long _openedAt;
+    private long _spoiltAt;
 
     public SimulatedMember(World world, NodeOptions options, Plan plan, ILoggerFactory logs, SimulatedNetwork network, Lineage lineage, Prng prng)
     {
@@ -130,6 +131,12 @@ internal sealed class SimulatedMember
             return;
         }
 
+        if (Disk.IsOff)
+        {
+            // It crashed, and is started before the one who made it crash looks.
+            Disk.CutPower((CrashMode)_prng.Below(5));
+        }
+
         Lives++;
         Node = null;
         Reception = new Reception();
@@ -190,7 +197,7 @@ internal sealed class SimulatedMember
     }
 
     /// <summary>Takes note of something that is to be healed.</summary>
-    public void Spoil(FaultKind why) => (_healing, _spoiltBy) = (MemberId, why);
+    public void Spoil(FaultKind why) => (_healing, _spoiltBy, _spoiltAt) = (MemberId, why, _world.Now);
 
     /// <summary>Replaces the disk by a copy of that of another member, which goes on beside it.</summary>
     public void Copy(SimulatedMember other)
@@ -377,7 +384,8 @@ internal sealed class SimulatedMember
             return false;
         }
 
-        var isSettled = IsWhole && _world.Now - _openedAt > 10 * TimeSpan.TicksPerSecond && !_network.Members.Any(other => other != this && other.MemberId == MemberId);
+        // A removal that was asked for may be decided later.
+        var isSettled = IsWhole && _world.Now - Math.Max(_openedAt, _spoiltAt) > 10 * TimeSpan.TicksPerSecond && !_network.Members.Any(other => other != this && other.MemberId == MemberId);
         return self.PeerUrls.Contains(PeerUrl) && (MemberId != id || isSettled);
     }
 

@@ -81,7 +81,8 @@ internal sealed class Simulation
     private void LoseMajority()
     {
         _fleet.IsFragile = true;
-        RequireWhole("a member is not healed while others fail");
+        HealOrStopFaults(() => _fleet.IsWhole);
+        RequireWhole("a member is not healed");
         _lost.Part();
         _world.RunFor(_lost.DrawTime(4));
         _lost.Lose();
@@ -90,6 +91,8 @@ internal sealed class Simulation
         _workload.Link.MayLose = false;
         Require(() => _workload.HasStopped, "clients did not end");
         _lost.Decide();
+        HealOrStopFaults(() => _lost.HasNewEpoch);
+        _lost.DecideAboutUnknown();
         Require(() => _lost.HasNewEpoch, "nobody founds a new epoch", HealMax);
         _lost.BringBack();
         _world.RunFor(_lost.DrawTime(20));
@@ -252,6 +255,15 @@ internal sealed class Simulation
 
         Require(asked.Result.Answer.Succeeded ? null : $"a question is refused: {asked.Result.End} {asked.Result.Answer.Error}");
         return asked.Result.Answer.Value;
+    }
+
+    /// <summary>Lets faults go on for as long as they must not keep a heal from ending. That it ends however often a member fails meanwhile is not promised; when they stop, it must.</summary>
+    private void HealOrStopFaults(Func<bool> isHealed)
+    {
+        if (_world.Failure is null && !_world.RunUntil(isHealed, HealMax))
+        {
+            _fleet.StopFaults();
+        }
     }
 
     /// <summary>Waits until nothing is left to be healed.</summary>

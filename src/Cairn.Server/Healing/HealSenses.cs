@@ -125,6 +125,7 @@ internal sealed class HealSenses(NodeRuntime node, HealPolicy policy, Applicants
             Disputes = [.. Disputes],
             Self = status.Basic.Id,
             Members = state.Members,
+            Listed = PeerUrls.Listed(node.Options),
             Healing = state.Healing,
             Sights = sights.ToImmutable(),
             Applicants = [.. applicants.All],

@@ -141,12 +141,14 @@ internal sealed class Healer
         return new RejoinAnswer { HasPlace = obstacle is null, Reason = obstacle ?? "its member is replaced" };
     }
 
-    /// <summary>Whether a directory runs at the address of another member than its own, who is gone, or was.</summary>
+    /// <summary>Whether a directory runs at the address of another member than its own, who is gone, or was; or at that of nobody, while somebody has none.</summary>
     private bool TookAnotherPlace(Handshake speaker)
     {
         var (members, vacancies) = (_node.View.Members.Members, _node.View.Healing.Vacancies);
-        return members.Any(other => other.Id != speaker.MemberId && !IsAlive(other.Id) && other.PeerUrls.Any(speaker.PeerUrls.Contains))
-            || vacancies.Any(place => place.FilledBy == 0 && place.MemberId != speaker.MemberId && place.PeerUrls.Any(speaker.PeerUrls.Contains));
+        var isUnexpected = Displaced.IsUnexpected(speaker.PeerUrls, _node.View.Members, _node.View.Healing, PeerUrls.Listed(_node.Options));
+        return members.Any(other => other.Id != speaker.MemberId && !IsAlive(other.Id) && (other.PeerUrls.Any(speaker.PeerUrls.Contains) || (isUnexpected && Displaced.Is(other))))
+            || vacancies.Any(place => place.FilledBy == 0 && place.MemberId != speaker.MemberId
+                && (place.PeerUrls.Any(speaker.PeerUrls.Contains) || (isUnexpected && Displaced.Is(place, _node.View.Members))));
     }
 
     private bool IsAlive(ulong memberId) => memberId == _node.Headers.MemberId || _node.Fence.IsAlive(memberId);
@@ -168,7 +170,9 @@ internal sealed class Healer
             view = _node.View;
         }
 
-        var obstacle = RemovedMembers.ObstacleOf(speaker, view.Members, view.Healing);
+        // The copy of a disk stays one when its member is removed.
+        var wasMember = view.Members.Removed.Contains(speaker.MemberId) || view.Healing.FormerEpochs.Contains(speaker.ClusterId);
+        var obstacle = wasMember && !view.Healing.Evicted.Contains(speaker.MemberId) && TookAnotherPlace(speaker) ? null : RemovedMembers.ObstacleOf(speaker, view.Members, view.Healing);
         return new RejoinAnswer { HasPlace = obstacle is null, Reason = obstacle ?? "there is a place" };
     }
 

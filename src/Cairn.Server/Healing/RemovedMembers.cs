@@ -13,10 +13,9 @@ internal static class RemovedMembers
     {
         foreach (var applicant in view.Applicants.Where(applicant => now - applicant.AskedAt <= policy.FreshWithin))
         {
-            var place = FindPlace(applicant, view.Healing);
+            var place = FindPlace(applicant, view);
             var wasMember = applicant.OldMember != 0 && view.Members.Removed.Contains(applicant.OldMember);
-            var isListed = view.Members.Members.Any(member => member.PeerUrls.Any(url => applicant.PeerUrls.Contains(url)));
-            if (!isListed)
+            if (!view.Members.Members.Any(member => member.PeerUrls.Any(url => applicant.PeerUrls.Contains(url)) || (place is null && IsToReplace(applicant, member, view))))
             {
                 var obstacle = place is not null || wasMember
                     ? Obstacle(applicant, place, view, policy, now)
@@ -54,9 +53,15 @@ internal static class RemovedMembers
             : null;
     }
 
-    private static VacantPlace? FindPlace(Applicant applicant, HealingTable healing) =>
-        healing.FindVacancy(applicant.OldMember)
-        ?? healing.Vacancies.FirstOrDefault(place => place.FilledBy == 0 && place.PeerUrls.Any(url => applicant.PeerUrls.Contains(url)));
+    private static VacantPlace? FindPlace(Applicant applicant, ClusterView view) =>
+        view.Healing.FindVacancy(applicant.OldMember)
+        ?? view.Healing.Vacancies.FirstOrDefault(place => place.FilledBy == 0 && place.PeerUrls.Any(url => applicant.PeerUrls.Contains(url)))
+        ?? (Displaced.IsUnexpected(applicant.PeerUrls, view.Members, view.Healing, view.Listed)
+            ? view.Healing.Vacancies.FirstOrDefault(place => Displaced.Is(place, view.Members))
+            : null);
+
+    private static bool IsToReplace(Applicant applicant, MemberRecord member, ClusterView view) =>
+        Displaced.Is(member) && Displaced.IsUnexpected(applicant.PeerUrls, view.Members, view.Healing, view.Listed);
 
     private static string? Obstacle(Applicant applicant, VacantPlace? place, ClusterView view, HealPolicy policy, TimeSpan now)
     {

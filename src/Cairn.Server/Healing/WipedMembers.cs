@@ -3,7 +3,7 @@ using Cairn.State.Healing;
 
 namespace Cairn.Server.Healing;
 
-/// <summary>Members whose process runs at their peer URL with another directory than the one that made their promises.</summary>
+/// <summary>Members whose process runs at their peer URL with another directory than the one that made their promises. Of one whose address was given up, that is the address at which nobody is expected.</summary>
 internal static class WipedMembers
 {
     /// <summary>Finds them.</summary>
@@ -39,7 +39,7 @@ internal static class WipedMembers
 
         if (applicant.AnsweredAt is not { } answered || now - answered > policy.FreshWithin)
         {
-            return $"{string.Join(',', sight.Member.PeerUrls)} does not answer with the new incarnation, so the old disk may still be there: waiting";
+            return $"{string.Join(',', applicant.PeerUrls)} does not answer with the new incarnation, so the old disk may still be there: waiting";
         }
 
         var quorums = Quorums.Of(view, policy, now);
@@ -59,7 +59,8 @@ internal static class WipedMembers
     private static Applicant? FindApplicant(MemberSight sight, ClusterView view, HealPolicy policy, TimeSpan now) => view.Applicants.FirstOrDefault(
         applicant => applicant.Incarnation != sight.Member.Incarnation
             && now - applicant.AskedAt <= policy.FreshWithin
-            && applicant.PeerUrls.Any(url => sight.Member.PeerUrls.Contains(url)));
+            && (applicant.PeerUrls.Any(url => sight.Member.PeerUrls.Contains(url))
+                || (Displaced.Is(sight.Member) && Displaced.IsUnexpected(applicant.PeerUrls, view.Members, view.Healing, view.Listed))));
 
     private static HealRecord Describe(MemberSight sight, Applicant applicant, ClusterView view, HealPolicy policy, TimeSpan now)
     {

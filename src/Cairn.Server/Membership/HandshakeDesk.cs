@@ -29,8 +29,7 @@ internal sealed class HandshakeDesk(NodeRuntime node)
         answer.HoldsRemoval = shown.ClusterId == node.Headers.ClusterId && members.Removed.Contains(shown.MemberId) && node.Housekeeping.HoldsRemoval(shown.MemberId);
         if (answer.Reason.Length == 0)
         {
-            var end = new LogEnd(shown.End?.Term ?? 0, shown.End?.LastTerm ?? 0, shown.End?.LastIndex ?? 0);
-            var judgement = node.Fence.Judge(shown.MemberId, new PeerSight(shown.MemberId, new ProcessIdentity(shown.Incarnation, shown.StartCounter, shown.Nonce), end));
+            var judgement = Judge(shown);
             answer.Reason = judgement.Reason;
             answer.IsBehind = judgement.IsBehind;
             answer.IsVouched = judgement.IsAccepted && node.View.Healing.VerdictOn(shown.MemberId, shown.Nonce) is { Speaks: true };
@@ -41,10 +40,20 @@ internal sealed class HandshakeDesk(NodeRuntime node)
                 JudgementKind.Disputed => Verdict.Disputed,
                 _ => Verdict.Refused,
             };
-            node.Healer.HearDispute(shown, judgement);
         }
 
         return new PeerAnswer(200, answer.ToByteArray());
+    }
+
+    /// <summary>Judges a process of a member of this cluster; while this member leads, it has the cluster decide about one that somebody does not hear.</summary>
+    /// <param name="shown">What it shows.</param>
+    /// <returns>What this member thinks of it.</returns>
+    public Judgement Judge(Handshake shown)
+    {
+        var end = new LogEnd(shown.End?.Term ?? 0, shown.End?.LastTerm ?? 0, shown.End?.LastIndex ?? 0);
+        var judgement = node.Fence.Judge(shown.MemberId, new PeerSight(shown.MemberId, new ProcessIdentity(shown.Incarnation, shown.StartCounter, shown.Nonce), end));
+        node.Healer.HearDispute(shown, judgement);
+        return judgement;
     }
 
     /// <summary>Describes this process.</summary>

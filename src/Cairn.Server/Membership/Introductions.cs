@@ -34,7 +34,7 @@ internal static class Introductions
                     continue;
                 }
 
-                if (!node.IsStopping && node.Memory.Fenced.Length == 0 && await ShowAsync(node, desk, PeerUrls.Of(member, node.Options)))
+                if (!node.IsStopping && node.Memory.Fenced.Length == 0 && await ShowAsync(node, desk, member.Id, PeerUrls.Of(member, node.Options)))
                 {
                     known.Add(member.Id);
                 }
@@ -76,7 +76,7 @@ internal static class Introductions
     }
 
     /// <returns>Whether the other need not be asked again.</returns>
-    private static async ValueTask<bool> ShowAsync(NodeRuntime node, HandshakeDesk desk, IEnumerable<string> urls)
+    private static async ValueTask<bool> ShowAsync(NodeRuntime node, HandshakeDesk desk, ulong memberId, IEnumerable<string> urls)
     {
         foreach (var url in node.World.Calls is null ? [] : urls)
         {
@@ -101,6 +101,12 @@ internal static class Introductions
             if (said.Speaker.ClusterId != node.Headers.ClusterId)
             {
                 continue;
+            }
+
+            if (said.Speaker.MemberId == memberId && said.Speaker.Disputes.Count > 0)
+            {
+                // It is to ask the leader, and may not know where that is now.
+                desk.Judge(said.Speaker);
             }
 
             Heed(node, said, url);

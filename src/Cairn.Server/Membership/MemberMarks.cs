@@ -25,6 +25,17 @@ public sealed class MemberMarks
         }
     }
 
+    /// <summary>The process of a member that was accepted last.</summary>
+    /// <param name="memberId">The member.</param>
+    /// <returns>Null if none was.</returns>
+    public ProcessIdentity? ProcessOf(ulong memberId)
+    {
+        lock (_lock)
+        {
+            return _marks.GetValueOrDefault(memberId)?.Process;
+        }
+    }
+
     /// <summary>Notes a promise of a member whose process was accepted; of others nothing is known.</summary>
     /// <param name="memberId">The member.</param>
     /// <param name="term">Term in which it promised.</param>

@@ -12,12 +12,14 @@ namespace Cairn.Server.Membership;
 /// A fenced member neither votes nor acknowledges: what it would say is dropped here, whoever made it say so, and so is what it hears. Thread-safe.
 /// </remarks>
 /// <param name="node">The node.</param>
-internal sealed class PeerFence(NodeRuntime node) : IPeerTransport
+/// <param name="held">What the log says at the start.</param>
+internal sealed class PeerFence(NodeRuntime node, HardState held) : IPeerTransport
 {
     // Streams between members carry something every five thirds of a second; one that ended is reported.
     private static readonly TimeSpan AliveFor = TimeSpan.FromSeconds(4);
 
     private readonly ConcurrentDictionary<ulong, Contact> _contacts = new();
+    private readonly VoteRequests _votes = new(held);
     private readonly ConcurrentDictionary<(ulong MemberId, ulong Nonce), JudgementKind> _said = new();
 
     /// <summary>Whether a process is heard; what it promises is remembered.</summary>
@@ -29,6 +31,11 @@ internal sealed class PeerFence(NodeRuntime node) : IPeerTransport
         // What a member passes on for another still bears the name of that other.
         var memberId = sender?.MemberId ?? message.From;
         if (!Hears(memberId, sender))
+        {
+            return false;
+        }
+
+        if (message.Type == MessageType.Vote && sender is not null && !_votes.TryNote(memberId, message.Term, sender.Process.Nonce))
         {
             return false;
         }
@@ -77,6 +84,7 @@ internal sealed class PeerFence(NodeRuntime node) : IPeerTransport
 
         var recorded = node.View.Members.Find(memberId)?.Incarnation ?? 0;
         var verdict = sender is null ? null : node.View.Healing.VerdictOn(memberId, sender.Process.Nonce);
+        var before = marks.ProcessOf(memberId);
         var judgement = marks.Judge(memberId, recorded, sender?.Process, sender?.End ?? default, IsAlive(memberId), verdict);
         if (!judgement.IsAccepted)
         {
@@ -84,6 +92,12 @@ internal sealed class PeerFence(NodeRuntime node) : IPeerTransport
         }
         else if (sender is not null)
         {
+            if (before != sender.Process)
+            {
+                // A copy that comes later, and finds this member started anew, must be told from it.
+                node.Housekeeping.WriteSoon();
+            }
+
             _contacts[memberId] = new Contact(sender.Process) { HeardAt = node.Time.GetTimestamp() };
         }
 

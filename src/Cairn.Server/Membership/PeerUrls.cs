@@ -23,6 +23,11 @@ internal static class PeerUrls
         return listed is null ? member.PeerUrls : [.. member.PeerUrls.Union(listed.PeerUrls, StringComparer.Ordinal)];
     }
 
+    /// <summary>All addresses that the list of members gives.</summary>
+    /// <param name="options">What this member was told.</param>
+    /// <returns>The URLs.</returns>
+    public static ImmutableArray<string> Listed(NodeOptions options) => [.. options.InitialCluster.SelectMany(static member => member.PeerUrls)];
+
     private static bool IsValid(string url)
     {
         var schemeEnd = url.IndexOf("://", StringComparison.Ordinal);

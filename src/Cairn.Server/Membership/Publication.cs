@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Cairn.Protocol;
 using Cairn.Protocol.Membership;
 using Cairn.Raft;
+using Cairn.Server.Healing;
 using Cairn.State;
 using Cairn.State.Members;
 
@@ -23,6 +24,8 @@ internal static class Publication
     /// <returns>Completes when published, or when the node stops.</returns>
     public static async Task RunAsync(NodeRuntime node)
     {
+        // At once: where it is known at another address than its own, it may not get the state that it needs to see anything published.
+        var moving = MoveAsync(node);
         while (!node.IsStopping && !IsPublished(node))
         {
             if (!await ProposeAsync(node))
@@ -30,8 +33,6 @@ internal static class Publication
                 await Task.Delay(Retry, node.Time);
             }
         }
-
-        var moving = MoveAsync(node);
 
         // What was acknowledged before this start is visible from the first answer on, whoever asks for what.
         while (!node.IsStopping && !await IsUpToDateAsync(node))
@@ -99,19 +100,17 @@ internal static class Publication
 
         if (node.Fence.IsAlive(holder.Id))
         {
-            if (!self.PeerUrls.SequenceEqual(Nowhere(id)))
+            if (!Displaced.Is(self))
             {
-                await TellAsync(node, id, Nowhere(id));
+                await TellAsync(node, id, Displaced.Nowhere(id));
             }
         }
-        else if (await TellAsync(node, holder.Id, Nowhere(holder.Id)) == StoreError.None
-            && await TellAsync(node, id, urls) == StoreError.None && !self.PeerUrls.SequenceEqual(Nowhere(id)))
+        else if (await TellAsync(node, holder.Id, Displaced.Nowhere(holder.Id)) == StoreError.None
+            && await TellAsync(node, id, urls) == StoreError.None && !Displaced.Is(self))
         {
             await TellAsync(node, holder.Id, self.PeerUrls);
         }
     }
-
-    private static ImmutableArray<string> Nowhere(ulong id) => [$"http://{id:x}.invalid:2380"];
 
     /// <summary>Tells the cluster under which URLs a member is to be reached.</summary>
     /// <returns>Why not; null if it is not known whether it was told.</returns>

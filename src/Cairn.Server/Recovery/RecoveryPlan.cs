@@ -141,7 +141,10 @@ internal static class RecoveryPlan
             var others = facts.Voices.Where(voice => voice.Shown is { Standing: Standing.Member } shown && shown.ClusterId == facts.Self.ClusterId);
             ImmutableArray<Handshake> survivors = [facts.Self, .. others.Select(voice => voice.Shown!).DistinctBy(shown => shown.MemberId)]; // They were filtered.
             var newest = survivors.MaxBy(shown => shown.AppliedIndex)!; // There is at least this one.
-            var known = newest.Members.Select(Founding.FoundingRecords.Read).Concat(facts.Members.Where(member => !newest.Removed.Contains(member.Id)));
+            var shown = newest.Members.Select(Founding.FoundingRecords.Read);
+
+            // What this member's log says behind what it has applied is newer than what it shows.
+            var known = newest == facts.Self ? facts.Members.Concat(shown) : shown.Concat(facts.Members.Where(member => !newest.Removed.Contains(member.Id)));
             return new Council
             {
                 Facts = facts,

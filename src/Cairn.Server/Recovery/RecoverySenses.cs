@@ -21,15 +21,18 @@ internal sealed class RecoverySenses(NodeRuntime node)
     /// <returns>What is known.</returns>
     public async Task<RecoveryFacts> LookAsync(RecoveryWish? wish)
     {
-        var changes = await node.RaftLoop.CallAsync(static core => core.UnappliedChanges);
+        var entries = await node.RaftLoop.CallAsync(static core => core.UnappliedChanges);
+        var changes = entries.Select(static entry => MemberChange.Parse(entry.Data.Span)).Where(static change => change?.Member is not null).Select(static change => change!).ToList(); // They were filtered.
         ImmutableArray<MemberRecord> members =
         [
-            .. node.View.Members.Members,
-            .. changes.Select(static entry => MemberChange.Parse(entry.Data.Span)).Where(change => change is { Kind: MemberChangeKind.Add, Member: not null })
-                .Select(static change => change!.Member!), // They were filtered.
+            .. node.View.Members.Members.Select(member => MovedLast(member, changes)),
+            .. changes.Where(static change => change.Kind == MemberChangeKind.Add).Select(change => MovedLast(change.Member!, changes)), // As before.
         ];
         var self = _desk.Describe();
-        var voices = await AskAsync(self, Places(members));
+
+        // Who has moved is asked at both places, since the move may not have been made; but who answers where it was does not answer for it.
+        var left = node.View.Members.Members.Except(members).Select(static member => member with { Name = "" });
+        var voices = await AskAsync(self, Places([.. members, .. left]));
 
         // Others may know of members of whom this one has not heard.
         var heardOf = voices.Where(voice => voice.Shown?.ClusterId == self.ClusterId).SelectMany(voice => voice.Shown!.Members).Select(FoundingRecords.Read);
@@ -61,6 +64,10 @@ internal sealed class RecoverySenses(NodeRuntime node)
     /// <param name="wish">What.</param>
     /// <returns>Completes when said, heard or not.</returns>
     public async Task TellAsync(string url, RecoveryWish wish) => await CallAsync(url, new PeerCall(RecoveryPaths.Wish, wish.ToByteArray()));
+
+    /// <summary>A member as it will be once what the log says of its address is applied.</summary>
+    private static MemberRecord MovedLast(MemberRecord member, List<MemberChange> changes) =>
+        changes.LastOrDefault(change => change.Kind == MemberChangeKind.Update && change.MemberId == member.Id) is { } move ? member with { PeerUrls = move.Member!.PeerUrls } : member; // They were filtered.
 
     /// <summary>Where members are to be asked, and those that this one was told of.</summary>
     private List<(string Name, ImmutableArray<string> Urls)> Places(ImmutableArray<MemberRecord> members)

@@ -70,6 +70,9 @@ public sealed class SimulatedDisk : IDisk
     /// <summary>Counts crashes; handles of an earlier life are dead.</summary>
     internal int Life { get; private set; }
 
+    /// <summary>Whether it crashed, and the power was not cut yet.</summary>
+    public bool IsOff => _off;
+
     /// <summary>What the files together take.</summary>
     public long UsedBytes => _names.Cache.Values.Distinct().Sum(inode => (long)(inode?.Cache.Length ?? 0));
 
