@@ -59,6 +59,9 @@ internal sealed class Fleet
     /// <summary>Whether nothing is left to be healed: all members of a run are members of the newest cluster, as many of them with a vote as founded the first, and work.</summary>
     public bool IsWhole => _all.TrueForAll(member => member.IsWhole && !member.IsHealing && member.ClusterId == Lineage.NewestId) && _all.Count(member => !member.Node!.Look().IsLearner) >= _plan.Members; // They are whole.
 
+    /// <summary>Whether all know where all are. Where only a majority knew to what address somebody had moved, and is lost, a person has to add him: who stands at an address that the cluster never had is taken in by nobody else.</summary>
+    public bool KnowEachOther => _all.TrueForAll(member => _all.TrueForAll(member.Knows));
+
     /// <summary>Whether everybody has applied all that is in any log: nothing is on its way that could still be committed.</summary>
     public bool IsAtRest
     {

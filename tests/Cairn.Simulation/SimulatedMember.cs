@@ -111,6 +111,9 @@ internal sealed class SimulatedMember
     /// <summary>Whether it votes, or is a spare learner, and works.</summary>
     public bool IsWhole => Node is { } node && FindSelf(node) is { } self && (!self.IsLearner || self.IsStandby) && node.Ready.IsCompletedSuccessfully && node.Look().Impairment is null;
 
+    /// <summary>Whether its process knows another member where that is.</summary>
+    public bool Knows(SimulatedMember other) => Node is { } node && MembersOf(node).Any(known => known.Id == other.MemberId && known.PeerUrls.Contains(other.PeerUrl));
+
     /// <summary>Its peer URL.</summary>
     public string PeerUrl => _options.PeerUrls[0];
 

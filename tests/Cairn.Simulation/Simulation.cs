@@ -81,8 +81,9 @@ internal sealed class Simulation
     private void LoseMajority()
     {
         _fleet.IsFragile = true;
-        HealOrStopFaults(() => _fleet.IsWhole);
+        HealOrStopFaults(() => _fleet.IsWhole && _fleet.KnowEachOther);
         RequireWhole("a member is not healed");
+        Require(() => _fleet.IsWhole && _fleet.KnowEachOther, "members do not know where all are");
         _lost.Part();
         _world.RunFor(_lost.DrawTime(4));
         _lost.Lose();

@@ -33,6 +33,8 @@ internal sealed class HealScene
 
     public ImmutableHashSet<string> Approved { get; set; } = [];
 
+    public ImmutableArray<string> Listed { get; set; } = [];
+
     public bool IsChangePending { get; set; }
 
     public TimeSpan? LastHealEndedAt { get; set; }
@@ -50,6 +52,7 @@ internal sealed class HealScene
         Self = 1,
         Members = new MemberTable { Members = [.. _sights.Select(sight => sight.Member).OrderBy(member => member.Id)], Removed = [.. _removed.Order()] },
         Healing = Healing,
+        Listed = Listed,
         Sights = [.. _sights.OrderBy(sight => sight.Member.Id)],
         Applicants = [.. _applicants],
         Disputes = [.. _disputes],

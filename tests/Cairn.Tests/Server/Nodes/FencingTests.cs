@@ -41,6 +41,26 @@ public sealed class FencingTests
     });
 
     [Fact]
+    public void A_leader_hears_of_a_dispute_from_the_answer_of_one_who_does_not_know_where_it_is() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var (victim, third) = ((leader + 1) % 3, world.Nodes[(leader + 2) % 3]!);
+        await world.PassAsync(TimeSpan.FromSeconds(2));
+        var (id, sight) = (world.Nodes[victim]!.MemberId, world.Nodes[victim]!.Sight);
+        await world.StopAsync(victim);
+        Assert.True(third.Hears(id, sight with { Process = sight.Process with { StartCounter = 90, Nonce = 1 }, End = new LogEnd(90, 90, 1000) }));
+
+        // Nobody who asks finds the leader.
+        world.Unreachable.Add(leader);
+        await world.StartAsync(victim);
+        await world.UntilAsync(() => world.Nodes[victim]!.Look().Impairment is { } said && said.Contains("until the cluster decides", StringComparison.Ordinal));
+        await world.UntilAsync(() => world.Nodes[victim]!.Look().Impairment is null);
+
+        Assert.Equal(leader, world.FindLeader());
+        Assert.Equal(id, world.Nodes[victim]!.MemberId);
+    });
+
+    [Fact]
     public void A_member_that_one_mistaken_member_does_not_hear_goes_on_when_the_cluster_has_decided_so() => ClusterWorld.Run(3, async world =>
     {
         var leader = world.FindLeader();

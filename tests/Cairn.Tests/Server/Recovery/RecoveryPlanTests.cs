@@ -27,6 +27,18 @@ public sealed class RecoveryPlanTests
     }
 
     [Fact]
+    public void Who_has_moved_as_the_end_of_the_log_says_is_looked_for_there()
+    {
+        var there = new Voice("m3", ["http://there"]) { Url = "http://there", Shown = Shown(3, Standing.Empty, index: 0) };
+        var elsewhere = Empty(3) with { Name = "" };
+
+        Assert.IsType<RecoveryDecision.Found>(Decide(static facts => Auto(Moved(facts)), Empty(2), there));
+        Assert.Contains("m3 does not answer", Assert.IsType<RecoveryDecision.Wait>(Decide(static facts => Auto(Moved(facts)), Empty(2), elsewhere)).Reason, StringComparison.Ordinal);
+
+        static RecoveryFacts Moved(RecoveryFacts facts) => facts with { Members = [.. Members.Take(2), Members[2] with { PeerUrls = ["http://there"] }] };
+    }
+
+    [Fact]
     public void Without_the_flag_only_a_person_decides()
     {
         Assert.IsType<RecoveryDecision.Wait>(Decide(static facts => facts, Empty(2), Empty(3)));
