@@ -27,7 +27,8 @@ internal static class Introductions
             // Who is disputed asks on: whoever accepted it may have learned meanwhile what was decided.
             // A leader asks who has gone silent: at its address may be somebody who does not know of this cluster.
             var isDisputed = !node.Memory.Disputes.IsEmpty;
-            foreach (var member in node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId))
+            // Where its own member is known at another address, that may be one of which it is a copy, and the leader.
+            foreach (var member in node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId || !member.PeerUrls.Any(node.Options.PeerUrls.Contains)))
             {
                 if (known.Contains(member.Id) && !isDisputed && (node.Facts.LeadingTerm == 0 || node.Fence.IsAlive(member.Id)))
                 {

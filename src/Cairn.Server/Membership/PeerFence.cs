@@ -85,7 +85,9 @@ internal sealed class PeerFence(NodeRuntime node, HardState held) : IPeerTranspo
         var recorded = node.View.Members.Find(memberId)?.Incarnation ?? 0;
         var verdict = sender is null ? null : node.View.Healing.VerdictOn(memberId, sender.Process.Nonce);
         var before = marks.ProcessOf(memberId);
-        var judgement = marks.Judge(memberId, recorded, sender?.Process, sender?.End ?? default, IsAlive(memberId), verdict);
+        var judgement = memberId == node.Headers.MemberId && sender is not null && verdict is null && sender.Process != node.Process && sender.Process.Incarnation == node.Process.Incarnation
+            ? Judgement.Defer("this process speaks for the member, and is alive")
+            : marks.Judge(memberId, recorded, sender?.Process, sender?.End ?? default, IsAlive(memberId), verdict);
         if (!judgement.IsAccepted)
         {
             Say(memberId, sender, judgement);
