@@ -203,8 +203,12 @@ internal static class RecoveryPlan
             return survivor;
         }
 
-        private Voice? VoiceOf(MemberRecord member) =>
-            Facts.Voices.FirstOrDefault(voice => voice.Shown is not null && (member.PeerUrls.Any(url => voice.Urls.Contains(url)) || (voice.Name.Length > 0 && voice.Name == member.Name)));
+        private Voice? VoiceOf(MemberRecord member) => Facts.Voices.FirstOrDefault(voice => voice.Shown is not null && AnswersFor(member, voice));
+
+        /// <summary>Whether what answers may be that member. At the address of another voter it is that other one, whatever the list of members says: disks were exchanged.</summary>
+        private bool AnswersFor(MemberRecord member, Voice voice) => member.PeerUrls.Contains(voice.Url)
+            || ((member.PeerUrls.Any(url => voice.Urls.Contains(url)) || (voice.Name.Length > 0 && voice.Name == member.Name))
+                && !Voters.Any(other => other.Id != member.Id && other.PeerUrls.Contains(voice.Url)));
 
         private string StateOf(MemberRecord member) => VoiceOf(member)?.Shown switch
         {

@@ -39,6 +39,19 @@ public sealed class RecoveryPlanTests
     }
 
     [Fact]
+    public void Who_answers_at_the_address_of_another_voter_attests_for_that_one_only()
+    {
+        // The disks of m2 and m3 were exchanged; where m3 was, and m2 is known now, nobody answers; the list of members names both addresses for both.
+        var empty = new Voice("m3", ["http://m2", "http://m3"]) { Url = "http://m2", Shown = Shown(3, Standing.Empty, index: 0) };
+        var decision = Decide(static facts => Auto(facts with
+        {
+            Members = [Members[0], Members[1] with { PeerUrls = ["http://m3"] }, Members[2] with { PeerUrls = ["http://m2"] }],
+        }), empty with { Name = "m2" }, empty);
+
+        Assert.Contains("m2 does not answer, m3 is empty", Assert.IsType<RecoveryDecision.Wait>(decision).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Without_the_flag_only_a_person_decides()
     {
         Assert.IsType<RecoveryDecision.Wait>(Decide(static facts => facts, Empty(2), Empty(3)));
