@@ -45,16 +45,18 @@ internal sealed class KillRounds : IAsyncDisposable
         Interlocked.Exchange(ref _killAfter, Acknowledged + changes + _prng.Below(changes));
         using var gone = new CancellationTokenSource();
         var writing = _writers.Select(writer => writer.RunAsync(gone.Token)).ToList();
-        var first = await Task.WhenAny(Task.WhenAny(writing), _kill.Task);
-        if (first != _kill.Task)
+
+        // A writer that is refused ends, and the others go on: they bring the kill about.
+        var all = Task.WhenAll(writing);
+        if (await Task.WhenAny(all, _kill.Task) == all)
         {
-            await Task.WhenAll(writing);
+            await all;
             throw new InvalidOperationException($"the writers stopped by themselves. It said:\n{_target.Said}");
         }
 
         await _target.KillAsync();
         await gone.CancelAsync();
-        await Task.WhenAll(writing);
+        await all;
     }
 
     /// <summary>Compacts while writers write; whether it took effect may not be known.</summary>
