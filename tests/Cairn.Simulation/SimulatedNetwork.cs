@@ -13,7 +13,7 @@ namespace Cairn.Simulation;
 //   repeated     one in a hundred arrives twice, but for proposals: Raft cannot tell a repeated one from a new one, and no stream of members repeats any
 //   partitions   for up to five seconds some links are cut, each direction by itself: one member off, one way only, or any pattern
 //
-//   refusals     three of four processes that end leave a machine behind that refuses connections, which the others notice within milliseconds; some of them late, after a restart
+//   refusals     three of four processes that end leave a machine behind that refuses connections, which the others notice within milliseconds, some late, unless it was started again
 //   isolated     some members reach each other, and nobody else reaches them
 //
 // Messages are bytes on the way: nobody shares memory with a peer. Where a disk was copied, two processes bear one id: as in production, each member talks to the one that it heard
@@ -253,7 +253,7 @@ internal sealed class SimulatedNetwork(World world, Plan plan, Lineage lineage, 
         {
             world.After(Delay() + Delay(), world.Outside, () =>
             {
-                if (other is { IsUp: true, Node: { } node } && node.ClusterId == ended.ClusterId && !IsCut(other.MemberId, id) && !IsCut(id, other.MemberId))
+                if (!ended.IsUp && other is { IsUp: true, Node: { } node } && node.ClusterId == ended.ClusterId && !IsCut(other.MemberId, id) && !IsCut(id, other.MemberId))
                 {
                     other.Machine!.Run(() => node.ReportEnded(id));
                 }

@@ -17,6 +17,9 @@ internal sealed class WalBatch(HardState state)
     /// <summary>A snapshot that takes the place of the log before the entries; null for most batches.</summary>
     public Snapshot? Snapshot { get; private set; }
 
+    /// <summary>Whether the state of the snapshot is durable, and this member has gone over to it: that is done once, however often the batch is tried. Set by its writer.</summary>
+    public bool IsInstalled { get; set; }
+
     /// <summary>Consecutive entries.</summary>
     public ReadOnlyMemory<Entry> Entries => _entries.AsMemory(0, _count);
 
@@ -58,6 +61,7 @@ internal sealed class WalBatch(HardState state)
         _count = 0;
         _hasState = false;
         Snapshot = null;
+        IsInstalled = false;
         State = state;
         MustSync = false;
         Responses.Clear();

@@ -29,7 +29,7 @@ internal sealed class WalWriter
     /// <summary>Creates a writer with nothing to write.</summary>
     /// <param name="parts">The log on disk and as the core reads it; what measures syncs.</param>
     /// <param name="completions">Where the end of a batch is reported.</param>
-    /// <param name="install">Makes the state of a snapshot durable and goes over to it; may be asked again after an <see cref="IOException"/>.</param>
+    /// <param name="install">Makes the state of a snapshot durable and goes over to it; asked again after an <see cref="IOException"/>.</param>
     public WalWriter(RaftLoopParts parts, Inbox<RaftCompletion> completions, Func<Snapshot, Task> install)
     {
         _install = install;
@@ -133,7 +133,11 @@ internal sealed class WalWriter
             if (batch.Snapshot is { } snapshot)
             {
                 // The state first: without it the mark would stand for nothing. A crash in between is mended at the next start.
-                await _install(snapshot);
+                if (!batch.IsInstalled)
+                {
+                    await _install(snapshot);
+                    batch.IsInstalled = true;
+                }
 
                 // What went before is no measure of the disk.
                 _facts.WritingSince = _writingSince = _time.GetTimestamp();

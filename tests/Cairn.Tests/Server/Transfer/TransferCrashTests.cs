@@ -10,6 +10,8 @@ namespace Cairn.Tests.Server.Transfer;
 /// <summary>The power goes at every operation of the disk while a member takes a state and goes over to it.</summary>
 public sealed class TransferCrashTests
 {
+    private const int InputOutputError = 5;
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -24,6 +26,26 @@ public sealed class TransferCrashTests
             var at = crashAt;
             ClusterWorld.Run(images, world => FeedAsync(world, images, at, _ => { }));
         }
+    }
+
+    [Fact]
+    public void A_log_that_cannot_be_written_while_a_state_is_taken_is_tried_again_and_the_state_is_not_installed_twice()
+    {
+        var images = Prepare(isCompacted: true);
+        ClusterWorld.Run(images, async world =>
+        {
+            await Task.WhenAll(Enumerable.Range(0, 3).Select(world.StartAsync));
+            var (node, disk) = (world.Nodes[images.Behind]!, world.Disks[images.Behind]);
+            await world.UntilAsync(() => node.Look().LeaderId != 0);
+
+            disk.Fail("fdatasync", "member/wal", InputOutputError, int.MaxValue);
+            await Task.Delay(TimeSpan.FromSeconds(5), world.Time);
+            Assert.False(StateTransferTests.IsInSync(world));
+            disk.FailNoMore();
+
+            await world.UntilAsync(() => StateTransferTests.IsInSync(world));
+            Assert.Equal(images.New, await StateTransferTests.HashAsync(node));
+        });
     }
 
     /// <summary>Makes the disks of three members of which one is far behind.</summary>
