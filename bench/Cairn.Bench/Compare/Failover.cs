@@ -50,6 +50,7 @@ internal sealed class Failover
     /// <summary>Asks the leader to hand over, again and again, under load from all clients on all members.</summary>
     public void Transfers() => ForEachContestant("transfers", (cluster, who) =>
     {
+        Load(cluster); // Else the first transfer is measured on servers that never took a put.
         for (var round = 0; round < _plan.Rounds; round++)
         {
             var load = Task.Factory.StartNew(() => Load(cluster), TaskCreationOptions.LongRunning);
