@@ -43,8 +43,8 @@ internal sealed class Proposal : IValueTaskSource<ProposalOutcome>, ITurnFollowe
     /// <summary>When the request came, as a timestamp.</summary>
     public long Began { get; }
 
-    /// <summary>Whether the core took it; from then on its fate is unknown until it is applied. Set by the raft loop.</summary>
-    public bool IsAccepted { get; set; }
+    /// <summary>Whether the core took it; from then on its fate is unknown until it is applied.</summary>
+    public bool IsAccepted => Term != 0;
 
     /// <summary>When the core took it, as a timestamp; 0 until then. Set by the raft loop.</summary>
     public long AcceptedAt { get; set; }

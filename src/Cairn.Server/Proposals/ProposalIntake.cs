@@ -111,7 +111,6 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
 
     private void Accept(Proposal proposal, long now, ulong term)
     {
-        proposal.IsAccepted = true;
         proposal.AcceptedAt = now;
         proposal.Term = term;
         LeaseExpiry.NoteRevocation(parts, proposal.Data);
