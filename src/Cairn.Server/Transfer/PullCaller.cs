@@ -22,12 +22,20 @@ internal sealed class PullCaller(NodeWorld world, ulong clusterId, ulong memberI
     public async ValueTask<ReadOnlyMemory<byte>> AskAsync(StatePull pull)
     {
         var began = world.Time.GetTimestamp();
+        var strangers = 0;
         for (var attempt = 1; ; attempt++)
         {
             var answer = await AskOnceAsync(pull);
             if (answer.Status == 200)
             {
                 return answer.Body;
+            }
+
+            if (answer.Status is 404 or 412 && ++strangers < urls.Count)
+            {
+                // At one of the sender's addresses stands somebody else, another process of its member perhaps.
+                _at++;
+                continue;
             }
 
             if (answer.Status is not (0 or 503) || attempt == TransferLimits.AttemptsMax || world.Time.GetElapsedTime(began) >= TransferLimits.SilenceMax)

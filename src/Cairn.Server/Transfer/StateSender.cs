@@ -4,6 +4,7 @@ using Cairn.Raft;
 using Cairn.Raft.Wire;
 using Cairn.Server.Peers;
 using Cairn.State;
+using Cairn.State.Members;
 using Cairn.State.Transfer;
 using Cairn.Storage;
 using Google.Protobuf;
@@ -193,13 +194,16 @@ internal sealed class StateSender(NodeRuntime node)
 
     private ImmutableArray<string> UrlsOf(ulong memberId) => node.World.Calls is null ? [] : node.View.Members.Find(memberId)?.PeerUrls ?? [];
 
+    /// <summary>Where the receiver finds this process: where it is first, if it was told, since the cluster may know its member where another process of it stands, and may need the receiver to learn better.</summary>
+    private IEnumerable<string> OwnUrls(MemberRecord? self) => self is null ? node.Options.PeerUrls
+        : node.Options.PublishesPeerUrls ? node.Options.PeerUrls.Union(self.PeerUrls, StringComparer.Ordinal) : self.PeerUrls;
+
     private async ValueTask<PeerAnswer> MakeOfferAsync(Message message, CancellationToken stopping)
     {
-        var members = node.View.Members;
         var bytes = new byte[MessageWire.Size(message)];
         MessageWire.Write(message, bytes);
         var offer = new StateOffer { ClusterId = node.Headers.ClusterId, Message = UnsafeByteOperations.UnsafeWrap(bytes) };
-        offer.PeerUrls.AddRange(members.Find(node.Headers.MemberId)?.PeerUrls ?? node.Options.PeerUrls);
+        offer.PeerUrls.AddRange(OwnUrls(node.View.Members.Find(node.Headers.MemberId)));
         offer.Formats.Add(TransferLimits.Format);
         var refusal = PeerAnswer.None;
         foreach (var url in UrlsOf(message.To))

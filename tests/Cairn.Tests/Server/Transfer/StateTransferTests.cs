@@ -71,6 +71,32 @@ public sealed class StateTransferTests
         Assert.True(refusal is CorruptionException || await world.Nodes[behind]!.GetAsync("gone", serializable: true) is null, $"{refusal}");
     }, catchUpEntries: 10);
 
+    /// <summary>The cluster learns where the leader is only once it commits again, for which it needs the one that is behind.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_follower_is_fed_by_a_leader_that_is_known_where_nobody_or_a_copy_of_it_is(bool hasCopy) => ClusterWorld.Run(3, async world =>
+    {
+        var (leader, behind) = await LeaveBehindAsync(world);
+        var (id, known) = (leader.MemberId, world.FindLeader());
+        var place = 3 - known - behind;
+        await world.StopAsync(place);
+        await world.StopAsync(known);
+        world.Disks[place] = world.Disks[known].Copy();
+
+        await world.StartAsync(place);
+        await world.StartAsync(behind);
+        if (hasCopy)
+        {
+            await world.StartAsync(known);
+        }
+
+        await world.UntilAsync(() => world.Nodes[behind]!.Look() is { Revision: > 1300 });
+        Assert.Equal(id, world.Nodes[place]!.MemberId);
+        await world.Nodes[behind]!.PutAsync("after", "1");
+        Assert.Equal("1", await world.Nodes[place]!.GetAsync("after"));
+    }, catchUpEntries: 10, options: new NodeOptions { QuotaBytes = -1, PublishesPeerUrls = true });
+
     [Fact]
     public void A_small_lag_is_served_from_the_log_even_after_a_restart_of_everybody_else() => ClusterWorld.Run(3, async world =>
     {
