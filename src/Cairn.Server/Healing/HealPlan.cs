@@ -29,7 +29,7 @@ internal static class HealPlan
         if (!view.Healing.IsCounting)
         {
             return foreign.Count == 0
-                ? new HealDecision(new HealStep.SetTargetSize(view.Members.Members.Length), [])
+                ? new HealDecision(new HealStep.SetTargetSize(view.Members.Members.Length + view.Healing.Vacancies.Count(static place => place.FilledBy == 0)), [])
                 : Choose(view, policy, now, [.. foreign.Select(ForeignText)]);
         }
 

@@ -233,7 +233,10 @@ internal sealed class Healer
 
     private async Task<NodeError> ProposeAsync(HealStep step, ClusterView view) => step switch
     {
-        HealStep.SetTargetSize set => await RecordAsync(new HealingRequest { SetTargetSize = new SetTargetSize { Size = (uint)set.Size, IfUnset = true } }),
+        HealStep.SetTargetSize set => await RecordAsync(new HealingRequest
+        {
+            SetTargetSize = new SetTargetSize { Size = (uint)set.Size, IfUnset = true, Vacancies = { view.Healing.Vacancies.Select(static place => place.ToMessage()) } },
+        }),
         HealStep.Begin begin => await RecordAsync(new HealingRequest { Begin = Named(begin.Heal, view.Members).ToMessage() }),
         HealStep.Remove remove => await ChangeAsync(id => new ConfChange(id, ConfChangeType.RemoveNode, remove.MemberId)),
         HealStep.AddLearner { Heal: var heal } => await ChangeAsync(

@@ -114,4 +114,23 @@ public sealed record HealRecord
 /// <param name="PeerUrls">Its peer URLs.</param>
 /// <param name="FilledBy">Who took the place, and may not have started yet; 0 for nobody.</param>
 /// <param name="IsStandby">Whether it is the place of a spare learner.</param>
-public sealed record VacantPlace(ulong MemberId, string Name, ImmutableArray<string> PeerUrls, ulong FilledBy = 0, bool IsStandby = false);
+public sealed record VacantPlace(ulong MemberId, string Name, ImmutableArray<string> PeerUrls, ulong FilledBy = 0, bool IsStandby = false)
+{
+    /// <summary>Reads a message.</summary>
+    /// <param name="vacancy">The message.</param>
+    /// <returns>The place.</returns>
+    public static VacantPlace Read(Vacancy vacancy)
+    {
+        ArgumentNullException.ThrowIfNull(vacancy);
+        return new VacantPlace(vacancy.MemberId, vacancy.Name, [.. vacancy.PeerUrls], vacancy.FilledBy, vacancy.IsStandby);
+    }
+
+    /// <summary>Makes a message.</summary>
+    /// <returns>A new one.</returns>
+    public Vacancy ToMessage()
+    {
+        var vacancy = new Vacancy { MemberId = MemberId, Name = Name, FilledBy = FilledBy, IsStandby = IsStandby };
+        vacancy.PeerUrls.AddRange(PeerUrls);
+        return vacancy;
+    }
+}

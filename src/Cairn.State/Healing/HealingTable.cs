@@ -7,7 +7,7 @@ namespace Cairn.State.Healing;
 /// <summary>How many members the cluster is meant to have, which places are vacant, who was sent away, and what healing does and did. Immutable.</summary>
 /// <remarks>
 /// <para>
-/// Counting begins with the first size that is set. From then on, changes of the membership that healing did not make move it:
+/// Counting begins with the first size that is set, which takes the vacant places in that were left before: in the first seconds of a cluster a stop hook may be faster than its leader. From then on, changes of the membership that healing did not make move it:
 /// </para>
 /// <code>
 ///   a user adds a member       + 1; or, at the peer URLs of a vacant place, that place is filled
@@ -74,7 +74,7 @@ public sealed record HealingTable
         return new HealingTable
         {
             TargetSize = (int)state.TargetSize,
-            Vacancies = [.. state.Vacancies.Select(place => new VacantPlace(place.MemberId, place.Name, [.. place.PeerUrls], place.FilledBy, place.IsStandby))],
+            Vacancies = [.. state.Vacancies.Select(VacantPlace.Read)],
             Evicted = [.. state.Evicted],
             Current = state.Current is { } current ? HealRecord.Read(current) : null,
             Finished = [.. state.Finished.Select(HealRecord.Read)],
@@ -88,13 +88,7 @@ public sealed record HealingTable
     public HealingState ToMessage()
     {
         var state = new HealingState { TargetSize = (uint)TargetSize, Current = Current?.ToMessage() };
-        foreach (var place in Vacancies)
-        {
-            var vacancy = new Vacancy { MemberId = place.MemberId, Name = place.Name, FilledBy = place.FilledBy, IsStandby = place.IsStandby };
-            vacancy.PeerUrls.AddRange(place.PeerUrls);
-            state.Vacancies.Add(vacancy);
-        }
-
+        state.Vacancies.AddRange(Vacancies.Select(static place => place.ToMessage()));
         state.Evicted.AddRange(Evicted);
         state.Finished.AddRange(Finished.Select(record => record.ToMessage()));
         state.FormerEpochs.AddRange(FormerEpochs);
@@ -105,7 +99,7 @@ public sealed record HealingTable
     /// <summary>Applies a request. One that does not fit any more changes nothing: whoever proposed it looks at the table.</summary>
     internal HealingTable With(HealingRequest request, MemberTable members, ulong index) => request switch
     {
-        { SetTargetSize: { Size: > 0 } set } => set.IfUnset && IsCounting ? this : this with { TargetSize = (int)set.Size },
+        { SetTargetSize: { Size: > 0 } set } => set.IfUnset ? WithFirstSize(set, members) : this with { TargetSize = (int)set.Size },
         { Evict: { } evict } => WithEvicted(evict.MemberId, members),
         { Readmit: { } readmit } when Evicted.Contains(readmit.MemberId) => this with
         {
@@ -121,28 +115,32 @@ public sealed record HealingTable
     };
 
     /// <summary>Follows a change of the membership that was made.</summary>
-    internal HealingTable With(MemberChange change, MemberTable before)
+    internal HealingTable With(MemberChange change, MemberTable before) => change.Kind switch
     {
-        if (!IsCounting)
-        {
-            return this;
-        }
-
-        return change.Kind switch
-        {
-            MemberChangeKind.Add => WithAdded(change),
-            MemberChangeKind.Remove => (this with { Verdicts = Verdicts.RemoveAll(verdict => verdict.MemberId == change.MemberId) }).WithRemoved(before.Find(change.MemberId)!), // It was there: the change was made.
-            _ => this,
-        };
-    }
+        MemberChangeKind.Add => WithAdded(change),
+        MemberChangeKind.Remove when IsCounting || IsCairn(change.MemberId, before) =>
+            (this with { Verdicts = Verdicts.RemoveAll(verdict => verdict.MemberId == change.MemberId) }).WithRemoved(before.Find(change.MemberId)!), // It was there: the change was made.
+        MemberChangeKind.Remove => this with { Vacancies = Vacancies.RemoveAll(place => place.FilledBy == change.MemberId) },
+        _ => this,
+    };
 
     internal void AssertInvariants()
     {
-        Invariant.Holds(IsCounting || (Vacancies.IsEmpty && Evicted.IsEmpty && Current is null));
+        Invariant.Holds(IsCounting || Current is null);
         Invariant.Holds(Finished.Length <= FinishedMax && Finished.All(record => record.Outcome != HealOutcome.UnderWay));
         Invariant.Holds(Current is null or { Id: > 0, Outcome: HealOutcome.UnderWay });
         Invariant.Holds(!Vacancies.Any(place => Evicted.Contains(place.MemberId)));
     }
+
+    /// <summary>Whether a member never started, or is known to be Cairn as all who did: places that etcd's members leave while a cluster becomes one of Cairn are not meant to be filled.</summary>
+    private static bool IsCairn(ulong memberId, MemberTable members) =>
+        members.Find(memberId) is { Name.Length: 0 } or { Incarnation: not 0 } && members.Members.All(static member => member.Incarnation != 0 || member.ClientUrls.IsEmpty);
+
+    /// <summary>Begins to count, with the places that the leader knew to be vacant. If the membership has changed since then, nothing begins, and the leader counts again.</summary>
+    private HealingTable WithFirstSize(SetTargetSize set, MemberTable members) =>
+        IsCounting || set.Size != members.Members.Length + set.Vacancies.Count(static place => place.FilledBy == 0)
+            ? this
+            : this with { TargetSize = (int)set.Size, Vacancies = [.. set.Vacancies.Select(VacantPlace.Read)] };
 
     private HealingTable WithAdded(MemberChange change)
     {
@@ -155,7 +153,7 @@ public sealed record HealingTable
             return this with { Vacancies = Vacancies.Replace(place, place with { FilledBy = change.MemberId }) };
         }
 
-        return isHealing ? this : this with { TargetSize = TargetSize + 1 };
+        return isHealing ? this : Resized(1);
     }
 
     private HealingTable WithRemoved(MemberRecord member)
@@ -175,21 +173,20 @@ public sealed record HealingTable
 
         return isStarted
             ? rest with { Vacancies = rest.Vacancies.Add(new VacantPlace(member.Id, member.Name, member.PeerUrls, IsStandby: member.IsStandby)) }
-            : rest with { TargetSize = Smaller() };
+            : rest.Resized(-1);
     }
 
     private HealingTable WithEvicted(ulong id, MemberTable members)
     {
         var place = Vacancies.FirstOrDefault(place => place.MemberId == id);
-        if (!IsCounting || Evicted.Contains(id) || (place is null && members.Find(id) is null))
+        if (Evicted.Contains(id) || (IsCounting ? place is null && members.Find(id) is null : !members.Removed.Contains(id)))
         {
             return this;
         }
 
-        return this with
+        // A place that somebody else took is his: the size stays.
+        return Resized(place is { FilledBy: not 0 } ? 0 : -1) with
         {
-            // A place that somebody else took is his: the size stays.
-            TargetSize = place is { FilledBy: not 0 } ? TargetSize : Smaller(),
             Vacancies = place is null ? Vacancies : Vacancies.Remove(place),
             Evicted = [.. Evicted.Add(id).Order()],
         };
@@ -225,5 +222,5 @@ public sealed record HealingTable
     }
 
     // Nobody means a cluster to have no members.
-    private int Smaller() => Math.Max(TargetSize - 1, 1);
+    private HealingTable Resized(int by) => IsCounting ? this with { TargetSize = Math.Max(TargetSize + by, 1) } : this;
 }

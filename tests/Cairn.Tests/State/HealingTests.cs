@@ -53,6 +53,49 @@ public sealed class HealingTests
     }
 
     [Fact]
+    public void Places_that_are_left_before_the_first_size_are_part_of_it()
+    {
+        PublishAll();
+        Remove(3);
+        SetSize(3);
+        Assert.False(Table.IsCounting, "a leader counted before the removal");
+
+        SetFirstSize(3);
+        Assert.Equal((3, 3UL), (Table.TargetSize, Table.FindVacancy(3)!.MemberId));
+        Start(10, url: 3);
+        Assert.Equal(3, Table.TargetSize);
+        Assert.Null(Table.FindVacancy(3));
+    }
+
+    [Fact]
+    public void Before_the_first_size_a_place_is_taken_left_again_and_given_up_as_after_it()
+    {
+        PublishAll();
+        Remove(3);
+        Add(10, url: 3);
+        Assert.Null(Table.FindVacancy(3));
+        Remove(10);
+        Assert.NotNull(Table.FindVacancy(3));
+
+        Evict(3);
+        Assert.Empty(Table.Vacancies);
+        Assert.Equal([3UL], Table.Evicted);
+        SetFirstSize(2);
+        Assert.Equal(2, Table.TargetSize);
+    }
+
+    [Fact]
+    public void While_a_member_of_etcd_runs_nobody_leaves_a_place_before_the_first_size()
+    {
+        Publish(2, incarnation: 12);
+        Publish(3, incarnation: 13);
+        Remove(3);
+        Remove(1);
+
+        Assert.Empty(Table.Vacancies);
+    }
+
+    [Fact]
     public void A_member_that_a_user_adds_makes_the_cluster_larger_and_one_that_never_started_leaves_no_trace()
     {
         SetSize(3);
@@ -312,6 +355,18 @@ public sealed class HealingTests
         Assert.Equal(before, Table.ToMessage());
         Assert.Equal((2, 11UL), (Table.TargetSize, Table.Current!.NewMember));
     }
+
+    private void PublishAll()
+    {
+        for (var id = 1UL; id <= 3; id++)
+        {
+            Publish(id, incarnation: 10 + id);
+        }
+    }
+
+    /// <summary>As a leader sets it: with the places that are vacant.</summary>
+    private void SetFirstSize(uint size) =>
+        Record(new HealingRequest { SetTargetSize = new SetTargetSize { Size = size, IfUnset = true, Vacancies = { Table.Vacancies.Select(static place => place.ToMessage()) } } });
 
     private void SetSize(uint size) => Record(new HealingRequest { SetTargetSize = new SetTargetSize { Size = size, IfUnset = true } });
 

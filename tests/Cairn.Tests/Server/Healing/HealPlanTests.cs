@@ -22,6 +22,8 @@ public sealed class HealPlanTests
     {
         var scene = new HealScene(3) { Healing = HealingTable.Empty };
         Assert.Equal(new HealStep.SetTargetSize(3), scene.Step);
+        scene.Healing = HealingTable.Empty with { Vacancies = [new VacantPlace(4, "m4", [Url(4)]), new VacantPlace(5, "m5", [Url(5)], FilledBy: 3)] };
+        Assert.Equal(new HealStep.SetTargetSize(4), scene.Step);
 
         scene.With(2, sight => sight with { Member = sight.Member with { Incarnation = 0 } });
         Assert.Null(scene.Step);

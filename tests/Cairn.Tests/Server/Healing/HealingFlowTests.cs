@@ -80,6 +80,24 @@ public sealed class HealingFlowTests
         Assert.Contains("wal", world.Disks[removed].List($"quarantine/{quarantine}"));
     });
 
+    [Theory]
+    [InlineData(BootstrapRule.All)]
+    [InlineData(BootstrapRule.Quorum)]
+    public void A_member_that_is_removed_before_the_intended_size_was_written_down_is_taken_in_again(BootstrapRule rule) => ClusterWorld.Run(3, async world =>
+    {
+        await world.Nodes[0]!.PutAsync("before", "1");
+        var removed = (world.FindLeader() + 1) % 3;
+        Assert.Equal(0U, (await StatusAsync(world)).State.TargetSize);
+        await RemoveAsync(world, removed);
+        Assert.Equal(0U, (await StatusAsync(world)).State.TargetSize);
+        await world.PassAsync(TimeSpan.FromSeconds(1));
+        await world.StopAsync(removed);
+        Assert.Equal(3U, (await StatusAsync(world)).State.TargetSize);
+        _ = world.StartAsync(removed);
+
+        await HealedAsync(world);
+    }, options: new NodeOptions { QuotaBytes = -1, Bootstrap = rule });
+
     [Fact]
     public void A_member_that_was_removed_while_it_was_down_is_taken_in_again() => ClusterWorld.Run(3, async world =>
     {
