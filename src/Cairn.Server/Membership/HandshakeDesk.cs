@@ -53,6 +53,11 @@ internal sealed class HandshakeDesk(NodeRuntime node)
         var end = new LogEnd(shown.End?.Term ?? 0, shown.End?.LastTerm ?? 0, shown.End?.LastIndex ?? 0);
         var judgement = node.Fence.Judge(shown.MemberId, new PeerSight(shown.MemberId, new ProcessIdentity(shown.Incarnation, shown.StartCounter, shown.Nonce), end));
         node.Healer.HearDispute(shown, judgement);
+        if (judgement.IsAccepted)
+        {
+            node.Fence.NotePlace(shown.MemberId, shown.Nonce, [.. shown.StandsAt]);
+        }
+
         return judgement;
     }
 
@@ -83,6 +88,7 @@ internal sealed class HandshakeDesk(NodeRuntime node)
             Promise = node.Memory.Promise,
         };
         shown.PeerUrls.AddRange(self?.PeerUrls ?? node.Options.PeerUrls);
+        shown.StandsAt.AddRange(node.Options.PublishesPeerUrls ? node.Options.PeerUrls : []);
         shown.Members.AddRange(members.Members.Select(FoundingRecords.Write));
         shown.Removed.AddRange(members.Removed);
         shown.Disputes.AddRange(node.Memory.Disputes);

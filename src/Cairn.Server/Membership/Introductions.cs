@@ -26,11 +26,12 @@ internal static class Introductions
         {
             // Who is disputed asks on: whoever accepted it may have learned meanwhile what was decided.
             // A leader asks who has gone silent: at its address may be somebody who does not know of this cluster.
-            var isDisputed = !node.Memory.Disputes.IsEmpty;
+            // Who is known elsewhere than where it is shows itself on: whoever leads may have to bring it a state before it can publish its place.
+            var isUnsettled = !node.Memory.Disputes.IsEmpty || Publication.HasMoved(node);
             // Where its own member is known at another address, that may be one of which it is a copy, and the leader.
             foreach (var member in node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId || !member.PeerUrls.Any(node.Options.PeerUrls.Contains)))
             {
-                if (known.Contains(member.Id) && !isDisputed && (node.Facts.LeadingTerm == 0 || node.Fence.IsAlive(member.Id)))
+                if (known.Contains(member.Id) && !isUnsettled && (node.Facts.LeadingTerm == 0 || node.Fence.IsAlive(member.Id)))
                 {
                     continue;
                 }
@@ -41,6 +42,11 @@ internal static class Introductions
                 }
             }
 
+            if (node.View.Members.Find(node.Headers.MemberId) is null)
+            {
+                await SeekAsync(node, desk);
+            }
+
             // Who is to come back there may not know where this member is now: a new epoch knows its former members as vacant places only. What he says of this one does not count.
             foreach (var url in node.View.Healing.Vacancies.Where(place => place.FilledBy == 0 && node.Facts.LeadingTerm != 0).SelectMany(static place => place.PeerUrls))
             {
@@ -48,6 +54,19 @@ internal static class Introductions
             }
 
             await wake.WaitAsync();
+        }
+    }
+
+    /// <summary>A member that was not fed yet knows nobody, and may stand elsewhere than where it is looked for: it shows itself at every address that it was told.</summary>
+    private static async ValueTask SeekAsync(NodeRuntime node, HandshakeDesk desk)
+    {
+        foreach (var url in PeerUrls.Listed(node.Options).Except(node.Options.PeerUrls, StringComparer.Ordinal))
+        {
+            var answer = node.IsStopping ? PeerAnswer.None : await AskAsync(node, desk, url);
+            if (answer.Status == 200 && PeerBody.TryParse(HandshakeAnswer.Parser, answer.Body) is { Verdict: Verdict.Accepted, Speaker: { } speaker })
+            {
+                node.World.Transport?.Introduce(new PeerAddress(speaker.MemberId, [url]));
+            }
         }
     }
 

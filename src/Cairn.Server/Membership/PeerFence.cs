@@ -19,6 +19,7 @@ internal sealed class PeerFence(NodeRuntime node, HardState held) : IPeerTranspo
     private static readonly TimeSpan AliveFor = TimeSpan.FromSeconds(4);
 
     private readonly ConcurrentDictionary<ulong, Contact> _contacts = new();
+    private readonly ConcurrentDictionary<ulong, (ulong Nonce, ImmutableArray<string> Urls)> _places = new();
     private readonly VoteRequests _votes = new(held);
     private readonly ConcurrentDictionary<(ulong MemberId, ulong Nonce), JudgementKind> _said = new();
 
@@ -105,6 +106,18 @@ internal sealed class PeerFence(NodeRuntime node, HardState held) : IPeerTranspo
 
         return judgement;
     }
+
+    /// <summary>Notes where a process that is heard says that it is.</summary>
+    /// <param name="memberId">Its member.</param>
+    /// <param name="nonce">The process.</param>
+    /// <param name="urls">Its peer URLs; none if it was told none.</param>
+    public void NotePlace(ulong memberId, ulong nonce, ImmutableArray<string> urls) => _places[memberId] = (nonce, urls);
+
+    /// <summary>Where the process that speaks for a member is. The cluster may know the member where a copy of its disk stands, or stood: to learn better, the process may need a state first.</summary>
+    /// <param name="memberId">The member.</param>
+    /// <returns>Its peer URLs; empty if it has not said them.</returns>
+    public ImmutableArray<string> PlaceOf(ulong memberId) =>
+        _places.TryGetValue(memberId, out var place) && node.Memory.Marks.ProcessOf(memberId)?.Nonce == place.Nonce ? place.Urls : [];
 
     /// <summary>Notes that a connection of a member ended: its process may be gone.</summary>
     /// <param name="memberId">The member.</param>

@@ -79,7 +79,10 @@ internal static class Publication
     private static string NameOf(NodeRuntime node) =>
         node.View.Members.Find(node.Headers.MemberId) is { Name: { Length: > 0 } name } ? name : node.Options.Name;
 
-    private static bool HasMoved(NodeRuntime node) =>
+    /// <summary>Whether the cluster, as far as this member knows, knows it elsewhere than where it is.</summary>
+    /// <param name="node">The node.</param>
+    /// <returns>True if so.</returns>
+    public static bool HasMoved(NodeRuntime node) =>
         node.Options.PublishesPeerUrls
         && node.View.Members.Find(node.Headers.MemberId) is { } self
         && !self.PeerUrls.ToHashSet(StringComparer.Ordinal).SetEquals(node.Options.PeerUrls);

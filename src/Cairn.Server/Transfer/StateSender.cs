@@ -192,7 +192,8 @@ internal sealed class StateSender(NodeRuntime node)
     /// <summary>Whether a member does not know of offers, and was never seen to be a Cairn.</summary>
     private bool IsNoCairn(PeerAnswer answer, ulong memberId) => answer.Status == 404 && node.View.Members.Find(memberId) is { Incarnation: 0 };
 
-    private ImmutableArray<string> UrlsOf(ulong memberId) => node.World.Calls is null ? [] : node.View.Members.Find(memberId)?.PeerUrls ?? [];
+    private ImmutableArray<string> UrlsOf(ulong memberId) => node.World.Calls is null ? []
+        : [.. node.Fence.PlaceOf(memberId).Union(node.View.Members.Find(memberId)?.PeerUrls ?? [], StringComparer.Ordinal)];
 
     /// <summary>Where the receiver finds this process: where it is first, if it was told, since the cluster may know its member where another process of it stands, and may need the receiver to learn better.</summary>
     private IEnumerable<string> OwnUrls(MemberRecord? self) => self is null ? node.Options.PeerUrls

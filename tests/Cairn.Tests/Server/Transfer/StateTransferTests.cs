@@ -1,5 +1,6 @@
 using Cairn.Protocol;
 using Cairn.Server;
+using Cairn.Server.Peers;
 using Cairn.Server.Transfer;
 using Cairn.Storage;
 using Cairn.Tests.Server.Simulated;
@@ -97,6 +98,54 @@ public sealed class StateTransferTests
         Assert.Equal("1", await world.Nodes[place]!.GetAsync("after"));
     }, catchUpEntries: 10, options: new NodeOptions { QuotaBytes = -1, PublishesPeerUrls = true });
 
+    /// <summary>It cannot see what became of its telling the cluster where it is before it has the state.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_follower_far_behind_the_log_that_is_known_where_nobody_or_a_copy_of_it_is_is_fed(bool hasCopy) => ClusterWorld.Run(4, async world =>
+    {
+        var (leader, behind) = await LeaveBehindAsync(world);
+        var place = (world.FindLeader() + 2) % 4;
+        var (id, lost) = (MembersOf(leader).First(member => member.PeerURLs[0] == $"http://m{behind}:2380").ID, world.Nodes[place]!.MemberId);
+        await world.StopAsync(place);
+        world.Disks[place] = world.Disks[behind].Copy();
+
+        await world.StartAsync(place);
+        if (hasCopy)
+        {
+            await world.StartAsync(behind);
+        }
+
+        await world.UntilAsync(() => world.Nodes[place]!.Look().AppliedIndex == leader.Look().AppliedIndex);
+        Assert.Equal(id, world.Nodes[place]!.MemberId);
+        await world.UntilAsync(() => AddressOf(leader, id) == $"http://m{place}:2380" && AddressOf(leader, lost) == $"http://m{behind}:2380");
+    }, catchUpEntries: 10, options: new NodeOptions { QuotaBytes = -1, PublishesPeerUrls = true });
+
+    [Fact]
+    public void A_learner_that_stands_elsewhere_before_it_was_ever_fed_is_found_there() => ClusterWorld.Run(4, async world =>
+    {
+        var (leader, wiped) = await LeaveBehindAsync(world);
+        var place = (world.FindLeader() + 2) % 4;
+        var (known, lost) = (world.Nodes.Select(static node => node?.MemberId ?? 0).ToList(), world.Nodes[place]!.MemberId);
+        world.Wipe(wiped);
+        world.Tamper = static (call, answer) => call.Path == StateTransfer.PullPath ? PeerAnswer.None : answer;
+        _ = world.StartAsync(wiped);
+        await world.UntilAsync(() => world.Nodes[wiped] is { } started && started.Look().LeaderId != 0);
+        var id = world.Nodes[wiped]!.MemberId;
+        Assert.Equal(0UL, world.Nodes[wiped]!.Look().AppliedIndex);
+        await world.StopAsync(wiped);
+        await world.StopAsync(place);
+        world.Disks[place] = world.Disks[wiped].Copy();
+        world.Tamper = static (_, answer) => answer;
+
+        await world.StartAsync(place);
+
+        Assert.DoesNotContain(id, known);
+        await world.UntilAsync(() => world.Nodes[place]!.Look().AppliedIndex == leader.Look().AppliedIndex && AddressOf(leader, id) == $"http://m{place}:2380");
+        Assert.Equal(id, world.Nodes[place]!.MemberId);
+        await world.UntilAsync(() => AddressOf(leader, lost) == $"http://m{wiped}:2380" && !world.Nodes[place]!.Look().IsLearner);
+    }, catchUpEntries: 10, options: new NodeOptions { QuotaBytes = -1, PublishesPeerUrls = true });
+
     [Fact]
     public void A_small_lag_is_served_from_the_log_even_after_a_restart_of_everybody_else() => ClusterWorld.Run(3, async world =>
     {
@@ -165,6 +214,15 @@ public sealed class StateTransferTests
 
         return (world.Nodes[leader]!, behind);
     }
+
+    private static IEnumerable<Member> MembersOf(Node node)
+    {
+        var answer = node.MemberListAsync(new MemberListRequest(), Anyone).AsTask();
+        Assert.True(answer.IsCompletedSuccessfully, "what the member itself knows is not waited for");
+        return answer.Result.Value!.Members;
+    }
+
+    private static string AddressOf(Node node, ulong id) => MembersOf(node).First(member => member.ID == id).PeerURLs[0];
 
     internal static bool IsInSync(ClusterWorld world) =>
         world.Nodes.All(node => node is not null && node.Look().LeaderId != 0)
