@@ -33,6 +33,9 @@ internal sealed class LostMajority(World world, Plan plan, Fleet fleet)
     /// <summary>Committed entries that nobody holds any more.</summary>
     public int LostEntries { get; private set; }
 
+    /// <summary>Whether a person had to decide for survivors that decide by themselves.</summary>
+    public bool IsDecidedAboutUnknown { get; private set; }
+
     /// <summary>Whether a new cluster has taken the place of the lost one.</summary>
     public bool HasNewEpoch => fleet.Lineage.NewestId != _former && fleet.All.Any(member => member.ClusterId == fleet.Lineage.NewestId && member.Node?.Look() is { LeaderId: not 0 });
 
@@ -85,14 +88,17 @@ internal sealed class LostMajority(World world, Plan plan, Fleet fleet)
         }
     }
 
-    /// <summary>Lets a person decide where survivors may not by themselves, although everybody runs: they do not know of somebody where he is, so that nobody attests for him.</summary>
+    /// <summary>Lets a person decide where survivors may not by themselves: somebody attests nothing, and none of the members stands where they look for him. Where one does, they have to go on by themselves.</summary>
     public void DecideAboutUnknown()
     {
-        if (plan.RecoversByItself && _survivors.Exists(member => member.ClusterId == _former && ReadSurvey(member) is { } survey && survey.Survivors.Any(static each => !each.HoldsData && each.State == "does not answer")))
+        if (plan.RecoversByItself && _survivors.Exists(member => member.ClusterId == _former && ReadSurvey(member) is { } survey && survey.Survivors.Any(IsSoughtElsewhere)))
         {
+            IsDecidedAboutUnknown = true;
             world.Outside.Run(() => _ = DecideAsync());
         }
     }
+
+    private bool IsSoughtElsewhere(Survivor lost) => !lost.HoldsData && lost.State == "does not answer" && !fleet.All.Any(member => lost.PeerUrls.Contains(member.PeerUrl));
 
     /// <summary>Brings back who is still away, with an empty disk or with the one that was given up.</summary>
     public void BringBack()

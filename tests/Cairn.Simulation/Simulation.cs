@@ -48,7 +48,8 @@ internal sealed class Simulation
         simulation.Run();
         var summary = $"{simulation._world.Steps} steps, {simulation._answered + simulation._workload.Answered} answers, "
             + $"{simulation._fleet.FaultCount} faults, {simulation._fleet.All.Sum(member => member.Lives)} lives, "
-            + $"revision {simulation._workload.Witness.Next - 1}" + (simulation._lost.IsDone ? $", a majority lost, with {simulation._lost.LostEntries} committed entries" : "");
+            + $"revision {simulation._workload.Witness.Next - 1}" + (simulation._lost.IsDone ? $", a majority lost, with {simulation._lost.LostEntries} committed entries" : "")
+            + (simulation._lost.IsDecidedAboutUnknown ? ", a person decided about somebody whom nobody knew where he was" : "");
         var mode = options.Rots ? "--rots " : options.Heals ? "--heals " : "";
         return new SimulationResult(
             options.Seed, mode, simulation._plan.Members, simulation._world.Failure, simulation._world.Trace, simulation._fleet.FlipCount, string.Join(' ', simulation._fleet.Pairs),
