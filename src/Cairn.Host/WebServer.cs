@@ -61,7 +61,11 @@ internal sealed class WebServer : IAsyncDisposable
         Invariant.Holds(!url.IsSecure || certificates is not null);
         EndPoint address = ListenAddress.Of(url);
         bool known = _ports.TryGetValue(address, out SharedPort? port);
-        port ??= _ports[address] = new SharedPort(address, _sockets, _time, new Newcomers(WasCut)) { OnRefusal = (remote, e) => role.Refused(_loggers.CreateLogger(typeof(SharedPort).FullName ?? ""), remote, e) };
+        port ??= _ports[address] = new SharedPort(address, _sockets, _time, new Newcomers(WasCut))
+        {
+            OnRefusal = (remote, e) => role.Refused(_loggers.CreateLogger(typeof(SharedPort).FullName ?? ""), remote, e),
+            Greeting = Greeting(_options.Limits),
+        };
         if (url.IsSecure)
         {
             port.AllowTls(certificates!); // Checked above.
@@ -125,6 +129,17 @@ internal sealed class WebServer : IAsyncDisposable
             ? TimeSpan.FromTicks(Math.Max(options.KeepAliveTimeout.Ticks, TimeSpan.TicksPerSecond))
             : TimeSpan.MaxValue;
         return kestrel;
+    }
+
+    /// <summary>What Kestrel itself says first, so that saying it before Kestrel does changes nothing. Source: RFC 9113, 6.5.2; RFC 8441, 3.</summary>
+    private static byte[] Greeting(KestrelServerLimits limits)
+    {
+        const int streamsMax = 3;
+        const int windowBytes = 4;
+        const int headBytesMax = 6;
+        const int extendedConnect = 8;
+        return Http2Opening.Settings(
+            (streamsMax, limits.Http2.MaxStreamsPerConnection), (windowBytes, limits.Http2.InitialStreamWindowSize), (headBytesMax, limits.MaxRequestHeadersTotalSize), (extendedConnect, 1));
     }
 
     private static Socket BindShared(EndPoint endPoint)

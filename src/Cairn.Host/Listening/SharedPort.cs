@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.IO.Pipelines;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -14,13 +16,19 @@ namespace Cairn.Host.Listening;
 /// which speak HTTP/2 without having negotiated it are served too.
 /// </summary>
 /// <remarks>
-/// Each connection waits for its handshake and its first bytes, with HTTP/1.1 for the whole head of its first request, on its own and at little cost, so a slow one holds up nobody. One
-/// that has not come so far is closed after <see cref="SilenceMax"/>, and earlier when too many wait (<see cref="Newcomers"/>). Thread-safe.
+/// Each connection waits for its handshake and its first bytes, with HTTP/1.1 for the whole head of its first request, with HTTP/2 for what <see cref="Http2Opening"/> says, on its own and
+/// at little cost, so a slow one holds up nobody. One that has not come so far is closed after <see cref="SilenceMax"/>, and earlier when too many wait (<see cref="Newcomers"/>). Thread-safe.
 /// </remarks>
 internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory sockets, TimeProvider time, Newcomers newcomers)
 {
     /// <summary>How long a connection may stay silent: pools open connections ahead of use, so this is generous.</summary>
     public static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(60);
+
+    /// <summary>
+    /// How long a first request over HTTP/2 may take to become whole before the web server gets what there is, if the client is alive: streams are opened ahead of use, too, and clients
+    /// wait for an acknowledgement of their settings, some for no more than ten seconds.
+    /// </summary>
+    public static readonly TimeSpan RequestMax = TimeSpan.FromSeconds(8);
 
     // Kestrel takes accepted connections at once; the bound only matters when it is stopping.
     private const int HandOverCapacity = 512;
@@ -39,6 +47,9 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
 
     /// <summary>Told of connections that fail in their handshake: who, and why.</summary>
     public Action<EndPoint?, Exception> OnRefusal { get; init; } = static (_, _) => { };
+
+    /// <summary>The frame of settings with which the web server greets clients of HTTP/2.</summary>
+    public required ReadOnlyMemory<byte> Greeting { get; init; }
 
     /// <summary>Takes connections with TLS. Called before binding; both kinds can be taken on one address.</summary>
     public void AllowTls(TlsCredentials certificates) => _certificates = certificates;
@@ -108,23 +119,24 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
         var newcomer = new Newcomer(newcomers, connection);
         connection.Features.Set(newcomer);
         newcomer.Wait();
+        Exception? failure = null;
         try
         {
-            Preface protocol = await FirstWordAsync(connection);
-            newcomer.Rest();
-            if (!IsServed(protocol))
+            Preface protocol = await FirstWordAsync(connection, newcomer);
+            if (IsServed(protocol))
             {
-                throw new ConnectionAbortedException("The protocol is not served on this address.");
+                await (protocol == Preface.Http2 ? _http2 : _http1).Writer.WriteAsync(connection);
+                return;
             }
-
-            await (protocol == Preface.Http2 ? _http2 : _http1).Writer.WriteAsync(connection);
         }
-        catch (Exception e) when (e is OperationCanceledException or IOException or ConnectionAbortedException or ChannelClosedException or AuthenticationException)
+        catch (Exception e) when (e is OperationCanceledException or IOException or ChannelClosedException or AuthenticationException)
         {
-            newcomer.Settle();
-            connection.Abort(e as ConnectionAbortedException ?? new ConnectionAbortedException("The connection sent nothing that can be served.", e));
-            await connection.DisposeAsync();
+            failure = e;
         }
+
+        newcomer.Settle();
+        connection.Abort(new ConnectionAbortedException("The connection sent nothing that can be served.", failure!)); // No failure is a cause, too.
+        await connection.DisposeAsync();
     }
 
     private bool IsServed(Preface protocol)
@@ -135,16 +147,56 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
         }
     }
 
-    private async Task<Preface> FirstWordAsync(ConnectionContext connection)
+    private async Task<Preface> FirstWordAsync(ConnectionContext connection, Newcomer newcomer)
     {
         using var patience = new CancellationTokenSource(SilenceMax, time);
-        if (_certificates is not null && (!_plain || await PeekAsync(connection.Transport.Input, PrefaceJudge.JudgeTls, patience.Token) == Preface.Tls))
+        var ahead = new ReadAhead(connection.Transport.Input);
+        if (_certificates is not null && (!_plain || await ahead.UntilAsync(PrefaceJudge.JudgeTls, patience.Token) == Preface.Tls))
         {
             await ShakeHandsAsync(connection, _certificates, patience.Token);
+            ahead = new ReadAhead(connection.Transport.Input);
         }
 
-        Preface protocol = await PeekAsync(connection.Transport.Input, PrefaceJudge.Judge, patience.Token);
+        Preface protocol = await ahead.UntilAsync(PrefaceJudge.Judge, patience.Token);
         connection.Features.Get<TlsSession>()?.Name(protocol == Preface.Http2 ? SslApplicationProtocol.Http2 : SslApplicationProtocol.Http11);
+        if (protocol == Preface.Http2)
+        {
+            return await FirstRequestAsync(connection.Transport.Output, ahead, newcomer, patience.Token);
+        }
+
+        newcomer.Rest();
+        return protocol;
+    }
+
+    private async Task<Preface> FirstRequestAsync(PipeWriter output, ReadAhead ahead, Newcomer newcomer, CancellationToken cancelled)
+    {
+        var opening = new Http2Opening();
+        await opening.GreetAsync(output, Greeting, cancelled);
+        long held = 0;
+        Preface Judge(ReadOnlySequence<byte> bytes)
+        {
+            Preface protocol = opening.Judge(bytes);
+            newcomer.Hold(ref held, protocol == Preface.Undecided ? bytes.Length : 0);
+            return protocol;
+        }
+
+        Preface protocol;
+        using var request = new CancellationTokenSource(RequestMax, time);
+        try
+        {
+            protocol = await ahead.UntilAsync(Judge, request.Token);
+        }
+        catch (OperationCanceledException) when (request.IsCancellationRequested)
+        {
+            await opening.AskAgainAsync(output, cancelled);
+            protocol = await ahead.UntilAsync(Judge, cancelled);
+        }
+
+        if (opening.MayRest)
+        {
+            newcomer.Rest();
+        }
+
         return protocol;
     }
 
@@ -158,28 +210,6 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
         {
             OnRefusal(connection.RemoteEndPoint, e);
             throw;
-        }
-    }
-
-    /// <summary>Reads until the protocol is clear and leaves every byte to whoever reads next.</summary>
-    internal static async Task<Preface> PeekAsync(
-        System.IO.Pipelines.PipeReader input, Func<System.Buffers.ReadOnlySequence<byte>, Preface> judge, CancellationToken cancelled)
-    {
-        long examined = 0;
-        while (true)
-        {
-            System.IO.Pipelines.ReadResult read = await input.ReadAsync(cancelled);
-            Preface protocol = judge(read.Buffer);
-            if (protocol == Preface.Undecided && !read.IsCompleted)
-            {
-                examined = read.Buffer.Length;
-                input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
-                continue;
-            }
-
-            // The pipe does not let a byte be un-examined; what came with this read stays unexamined, so that the next read returns at once.
-            input.AdvanceTo(read.Buffer.Start, read.Buffer.GetPosition(examined));
-            return protocol == Preface.Undecided ? Preface.Http1 : protocol;
         }
     }
 

@@ -11,6 +11,7 @@ namespace Cairn.EndToEnd.Faults;
 /// <summary>Clients that break the protocol harm themselves only.</summary>
 public sealed class WireTests(SharedServer shared) : IClassFixture<SharedServer>
 {
+    private const byte Headers = 1;
     private const byte Settings = 4;
     private const byte GoAway = 7;
 
@@ -85,6 +86,31 @@ public sealed class WireTests(SharedServer shared) : IClassFixture<SharedServer>
     }
 
     [Fact]
+    public async Task A_client_that_waits_for_the_settings_and_sends_its_call_in_pieces_is_served()
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync("127.0.0.1", shared.Server.ClientPort);
+        var stream = client.GetStream();
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        byte[] path = [0x83, 0x86, 0x04, 0x14, .. Encoding.ASCII.GetBytes("/etcdserverpb.KV/Put"), 0x0f, 0x10, 0x10, .. Encoding.ASCII.GetBytes("application/grpc")];
+
+        await stream.WriteAsync((byte[])[.. Preface, .. EmptySettings], patience.Token);
+        var greeting = await FrameAsync(stream, Settings, patience.Token);
+        await stream.WriteAsync((byte[])[0, 0, (byte)path.Length, 1, 4, 0, 0, 0, 1, .. path, 0, 0, 5, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 6], patience.Token);
+        await stream.WriteAsync((byte[])[0, 0, 6, 0, 1, 0, 0, 0, 1, 0x0a, 1, (byte)'w', 0x12, 1, (byte)'1'], patience.Token);
+
+        // However often a server greets, it says the same each time; then it acknowledges what the client has set.
+        for (var said = greeting; said.Length > 0; said = await FrameAsync(stream, Settings, patience.Token))
+        {
+            Assert.Equal(greeting, said);
+        }
+
+        Assert.NotEmpty(await FrameAsync(stream, Headers, patience.Token));
+        await using var other = shared.Server.Connect();
+        Assert.Equal("1", (await other.Kv.GetAsync("w", cancelled: patience.Token))?.Value.ToStringUtf8());
+    }
+
+    [Fact]
     public async Task A_connection_without_calls_stays_open()
     {
         using var idle = new TcpClient();
@@ -148,6 +174,22 @@ public sealed class WireTests(SharedServer shared) : IClassFixture<SharedServer>
         await client.Kv.PutAsync(new PutRequest { Key = ByteString.CopyFromUtf8("largest"), Value = value });
 
         Assert.Equal(value, (await client.Kv.GetAsync("largest"))?.Value);
+    }
+
+    /// <summary>What the next frame of a type carries.</summary>
+    private static async Task<byte[]> FrameAsync(NetworkStream stream, byte type, CancellationToken cancelled)
+    {
+        var header = new byte[9];
+        while (true)
+        {
+            await stream.ReadExactlyAsync(header, cancelled);
+            var payload = new byte[(header[0] << 16) | (header[1] << 8) | header[2]];
+            await stream.ReadExactlyAsync(payload, cancelled);
+            if (header[3] == type)
+            {
+                return payload;
+            }
+        }
     }
 
     private static async Task<List<byte>> FramesAsync(NetworkStream stream, TimeSpan time)

@@ -35,7 +35,7 @@ public sealed class SharedPortTests
     public async Task Peeking_leaves_every_byte_to_the_next_reader_even_when_they_trickle_in(string text, string protocol)
     {
         var pipe = new Pipe();
-        Task<Preface> peeking = SharedPort.PeekAsync(pipe.Reader, PrefaceJudge.Judge, TestContext.Current.CancellationToken);
+        Task<Preface> peeking = new ReadAhead(pipe.Reader).UntilAsync(PrefaceJudge.Judge, TestContext.Current.CancellationToken);
         foreach (byte value in Encoding.ASCII.GetBytes(text))
         {
             await pipe.Writer.WriteAsync(new[] { value }, TestContext.Current.CancellationToken);
@@ -53,7 +53,7 @@ public sealed class SharedPortTests
         var pipe = new Pipe();
         await pipe.Writer.WriteAsync(new byte[] { 0x16, 3, 1 }, TestContext.Current.CancellationToken);
 
-        Assert.Equal(Preface.Tls, await SharedPort.PeekAsync(pipe.Reader, PrefaceJudge.JudgeTls, TestContext.Current.CancellationToken));
+        Assert.Equal(Preface.Tls, await new ReadAhead(pipe.Reader).UntilAsync(PrefaceJudge.JudgeTls, TestContext.Current.CancellationToken));
         Assert.True(pipe.Reader.TryRead(out ReadResult read));
         Assert.Equal(3, read.Buffer.Length);
         Assert.Equal(Preface.Http1, PrefaceJudge.JudgeTls(new ReadOnlySequence<byte>("GET"u8.ToArray())));
@@ -65,20 +65,20 @@ public sealed class SharedPortTests
         var pipe = new Pipe();
         await pipe.Writer.WriteAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8.ToArray(), TestContext.Current.CancellationToken);
 
-        await SharedPort.PeekAsync(pipe.Reader, PrefaceJudge.Judge, TestContext.Current.CancellationToken);
+        await new ReadAhead(pipe.Reader).UntilAsync(PrefaceJudge.Judge, TestContext.Current.CancellationToken);
 
         Assert.True(pipe.Reader.TryRead(out ReadResult read));
         Assert.Equal(24, read.Buffer.Length);
     }
 
     [Fact]
-    public async Task A_connection_that_ends_before_it_says_which_protocol_is_left_to_http_1()
+    public async Task A_connection_that_ends_before_it_says_which_protocol_speaks_none()
     {
         var pipe = new Pipe();
         await pipe.Writer.WriteAsync("PR"u8.ToArray(), TestContext.Current.CancellationToken);
         await pipe.Writer.CompleteAsync();
 
-        Assert.Equal(Preface.Http1, await SharedPort.PeekAsync(pipe.Reader, PrefaceJudge.Judge, TestContext.Current.CancellationToken));
+        Assert.Equal(Preface.Undecided, await new ReadAhead(pipe.Reader).UntilAsync(PrefaceJudge.Judge, TestContext.Current.CancellationToken));
     }
 
     [Fact]
