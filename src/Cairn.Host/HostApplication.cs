@@ -21,7 +21,12 @@ internal sealed class HostApplication(GrpcLimits limits, Func<Stage> stage) : IH
             return new Exchange(contextFeatures, limits);
         }
 
-        container.HostContext ??= new Exchange(contextFeatures, limits);
+        if (container.HostContext is null)
+        {
+            return container.HostContext = new Exchange(contextFeatures, limits);
+        }
+
+        StreamReuse.Mend(contextFeatures);
         container.HostContext.Features = contextFeatures;
         return container.HostContext;
     }
