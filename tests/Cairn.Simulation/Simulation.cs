@@ -102,6 +102,9 @@ internal sealed class Simulation
         Require(() => _fleet.IsCalm, "the faults did not end", 2 * PeaceMax);
         _fleet.MakePeace();
         RequireWhole("the new epoch is not whole");
+
+        // Who asks while members that were cut off before elect another leader is told so, and a client would ask again.
+        Require(() => Members.All(static member => member.Node?.Look().LeaderId > 0), "the new epoch has no leader");
         if (_world.Failure is not null)
         {
             return;
