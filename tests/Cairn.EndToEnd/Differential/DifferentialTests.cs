@@ -38,6 +38,7 @@ public sealed class DifferentialTests(ITestOutputHelper output)
         while (_asked.Values.Sum() < requests && _unknown.Count < ReportedMax)
         {
             await RunRoundAsync(etcd, seed++, Math.Min(RoundRequests, requests - _asked.Values.Sum()));
+            TestContext.Current.SendDiagnosticMessage($"{_asked.Values.Sum()} of {requests} requests, the next with seed {seed}; {_unknown.Count} differences that nobody listed");
         }
 
         output.WriteLine($"{_asked.Values.Sum()} requests: {string.Join(", ", _asked.Select(static pair => $"{pair.Key} {pair.Value}"))}");
