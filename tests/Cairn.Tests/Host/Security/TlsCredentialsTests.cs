@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Security;
@@ -5,8 +6,10 @@ using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Cairn.Host.Flags;
+using Cairn.Host.Listening;
 using Cairn.Host.Security;
 using Cairn.Tests.Server.Simulated;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -143,6 +146,32 @@ public sealed class TlsCredentialsTests : IDisposable
         File.WriteAllText(list, "no list");
 
         Assert.Contains("CRL", Assert.ThrowsAny<CryptographicException>(() => Load(Member("m") with { CrlFile = list })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_wait_for_bytes_that_is_given_up_loses_none_of_them()
+    {
+        var member = Load(Member("m"));
+        var (there, back) = (new Pipe(), new Pipe());
+        var connection = new DefaultConnectionContext { Transport = new Ends(there.Reader, back.Writer) };
+        await using var connecting = new SslStream(new DuplexStream(new Ends(back.Reader, there.Writer)));
+        var opening = TlsSession.OpenAsync(connection, member, TestContext.Current.CancellationToken);
+        var client = member.Client();
+        client.TargetHost = "localhost";
+        await connecting.AuthenticateAsClientAsync(client, TestContext.Current.CancellationToken);
+        await using var session = await opening;
+        var ahead = new ReadAhead(session.Input);
+        using var given = new CancellationTokenSource();
+        await connecting.WriteAsync("PRI * HTTP/2.0"u8.ToArray(), TestContext.Current.CancellationToken);
+
+        var waiting = ahead.UntilAsync(PrefaceJudge.Judge, given.Token);
+        await given.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+        await connecting.WriteAsync("\r\n\r\nSM\r\n\r\n"u8.ToArray(), TestContext.Current.CancellationToken);
+
+        Assert.Equal(Preface.Http2, await ahead.UntilAsync(PrefaceJudge.Judge, TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+        var read = await session.Input.ReadAtLeastAsync(24, TestContext.Current.CancellationToken);
+        Assert.Equal("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", System.Text.Encoding.ASCII.GetString(read.Buffer.ToArray()));
     }
 
     private static TlsOptions Options() => new()
