@@ -87,6 +87,7 @@ internal sealed class NodeRuntime
         Gate.Open(Facts.Applied);
         Auth = new AuthGate(this);
         Leases = new LeaseClock(Time, Options.HeartbeatInterval, Options.ElectionTimeout);
+        LeaseTeller = new LeaseTeller(this);
         Hub = new WatchHub(new WatchHistory(State), Headers, opened.World.Seed, Options.RequestBytesMax, Time) { OnDamage = damage => Disks!.Damage.Note(damage) };
         Changes = new MembershipChanges(this);
         Healer = new Healer(this);
@@ -164,6 +165,9 @@ internal sealed class NodeRuntime
     /// <summary>Keeps the time of leases.</summary>
     public LeaseClock Leases { get; }
 
+    /// <summary>Has other members remember it.</summary>
+    public LeaseTeller LeaseTeller { get; }
+
     /// <summary>Finds out who asks, and whether they may.</summary>
     public AuthGate Auth { get; }
 
@@ -228,7 +232,7 @@ internal sealed class NodeRuntime
             World.Transport?.Introduce(new PeerAddress(member.Id, member.PeerUrls));
         }
 
-        _loops = Task.WhenAll(Guard(Hub.RunAsync()), Guard(ApplyLoop.RunAsync()));
+        _loops = Task.WhenAll(Guard(Hub.RunAsync()), Guard(ApplyLoop.RunAsync()), Guard(LeaseTeller.RunAsync()));
         _raftLoopTask = Guard(RaftLoop.RunAsync(ApplyLoop));
         _housekeepingTask = Guard(Housekeeping.RunAsync());
         _diskCare = Guard(Disks.RunAsync());
@@ -388,6 +392,7 @@ internal sealed class NodeRuntime
         _introductionsWake.Set();
         Healer.Stop();
         Hashes.Stop();
+        LeaseTeller.Stop();
         Transfer.Dispose();
         _tokenWake.Set();
         _recoveryWake.Set();

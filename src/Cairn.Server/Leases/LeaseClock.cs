@@ -1,33 +1,14 @@
 using System.Diagnostics.CodeAnalysis;
+using Cairn.Protocol.Peers;
 using Cairn.State.Lease;
 
 namespace Cairn.Server.Leases;
-
-/// <summary>How an attempt to renew a lease ended.</summary>
-internal enum RenewOutcome
-{
-    /// <summary>It has its full time again.</summary>
-    Renewed,
-
-    /// <summary>It has its full time again here, but the log says how idle it was: that must be taken back before anybody is told.</summary>
-    Checkpointed,
-
-    /// <summary>There is no such lease.</summary>
-    Gone,
-
-    /// <summary>Its revocation is under way: wait for the outcome, then try again.</summary>
-    BeingRevoked,
-
-    /// <summary>This member does not keep the time of leases.</summary>
-    NotPrimary,
-}
 
 /// <summary>Keeps the time of leases while this member leads.</summary>
 /// <remarks>
 /// <para>
 /// A lease may live longer than its time to live, never shorter, and only time in which renewals could be processed counts. So the clock runs on time of
-/// its own: it goes on by what passed between two ticks of the raft loop, unless that was so long that the loop, hence the process, must have been held up.
-/// Then it stands still, and if renewals may have been lost meanwhile (an election timeout or more), it gives everyone another election timeout to be heard.
+/// its own, <see cref="CountedTime"/>.
 /// </para>
 /// <para>
 /// Renewals are not in the log, so whoever applies a revocation cannot judge it. The raft loop decides, in the term in which it leads, and proposes at once;
@@ -37,9 +18,9 @@ internal enum RenewOutcome
 /// </para>
 /// <para>
 /// A new leader gives everyone the full time, so with leaders that change often nobody would ever end. Therefore a lease that was not renewed for half of its
-/// time is checkpointed: the log says how long it has left, and the next leader begins there. One that this leader has not heard of since it began to lead is
-/// checkpointed after half a second already, since leaders may last for seconds only. A renewal of such a lease is acknowledged only when the log has taken that back.
-/// Example: leaders that last for 1.6 s, time to live 15 s: the first says 13.5, the next 12, and so on.
+/// time is checkpointed: the log says how long it has left, and the next leader begins there. A renewal of such a lease is acknowledged only when the log has taken that back.
+/// Where all members are of Cairn the others are told of each change besides, in memory, and the next leader goes on with what they remember (<see cref="LeaseTeller"/>).
+/// Where they are not told, a lease that this leader has not heard of since it began to lead is checkpointed after half a second already, since leaders may last for seconds only.
 /// </para>
 /// <para>Any thread; one lock, no callbacks. Sources: etcd server/lease/lessor.go; issues etcd 15247, 20615, 13932, 9395.</para>
 /// </remarks>
@@ -58,17 +39,16 @@ internal sealed class LeaseClock
     private static readonly TimeSpan CheckpointStepMin = TimeSpan.FromSeconds(0.5);
 
     private readonly Lock _lock = new();
-    private readonly TimeProvider _time;
-    private readonly TimeSpan _gap;
+    private readonly CountedTime _counted;
     private readonly TimeSpan _electionTimeout;
+    private readonly List<LeaseListener> _listeners = [];
     private readonly Dictionary<long, LeaseTimer> _leases = [];
     private readonly PriorityQueue<LeaseTimer, TimeSpan> _byDeadline = new();
     private readonly PriorityQueue<LeaseTimer, TimeSpan> _byIdleness = new();
-    private long _lastTick;
     private TimeSpan _now;
     private TimeSpan _begunAt;
-    private TimeSpan _grace;
     private double _credit;
+    private ulong _changes;
     private ulong _term;
 
     /// <summary>Creates a clock that keeps no time.</summary>
@@ -77,10 +57,23 @@ internal sealed class LeaseClock
     /// <param name="electionTimeout">Time after which clients look for another leader.</param>
     public LeaseClock(TimeProvider time, TimeSpan heartbeat, TimeSpan electionTimeout)
     {
-        _time = time;
-        _gap = heartbeat * 2;
+        _counted = new CountedTime(time, heartbeat, electionTimeout);
         _electionTimeout = electionTimeout;
-        _lastTick = time.GetTimestamp();
+    }
+
+    /// <summary>Term in which this member keeps the time; 0 while it does not.</summary>
+    public ulong Term => Volatile.Read(ref _term);
+
+    /// <summary>Number of the last change that listeners have to know; 0 if nobody is told.</summary>
+    public ulong Changes
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _listeners.Count == 0 ? 0 : _changes;
+            }
+        }
     }
 
     /// <summary>Number of leases whose time is kept.</summary>
@@ -105,8 +98,7 @@ internal sealed class LeaseClock
             Invariant.Holds(term > _term);
             Clear_NeedsLock();
             _term = term;
-            _lastTick = _time.GetTimestamp();
-            _grace = TimeSpan.Zero;
+            _counted.Restart();
             _begunAt = _now;
             foreach (var lease in leases)
             {
@@ -134,6 +126,7 @@ internal sealed class LeaseClock
             if (_term != 0)
             {
                 Add_NeedsLock(lease, TimeSpan.Zero, isUnheard: false);
+                Changed_NeedsLock(lease.Id);
             }
         }
     }
@@ -181,6 +174,7 @@ internal sealed class LeaseClock
             if (_leases.Remove(id, out var lease))
             {
                 waiters = lease.Revocation;
+                Changed_NeedsLock(id);
             }
         }
 
@@ -212,7 +206,7 @@ internal sealed class LeaseClock
     {
         lock (_lock)
         {
-            var counted = Measure_NeedsLock(unheard);
+            var counted = _counted.Pass(unheard);
             if (_term != 0 && leadsInTerm != _term)
             {
                 Clear_NeedsLock();
@@ -279,8 +273,69 @@ internal sealed class LeaseClock
             // The queue learns of the later deadline when the earlier one comes up.
             lease.Deadline = Max(lease.Deadline, Latest_NeedsLock() + lease.Ttl);
             lease.IsUnheard = false;
+            Changed_NeedsLock(id);
             ttl = lease.Ttl;
             return lease.MayBeCheckpointed ? RenewOutcome.Checkpointed : RenewOutcome.Renewed;
+        }
+    }
+
+    /// <summary>Goes on where the former leader was: what nobody renewed since has no more than what it had then.</summary>
+    /// <param name="term">Term in which this member asked for it.</param>
+    /// <param name="left">Leases, and the time that they had left.</param>
+    public void Recall(ulong term, IReadOnlyDictionary<long, TimeSpan> left)
+    {
+        lock (_lock)
+        {
+            foreach (var lease in term == _term ? _leases.Values.ToList() : [])
+            {
+                var deadline = left.TryGetValue(lease.Id, out var had) ? _begunAt + Max(had, _electionTimeout) : lease.Deadline;
+                if (lease.IsUnheard && lease.Revocation is null && deadline < lease.Deadline)
+                {
+                    // The queues have it by the later deadline: it goes into them as another.
+                    var sooner = lease.EndingAt(deadline);
+                    _leases[lease.Id] = sooner;
+                    Queue_NeedsLock(sooner, deadline);
+                    _byIdleness.Enqueue(sooner, _now + CheckpointStepMin);
+                }
+            }
+        }
+    }
+
+    /// <summary>Has these told of all changes from now on, and of all leases those that are new.</summary>
+    /// <param name="term">Term in which this member tells it.</param>
+    /// <param name="listeners">Who.</param>
+    public void Tell(ulong term, IEnumerable<LeaseListener> listeners)
+    {
+        lock (_lock)
+        {
+            if (term == _term)
+            {
+                _listeners.Clear();
+                _listeners.AddRange(listeners);
+            }
+        }
+    }
+
+    /// <summary>Takes what a listener was not told yet.</summary>
+    /// <param name="term">Term in which this member tells it.</param>
+    /// <param name="listener">Who.</param>
+    /// <param name="news">Receives it, and what the clock shows.</param>
+    /// <param name="changes">Number of the last change that the listener knows with it; of none if there is more to tell.</param>
+    /// <returns>False if nothing is told to it in this term.</returns>
+    public bool TryTakeNews(ulong term, LeaseListener listener, LeaseNews news, out ulong changes)
+    {
+        lock (_lock)
+        {
+            changes = 0;
+            if (term != _term || !_listeners.Contains(listener))
+            {
+                return false;
+            }
+
+            listener.Take(_leases, news);
+            news.Now = (long)_now.TotalMilliseconds;
+            changes = news.IsAll ? _changes : 0;
+            return true;
         }
     }
 
@@ -335,15 +390,16 @@ internal sealed class LeaseClock
 
     private static TimeSpan Max(TimeSpan left, TimeSpan right) => left > right ? left : right;
 
-    private static TimeSpan Min(TimeSpan left, TimeSpan right) => left < right ? left : right;
-
-    /// <summary>After how much more idleness the log is told again: often enough for leaders that last for seconds, and some dozens of times at most.</summary>
+    /// <summary>After how much more idleness the log is told again: some dozens of times at most.</summary>
     private TimeSpan NextStep_NeedsLock(LeaseTimer lease)
     {
         var left = lease.Deadline - _now;
-        var idleFor = lease.IsUnheard ? _now - _begunAt : lease.Ttl - left;
-        return Max(Min(left / 8, idleFor / 4), CheckpointStepMin);
+        var idleFor = IsEarly_NeedsLock(lease) ? _now - _begunAt : lease.Ttl - left;
+        return Max(TimeSpan.FromTicks(Math.Min(left.Ticks / 8, idleFor.Ticks / 4)), CheckpointStepMin);
     }
+
+    /// <summary>Whether the log is told of a lease before it was idle for half of its time: where others are told, they know anyway.</summary>
+    private bool IsEarly_NeedsLock(LeaseTimer lease) => lease.IsUnheard && _listeners.Count == 0;
 
     /// <summary>In milliseconds, as the log knows it, rounded up.</summary>
     private TimeSpan TimeLeft_NeedsLock(LeaseTimer lease) => TimeSpan.FromMilliseconds((long)Math.Ceiling((lease.Deadline - _now).TotalMilliseconds));
@@ -353,37 +409,15 @@ internal sealed class LeaseClock
         !lease.IsCheckpointUnderWay && TimeLeft_NeedsLock(lease) < (lease.IsCheckpointed ? lease.Checkpointed : lease.Ttl);
 
     /// <summary>Tells what time it may be: the next tick counts what has passed since the last one, and a lease that begins now must not pay for it.</summary>
-    private TimeSpan Latest_NeedsLock()
+    private TimeSpan Latest_NeedsLock() => _now + _counted.PendingMax;
+
+    private void Changed_NeedsLock(long id)
     {
-        var elapsed = _time.GetElapsedTime(_lastTick);
-        return _now + (elapsed < _gap ? elapsed : _gap);
-    }
-
-    /// <summary>Measures what passed since the last tick, as far as it counts.</summary>
-    private TimeSpan Measure_NeedsLock(TimeSpan unheard)
-    {
-        var timestamp = _time.GetTimestamp();
-        var elapsed = _time.GetElapsedTime(_lastTick, timestamp);
-        _lastTick = timestamp;
-        if (elapsed > _gap || unheard > _gap)
+        _changes++;
+        foreach (var listener in _listeners)
         {
-            if (elapsed >= _electionTimeout || unheard >= _electionTimeout)
-            {
-                _grace = _electionTimeout;
-            }
-
-            return TimeSpan.Zero;
+            listener.Note(id);
         }
-
-        if (_grace >= elapsed)
-        {
-            _grace -= elapsed;
-            return TimeSpan.Zero;
-        }
-
-        elapsed -= _grace;
-        _grace = TimeSpan.Zero;
-        return elapsed;
     }
 
     private bool TryTakeEnded_NeedsLock([NotNullWhen(true)] out LeaseTimer? ended)
@@ -420,9 +454,9 @@ internal sealed class LeaseClock
             }
 
             var left = idle.Deadline - _now;
-            if (left > idle.Ttl / 2 && !idle.IsUnheard)
+            if (left > idle.Ttl / 2 && !IsEarly_NeedsLock(idle))
             {
-                // Renewed since; the queue learns of it now.
+                // Renewed since, or others are told meanwhile; the queue learns of it now.
                 _byIdleness.Enqueue(idle, idle.Deadline - (idle.Ttl / 2));
             }
             else if (left <= TimeSpan.Zero || idle.Revocation is not null)
@@ -478,6 +512,7 @@ internal sealed class LeaseClock
         _leases.Clear();
         _byDeadline.Clear();
         _byIdleness.Clear();
+        _listeners.Clear();
         _term = 0;
         _credit = 0;
     }

@@ -34,4 +34,15 @@ internal sealed class LeaseTimer(long id, TimeSpan ttl)
 
     /// <summary>Whether the next leader could begin with less than its full time.</summary>
     public bool MayBeCheckpointed => IsCheckpointed || IsCheckpointUnderWay;
+
+    /// <summary>Makes one that ends sooner.</summary>
+    /// <param name="deadline">When.</param>
+    /// <returns>The timer; no queue has it.</returns>
+    public LeaseTimer EndingAt(TimeSpan deadline) => new(id, ttl)
+    {
+        Deadline = deadline,
+        Checkpointed = Checkpointed,
+        IsCheckpointUnderWay = IsCheckpointUnderWay,
+        IsUnheard = IsUnheard,
+    };
 }

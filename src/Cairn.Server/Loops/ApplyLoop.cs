@@ -41,6 +41,9 @@ internal sealed record ApplyLoopParts
     /// <summary>Keeps the time of leases.</summary>
     public required LeaseClock Leases { get; init; }
 
+    /// <summary>Tells the others of leases, and remembers what it was told.</summary>
+    public required LeaseTeller Teller { get; init; }
+
     /// <summary>Brings changes to those who watch.</summary>
     public required WatchHub Hub { get; init; }
 
@@ -143,6 +146,7 @@ internal sealed class ApplyLoop
 
         state.Install(delta);
         state.Publish();
+        _parts.Teller.Memory.Restart(state.Applied);
         _parts.Facts.AppliedTerm = state.Applied.Term;
         _parts.Facts.Applied = state.Applied.Index;
         _parts.Gate.Open(state.Applied.Index);
@@ -410,11 +414,13 @@ internal sealed class ApplyLoop
         {
             _clockTerm = leads;
             _parts.Leases.Begin(leads, _parts.State.View.Leases.List());
+            _parts.Teller.Wake();
         }
     }
 
     private void TellClock(in Entry entry, in ApplyResult result)
     {
+        _parts.Teller.Memory.Observe(entry.Term, entry.Index, result.Effect);
         switch (result.Effect)
         {
             case LeaseGranted granted:

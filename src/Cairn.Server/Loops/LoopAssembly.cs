@@ -44,6 +44,7 @@ internal static class LoopAssembly
         Proposals = node.Proposals,
         Gate = node.Gate,
         Leases = node.Leases,
+        Teller = node.LeaseTeller,
         Hub = node.Hub,
         Raft = node.RaftLoop.Completions,
         Transport = node.World.Transport,

@@ -93,7 +93,7 @@ internal sealed class LeaseRequests(NodeRuntime node)
         return refusal == NodeError.None ? answer : refusal;
     }
 
-    /// <summary>Renews a lease, from memory: no disk is asked, and nothing goes through the log but what takes a checkpoint back.</summary>
+    /// <summary>Renews a lease, from memory: no disk is asked, and nothing goes through the log but what takes a checkpoint back, or what a quorum cannot be told.</summary>
     /// <remarks>Whoever is told of a renewal had asked before a successor of this leader could have begun to count: the lease has its time from then on.</remarks>
     /// <param name="request">The request.</param>
     /// <param name="context">Who asks.</param>
@@ -110,9 +110,16 @@ internal sealed class LeaseRequests(NodeRuntime node)
 
             // The header comes first, so that its revision is never that of a revocation which this renewal preceded.
             var response = new LeaseKeepAliveResponse { Header = node.Headers.Make(node.View.Revision), ID = request.ID };
+            var term = node.Leases.Term;
             switch (node.Leases.Renew(request.ID, out var ttl, out var revocation))
             {
                 case RenewOutcome.Renewed:
+                    refusal = await UntilKnownAsync(request.ID, term, context);
+                    if (refusal != NodeError.None)
+                    {
+                        return refusal;
+                    }
+
                     node.Metrics.LeasesRenewed.Add();
                     response.TTL = (long)ttl.TotalSeconds;
                     return response;
@@ -281,6 +288,13 @@ internal sealed class LeaseRequests(NodeRuntime node)
         }
 
         return node.Facts.LeadingTerm == 0 ? (NodeError.NoLeader, 0) : await node.Confirmation.LeadershipAsync(context);
+    }
+
+    /// <summary>Waits until a successor would know of the renewals so far: a quorum was told, or the log.</summary>
+    private async ValueTask<NodeError> UntilKnownAsync(long id, ulong term, RequestContext context)
+    {
+        var outcome = await node.LeaseTeller.UntilKnownAsync(term, context);
+        return outcome == NodeError.Timeout ? await TakeBackCheckpointAsync(id, context) : outcome;
     }
 
     /// <summary>Has the log forget how idle a lease was. What a member proposed that leads no more may be lost, and the lease would end meanwhile: its successor is asked then.</summary>

@@ -98,7 +98,7 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                         ? await PromoteAsync(id, context)
                         : PeerAnswer.Refuse(404, $"member {path[PromotePath.Length..]} not found in cluster");
                 default:
-                    return PeerAnswer.None;
+                    return node.LeaseTeller.Answer(call) ?? PeerAnswer.None;
             }
         }
         catch (InvalidProtocolBufferException)

@@ -31,8 +31,8 @@ internal sealed class LeaseFlock : IAsyncDisposable
     /// <summary>Leases that are renewed.</summary>
     public ConcurrentBag<long> Living { get; } = [];
 
-    /// <summary>Leases that nobody renews, and when each was asked for.</summary>
-    public ConcurrentDictionary<long, long> Dead { get; } = [];
+    /// <summary>Leases that nobody renews, when each was asked for, and when it was granted.</summary>
+    public ConcurrentDictionary<long, (long Asked, long Granted)> Dead { get; } = [];
 
     /// <summary>Leases that a server said to be gone although they were renewed in time.</summary>
     public ConcurrentQueue<string> Lost { get; } = [];
@@ -65,7 +65,7 @@ internal sealed class LeaseFlock : IAsyncDisposable
                 var id = (await client.Lease.GrantAsync(ttl)).ID;
                 if (isDead(i))
                 {
-                    flock.Dead[id] = asked;
+                    flock.Dead[id] = (asked, TimeProvider.System.GetTimestamp());
                     continue;
                 }
 

@@ -1,3 +1,4 @@
+using Cairn.Protocol.Peers;
 using Cairn.Server.Leases;
 using Cairn.State.Lease;
 using Cairn.Tests.Server.Simulated;
@@ -58,6 +59,64 @@ public sealed class LeaseClockTests
         Assert.Equal(TimeSpan.FromSeconds(2), ttl);
         Assert.Empty(Pass(TimeSpan.FromSeconds(1.9)));
         Assert.Equal([1], Pass(TimeSpan.FromSeconds(0.1)));
+    }
+
+    [Fact]
+    public void What_the_former_leader_knew_counts_from_the_begin_for_those_whom_nobody_renewed_since()
+    {
+        _clock.Begin(Term, [Lease(1, 15), Lease(2, 15), Lease(3, 15), Lease(4, 15)]);
+        Pass(TimeSpan.FromSeconds(0.2));
+        _clock.Renew(2, out _, out _);
+        _clock.Recall(Term - 1, new Dictionary<long, TimeSpan> { [4] = TimeSpan.Zero });
+        _clock.Recall(Term, new Dictionary<long, TimeSpan> { [1] = TimeSpan.FromSeconds(5), [2] = TimeSpan.FromSeconds(5), [3] = TimeSpan.FromSeconds(0.3) });
+
+        // Everybody has an election timeout to be heard.
+        Assert.Empty(Pass(TimeSpan.FromSeconds(0.7)));
+        Assert.Equal([3], Pass(TimeSpan.FromSeconds(0.1)));
+        Assert.Empty(Pass(TimeSpan.FromSeconds(3.9)));
+        Assert.Equal([1], Pass(TimeSpan.FromSeconds(0.1)));
+        Assert.Empty(Pass(TimeSpan.FromSeconds(9.9)));
+        Assert.Equal([4], Pass(TimeSpan.FromSeconds(0.1)));
+        Assert.Equal([2], Pass(TimeSpan.FromSeconds(0.2)));
+    }
+
+    [Fact]
+    public void Listeners_are_told_of_all_leases_and_then_of_what_changes()
+    {
+        var (near, far) = (new LeaseListener(1), new LeaseListener(2));
+        _clock.Begin(Term, [Lease(1, 15), Lease(2, 15)]);
+        Assert.Equal(0UL, _clock.Changes);
+        _clock.Tell(Term, [near]);
+        Assert.False(_clock.TryTakeNews(Term, far, new LeaseNews(), out _));
+        Assert.True(_clock.TryTakeNews(Term, near, new LeaseNews(), out _));
+        var all = new LeaseNews();
+        Assert.True(_clock.TryTakeNews(Term, near, all, out _));
+        Assert.Equal((true, false, 2UL), (all.IsAll, all.Begins, all.Number));
+        Assert.Equal([1, 2], all.Ids);
+        Assert.Equal([15_000, 15_000], all.Deadlines);
+
+        Pass(TimeSpan.FromSeconds(1));
+        _clock.Renew(2, out _, out _);
+        _clock.Renew(2, out _, out _);
+        _clock.Granted(Lease(3, 5));
+        _clock.Revoked(1);
+        var news = new LeaseNews();
+        Assert.True(_clock.TryTakeNews(Term, near, news, out var change));
+        Assert.Equal(_clock.Changes, change);
+        Assert.Equal((true, 1000), (news.IsAll, news.Now));
+        Assert.Equal([2, 3, 1], news.Ids);
+        Assert.Equal([16_000, 6000, 0], news.Deadlines);
+
+        // Who may have missed something is told that it is told anew, then all.
+        near.BeginAnew();
+        var again = new LeaseNews();
+        _clock.TryTakeNews(Term, near, again, out _);
+        Assert.Equal((true, false, 0), (again.Begins, again.IsAll, again.Ids.Count));
+        _clock.TryTakeNews(Term, near, again = new LeaseNews(), out _);
+        Assert.Equal([2, 3], again.Ids.Order());
+
+        _clock.Cease();
+        Assert.False(_clock.TryTakeNews(Term, near, new LeaseNews(), out _));
     }
 
     [Fact]
