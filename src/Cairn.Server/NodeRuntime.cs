@@ -403,7 +403,6 @@ internal sealed class NodeRuntime
         Disks.Stop();
         await Task.WhenAll(_publication, _introductions, _versionMonitor, _healing, _tokenKeeper, _housekeepingTask, _diskCare, _raftLoopTask);
         await Guard(FinishAsync());
-
         ApplyLoop.Stop();
         await _loops;
         SendEverybodyAway();
