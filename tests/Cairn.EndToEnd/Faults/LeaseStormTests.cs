@@ -93,7 +93,7 @@ public sealed class LeaseStormTests
         {
             try
             {
-                await client.Kv.PutAsync("pulse", "");
+                await client.Kv.PutAsync("pulse", "", cancelled: CancellationToken.None);
                 var beat = new Span(began, TimeProvider.System.GetTimestamp());
                 if (beat.Length >= StallMin)
                 {

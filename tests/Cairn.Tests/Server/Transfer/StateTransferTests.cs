@@ -215,7 +215,7 @@ public sealed class StateTransferTests
         return (world.Nodes[leader]!, behind);
     }
 
-    private static IEnumerable<Member> MembersOf(Node node)
+    private static Google.Protobuf.Collections.RepeatedField<Member> MembersOf(Node node)
     {
         var answer = node.MemberListAsync(new MemberListRequest(), Anyone).AsTask();
         Assert.True(answer.IsCompletedSuccessfully, "what the member itself knows is not waited for");
