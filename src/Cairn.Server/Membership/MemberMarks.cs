@@ -78,15 +78,16 @@ public sealed class MemberMarks
     /// <param name="end">The end of its log.</param>
     /// <param name="isOtherAlive">Whether the process that was accepted last was heard a moment ago.</param>
     /// <param name="verdict">What the cluster decided about the process; null if nothing.</param>
+    /// <param name="refused">Nonce of a process that the cluster decided not to hear; 0 for none. If it is the one that was accepted last, a copy perhaps, how often that was started says nothing against others.</param>
     /// <returns>The judgement.</returns>
-    public Judgement Judge(ulong memberId, ulong recorded, ProcessIdentity? shown, in LogEnd end, bool isOtherAlive, ProcessVerdict? verdict = null)
+    public Judgement Judge(ulong memberId, ulong recorded, ProcessIdentity? shown, in LogEnd end, bool isOtherAlive, ProcessVerdict? verdict = null, ulong refused = 0)
     {
         lock (_lock)
         {
             var known = _marks.GetValueOrDefault(memberId);
             var vouch = verdict is { Speaks: true } && verdict.Index > (known?.JudgedAt ?? 0) ? verdict.Index : 0;
             var judgement = verdict is { Speaks: false } ? Judgement.Refuse("the cluster decided that it does not speak for its member")
-                : Judge(known, recorded, shown, end, isOtherAlive, isVouched: vouch != 0);
+                : Judge(known, recorded, shown, end, isOtherAlive, isVouched: vouch != 0 || (refused != 0 && known?.Process.Nonce == refused));
             if (judgement.IsAccepted && shown is not null && (known?.Process != shown || vouch != 0))
             {
                 var mark = known?.Process.Incarnation == shown.Incarnation ? known with { Process = shown } : new PeerMark { Process = shown };

@@ -88,7 +88,7 @@ internal sealed class PeerFence(NodeRuntime node, HardState held) : IPeerTranspo
         var before = marks.ProcessOf(memberId);
         var judgement = memberId == node.Headers.MemberId && sender is not null && verdict is null && sender.Process != node.Process && sender.Process.Incarnation == node.Process.Incarnation
             ? Judgement.Defer("this process speaks for the member, and is alive")
-            : marks.Judge(memberId, recorded, sender?.Process, sender?.End ?? default, IsAlive(memberId), verdict);
+            : marks.Judge(memberId, recorded, sender?.Process, sender?.End ?? default, IsAlive(memberId), verdict, RefusedOf(memberId, before, sender));
         if (!judgement.IsAccepted)
         {
             Say(memberId, sender, judgement);
@@ -186,6 +186,10 @@ internal sealed class PeerFence(NodeRuntime node, HardState held) : IPeerTranspo
 
     /// <inheritdoc/>
     public void SetPeers(IReadOnlyList<PeerAddress> peers) => node.World.Transport?.SetPeers(peers);
+
+    /// <summary>The process that was heard before, if the cluster has decided meanwhile that it does not speak for its member.</summary>
+    private ulong RefusedOf(ulong memberId, ProcessIdentity? before, PeerSight? sender) =>
+        before is not null && before != sender?.Process && node.View.Healing.VerdictOn(memberId, before.Nonce) is { Speaks: false } ? before.Nonce : 0;
 
     private void Say(ulong memberId, PeerSight? sender, in Judgement judgement)
     {

@@ -67,6 +67,21 @@ public sealed class MemberMarksTests
         Assert.Equal(JudgementKind.Disputed, Judge(First));
     }
 
+    [Fact]
+    public void Starts_of_a_process_that_the_cluster_refused_say_nothing_against_another_but_promises_do()
+    {
+        Judge(Next);
+        Assert.Equal(JudgementKind.Disputed, Judge(First, isOtherAlive: true));
+        Assert.Equal(JudgementKind.Disputed, _marks.Judge(Peer, 0, First, default, isOtherAlive: true, refused: First.Nonce).Verdict);
+
+        Assert.Equal(JudgementKind.Accepted, _marks.Judge(Peer, 0, First, default, isOtherAlive: true, refused: Next.Nonce).Verdict);
+        Assert.Equal(First, _marks.All[Peer].Process);
+
+        Judge(Next);
+        _marks.Promised(Peer, term: 5, index: 100);
+        Assert.True(_marks.Judge(Peer, 0, First, new LogEnd(5, 5, 99), isOtherAlive: false, refused: Next.Nonce) is { Verdict: JudgementKind.Disputed, IsBehind: true });
+    }
+
     [Theory]
     [InlineData(5, 100, true)] // All that was promised.
     [InlineData(6, 90, true)] // A later leader cut off what was not committed.
