@@ -307,6 +307,13 @@ internal sealed class Faults(World world, Plan plan, Fleet fleet, SimulatedMembe
     private async Task StopHookAsync()
     {
         member.RemoveSelf();
+
+        // A removal that came through when the next process ran would be one that is meant, as far as anybody could tell.
+        while (member.IsUp && !member.HasRemovedSelf)
+        {
+            await DelayAsync(10, 100);
+        }
+
         await DelayAsync(50, 2000);
         await RestartAsync();
     }

@@ -260,13 +260,17 @@ internal sealed class SimulatedMember
         other.Spoil(FaultKind.Exchange);
     }
 
+    /// <summary>Whether the command of the stop hook has ended.</summary>
+    public bool HasRemovedSelf { get; private set; } = true;
+
     /// <summary>Removes it from the cluster, as a stop hook does that is run before the process is ended.</summary>
     public void RemoveSelf()
     {
         if (Node is { } node)
         {
             Spoil(FaultKind.StopHook);
-            Machine!.Run(() => _ = node.MemberRemoveAsync(new MemberRemoveRequest { ID = node.MemberId }, default).AsTask());
+            HasRemovedSelf = false;
+            Machine!.Run(() => _ = RemoveAsync(node));
         }
     }
 
@@ -347,6 +351,12 @@ internal sealed class SimulatedMember
         var self = Node is { } node ? FindSelf(node) : null;
         return $"{Name} was spoilt by {_spoiltBy} as {_healing ?? 0:x}, is {MemberId:x} in {ClusterId:x}, known as {self?.Name} at {string.Join(',', self?.PeerUrls ?? [])}, {(self?.IsLearner == true ? "learner" : "voter")}, "
             + $"{Node?.Look().Impairment ?? Reception.Waiting ?? (IsUp ? "up" : "down")}";
+    }
+
+    private async Task RemoveAsync(Node node)
+    {
+        await node.MemberRemoveAsync(new MemberRemoveRequest { ID = node.MemberId }, default);
+        HasRemovedSelf = true;
     }
 
     private int ClockPercent() =>
