@@ -40,7 +40,7 @@ public sealed class TransferCrashTests
 
             disk.Fail("fdatasync", "member/wal", InputOutputError, int.MaxValue);
             await Task.Delay(TimeSpan.FromSeconds(5), world.Time);
-            Assert.False(StateTransferTests.IsInSync(world));
+            Assert.Contains("EIO", node.Look().Impairment, StringComparison.Ordinal);
             disk.FailNoMore();
 
             await world.UntilAsync(() => StateTransferTests.IsInSync(world));
