@@ -134,13 +134,13 @@ internal sealed class Caller : IDisposable
             return false;
         }
 
-        if (failure.Status.Message == "etcdserver: rpc not supported for learner")
-        {
-            return Ring.Count > 1;
-        }
-
-        return failure.Code == GrpcStatusCode.Unavailable && (repeat == Repeat.Always || failure.NeverSent);
+        return IsRefusedHere(failure.Status) ? Ring.Count > 1 : failure.Code == GrpcStatusCode.Unavailable && (repeat == Repeat.Always || failure.NeverSent);
     }
+
+    /// <summary>Whether a member says that it cannot do this, and has not: a learner, one whose disk fails, one that does not serve yet. Another one can.</summary>
+    private static bool IsRefusedHere(GrpcStatus status) =>
+        status.Message is "etcdserver: rpc not supported for learner" or "etcdserver: the disk of this member cannot be written"
+        || (status.Code == GrpcStatusCode.Unavailable && status.Message.StartsWith("cairn: ", StringComparison.Ordinal));
 
     private List<KeyValuePair<string, string>> MetadataOf(string? token)
     {

@@ -16,7 +16,7 @@ public sealed class FaultPairTests
     [Fact]
     public async Task A_second_fault_during_a_heal_leaves_a_cluster_that_heals()
     {
-        await using var cluster = await HealingCluster.StartAsync();
+        await using var cluster = await HealingCluster.StartAsync(3, HealingCluster.PatientWithHooks);
         var chance = new Prng((ulong)Seed);
         for (var round = 0; round < Pairs; round++)
         {

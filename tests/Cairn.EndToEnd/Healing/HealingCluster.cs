@@ -27,6 +27,9 @@ internal sealed class HealingCluster : IAsyncDisposable
     /// <returns>The cluster.</returns>
     public static Task<HealingCluster> StartAsync(int count = 3, params string[] flags) => StartAsync(Prepare(count, flags));
 
+    /// <summary>For members whose stop hooks may dawdle, as the command of one does on a machine that runs many tests at once, or where another member is away.</summary>
+    public static string[] PatientWithHooks => ["--evict-after", "60s"];
+
     /// <summary>As <see cref="StartAsync(int, string[])"/>, of members that are prepared already.</summary>
     /// <param name="members">The members.</param>
     /// <returns>The cluster.</returns>

@@ -82,7 +82,7 @@ public sealed class HealingTests
     [Fact]
     public async Task A_stop_hook_that_removes_on_one_member_after_the_other_costs_nothing()
     {
-        await using var cluster = await HealingCluster.StartAsync(Size);
+        await using var cluster = await HealingCluster.StartAsync(Size, HealingCluster.PatientWithHooks);
         for (var round = 0; round < Rounds; round++)
         {
             foreach (var member in cluster.Members)
@@ -98,7 +98,7 @@ public sealed class HealingTests
     [Fact]
     public async Task A_stop_hook_that_removes_on_all_members_at_once_costs_nothing()
     {
-        await using var cluster = await HealingCluster.StartAsync(Size);
+        await using var cluster = await HealingCluster.StartAsync(Size, HealingCluster.PatientWithHooks);
         for (var round = 0; round < Rounds; round++)
         {
             await cluster.WriteAsync();
@@ -113,7 +113,7 @@ public sealed class HealingTests
     [InlineData(true)]
     public async Task Scaled_from_three_to_one_and_back_it_has_three_members_and_all_data(bool volumesAreDeleted)
     {
-        await using var cluster = await HealingCluster.StartAsync();
+        await using var cluster = await HealingCluster.StartAsync(3, HealingCluster.PatientWithHooks);
         for (var round = 0; round < Rounds; round++)
         {
             await cluster.WriteAsync();

@@ -54,10 +54,13 @@ public sealed class RetryTests
         Assert.Equal(["1/Range"], cluster.Calls);
     }
 
-    [Fact]
-    public async Task A_learner_is_passed_over_even_by_writes()
+    [Theory]
+    [InlineData(GrpcStatusCode.FailedPrecondition, "etcdserver: rpc not supported for learner")]
+    [InlineData(GrpcStatusCode.Unavailable, "etcdserver: the disk of this member cannot be written")]
+    [InlineData(GrpcStatusCode.Unavailable, "cairn: the member starts")]
+    public async Task A_member_that_cannot_is_passed_over_even_by_writes(GrpcStatusCode code, string text)
     {
-        await using var cluster = new ScriptedCluster(2).Member(1, GrpcStatusCode.FailedPrecondition, "etcdserver: rpc not supported for learner").Member(2, Written);
+        await using var cluster = new ScriptedCluster(2).Member(1, code, text).Member(2, Written);
 
         await cluster.Client.Kv.PutAsync("a", "1");
 
