@@ -49,6 +49,9 @@ internal sealed class Departure(NodeRuntime node)
         node.Memory.LastMembers = [.. node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId).Select(FoundingRecords.Write)];
         node.Memory.IsRemoved = true;
         node.Housekeeping.WriteSoon();
+
+        // What was proposed here is not seen any more: nobody sends it to one that is not a member.
+        node.Proposals.RefuseAll(NodeError.Stopped);
         if (!mayReturn)
         {
             await Task.Delay(node.Options.EvictAfter, node.Time);

@@ -94,13 +94,16 @@ internal sealed class MemberRequests(NodeRuntime node)
         }
 
         var outcome = await node.Changes.ProposeAsync(id => new ConfChange(id, ConfChangeType.RemoveNode, request.ID), context);
-        if (Refusal(outcome) is var error && error != NodeError.None)
+
+        // Who removes itself may hear of it from the others, and never see the entry: nobody sends it any more.
+        var isGone = request.ID == node.Headers.MemberId && node.Departure.IsUnderWay;
+        if (Refusal(outcome) is var error && error != NodeError.None && !isGone)
         {
             return error;
         }
 
         var response = new MemberRemoveResponse { Header = node.Headers.Make(revision: 0) };
-        response.Members.AddRange(Members());
+        response.Members.AddRange(Members().Where(member => member.ID != request.ID));
         return response;
     }
 

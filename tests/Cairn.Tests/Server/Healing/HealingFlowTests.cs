@@ -115,6 +115,27 @@ public sealed class HealingFlowTests
         await HealedAsync(world);
     });
 
+    /// <summary>The command of a stop hook: while it waits nobody stops the member, and it would be taken for one that was removed on purpose.</summary>
+    [Fact]
+    public void Who_removes_itself_is_answered_at_once_although_it_never_sees_the_entry() => ClusterWorld.Run(3, async world =>
+    {
+        await SettleAsync(world);
+        var removed = (world.FindLeader() + 1) % 3;
+        var node = world.Nodes[removed]!;
+        world.Cut(removed, true);
+        var asked = node.MemberRemoveAsync(new MemberRemoveRequest { ID = node.MemberId }, Anyone).AsTask();
+        var put = node.PutAsync(new PutRequest { Key = Bytes("a") }, Anyone).AsTask();
+        await RemoveAsync(world, removed);
+        world.Cut(removed, false);
+
+        var answer = await asked;
+
+        Assert.Equal(NodeError.None, answer.Error);
+        Assert.DoesNotContain(answer.Value!.Members, member => member.ID == node.MemberId);
+        Assert.Equal(NodeError.Stopped, (await put).Error);
+        Assert.False(node.Stopped.IsCompleted);
+    });
+
     [Fact]
     public void A_running_member_that_is_removed_and_not_stopped_stays_out_until_a_person_wants_it_back() => ClusterWorld.Run(3, async world =>
     {
