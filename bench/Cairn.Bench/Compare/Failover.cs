@@ -59,7 +59,8 @@ internal sealed class Failover
             _board.Add(new("hand-over, longest wait of a put", "ms", false), Placement.Free, who, result.Latency.MaxNanoseconds / 1e6);
             _board.Add(new("hand-over, failed puts", "calls", false), Placement.Free, who, result.Failed);
             _board.Add(new("hand-over, the call itself", "ms", false), Placement.Free, who, moved.TotalMilliseconds);
-            _progress.WriteLine($"  transfer {round + 1} of {_plan.Rounds}: {result.Latency.MaxNanoseconds / 1e6:F0} ms, {result.Failed} failed");
+            string cause = result.Failures.Keys.FirstOrDefault() is { } first ? $", such as: {first}" : "";
+            _progress.WriteLine($"  transfer {round + 1} of {_plan.Rounds}: {result.Latency.MaxNanoseconds / 1e6:F0} ms, {result.Failed} failed{cause}");
         }
     });
 

@@ -97,7 +97,16 @@ internal sealed class LostQuorum
 
         // Silent from here on, the log can only be shorter than what is compared now.
         _node.Memory.Promise = request.Promise;
-        await MeasureAsync();
+        try
+        {
+            await MeasureAsync();
+        }
+        catch (OperationCanceledException)
+        {
+            _node.Memory.Promise = before;
+            return new PromiseAnswer { Reason = "it stops" };
+        }
+
         var own = new Handshake { Held = _held, MemberId = _node.Headers.MemberId };
         if (RecoveryPlan.HoldsLess(new Handshake { Held = request.Held, MemberId = request.MemberId }, own))
         {
@@ -105,6 +114,9 @@ internal sealed class LostQuorum
             return new PromiseAnswer { Reason = $"it holds more, up to index {_held.LastIndex} of term {_held.LastTerm}" };
         }
 
+        // What a person decided here goes with the promise: that of the founder counts, and whoever thinks otherwise, since the founder is gone, decides anew.
+        _handedOn = null;
+        RecoveryFiles.DropWish(_node.World.Disk);
         await _node.Housekeeping.RememberAsync();
         if (!request.Promise.Equals(before))
         {
@@ -162,7 +174,15 @@ internal sealed class LostQuorum
 
         _looksWithLeader = 0;
         await MeasureAsync();
-        var facts = await _senses.LookAsync(RecoveryFiles.ReadWish(_node.World.Disk) ?? _handedOn);
+        var wish = RecoveryFiles.ReadWish(_node.World.Disk);
+        if (wish is null && _handedOn is { } handedOn)
+        {
+            // Before anybody promises because of it: who handed it on forgets it then.
+            await RecoveryFiles.WriteWishAsync(_node.World.Disk, handedOn);
+            wish = handedOn;
+        }
+
+        var facts = await _senses.LookAsync(wish);
         if (_node.Facts.Leader != 0)
         {
             return;
@@ -219,6 +239,12 @@ internal sealed class LostQuorum
                 Say($"{survey.Loss}; waiting for {(voice.Name.Length > 0 ? voice.Name : voice.Url)} to agree to epoch {promise.Epoch:x}: {refusal}");
                 return;
             }
+        }
+
+        if (!promise.Equals(_node.Memory.Promise))
+        {
+            // Another survivor asked for its promise meanwhile, and has it.
+            return;
         }
 
         _node.Memory.Decree = new EpochDecree

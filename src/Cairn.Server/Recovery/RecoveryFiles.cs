@@ -31,23 +31,23 @@ internal static class RecoveryFiles
         }
     }
 
+    /// <summary>Writes what a person decided, at another survivor.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="wish">The decision.</param>
+    /// <returns>Completes when written.</returns>
+    /// <exception cref="IOException">The disk failed.</exception>
+    public static Task WriteWishAsync(IDisk disk, RecoveryWish wish) => WriteAsync(disk, DataDirectory.RecoveryWish, wish);
+
+    /// <summary>Forgets what a person decided.</summary>
+    /// <param name="disk">The disk.</param>
+    public static void DropWish(IDisk disk) => Delete(disk, DataDirectory.RecoveryWish);
+
     /// <summary>Writes what is known, as a whole.</summary>
     /// <param name="disk">The disk.</param>
     /// <param name="survey">What is known.</param>
     /// <returns>Completes when written.</returns>
     /// <exception cref="IOException">The disk failed.</exception>
-    public static async Task WriteSurveyAsync(IDisk disk, RecoverySurvey survey)
-    {
-        const string unfinished = DataDirectory.Survey + ".tmp";
-        var bytes = survey.ToByteArray();
-        Delete(disk, unfinished);
-        using (var file = await disk.PrepareAsync(unfinished, bytes.Length))
-        {
-            await file.WriteAndSyncAsync(0, bytes);
-        }
-
-        disk.Rename(unfinished, DataDirectory.Survey);
-    }
+    public static Task WriteSurveyAsync(IDisk disk, RecoverySurvey survey) => WriteAsync(disk, DataDirectory.Survey, survey);
 
     /// <summary>Forgets both, since they say nothing about now.</summary>
     /// <param name="disk">The disk.</param>
@@ -55,6 +55,19 @@ internal static class RecoveryFiles
     {
         Delete(disk, DataDirectory.RecoveryWish);
         Delete(disk, DataDirectory.Survey);
+    }
+
+    private static async Task WriteAsync(IDisk disk, string path, IMessage message)
+    {
+        var unfinished = path + ".tmp";
+        var bytes = message.ToByteArray();
+        Delete(disk, unfinished);
+        using (var file = await disk.PrepareAsync(unfinished, bytes.Length))
+        {
+            await file.WriteAndSyncAsync(0, bytes);
+        }
+
+        disk.Rename(unfinished, path);
     }
 
     private static void Delete(IDisk disk, string path)

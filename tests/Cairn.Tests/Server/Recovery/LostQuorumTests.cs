@@ -113,6 +113,31 @@ public sealed class LostQuorumTests
     });
 
     [Fact]
+    public void Who_has_promised_itself_founds_nothing_by_what_was_decided_before_although_the_founder_falls_silent() => ClusterWorld.Run(5, async world =>
+    {
+        await WriteAsync(world, "before");
+        await world.UntilAsync(() => world.Nodes.All(node => node!.Look().Revision == 2));
+        world.Cut(0, isCut: true);
+        await world.UntilAsync(() => world.Nodes.Skip(1).Any(node => node!.Look().IsLeader));
+        await WriteAsync(world, "more");
+        await world.UntilAsync(() => world.Nodes[1]!.Look().AppliedIndex == Leader(world)!.Look().AppliedIndex);
+        var (cluster, others) = (world.Nodes[0]!.ClusterId, IdsOf(world).Skip(1).ToList());
+        await StopAllAsync(world);
+
+        // The person stands before the first, which heard nobody then: the second is given up, too, and founds the epoch.
+        Decide(world, cluster, others);
+        _ = world.LiveAsync(0);
+        _ = world.LiveAsync(1);
+        await world.UntilAsync(() => world.Nodes[1] is { } founder && founder.ClusterId != cluster);
+        world.Cut(1, isCut: true);
+        await world.PassAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal(cluster, world.Nodes[0]!.ClusterId);
+
+        world.Cut(1, isCut: false);
+        await world.UntilAsync(() => world.Nodes[0] is { } other && other.ClusterId == world.Nodes[1]!.ClusterId);
+    });
+
+    [Fact]
     public void Old_members_that_elect_a_leader_before_they_hear_of_the_epoch_give_way_when_they_do() => ClusterWorld.Run(3, async world =>
     {
         await WriteAsync(world, "before");
