@@ -39,6 +39,12 @@ internal sealed class LeaseMemory(AppliedPosition applied)
     /// <param name="effect">What it did.</param>
     public void Observe(ulong term, ulong index, ApplyEffect? effect)
     {
+        // Most entries say nothing of leases or voters, and only the apply loop changes the term that is looked at.
+        if (term == _entryTerm && effect is not (LeaseGranted or LeaseRevoked or LeasesCheckpointed or MembersChanged))
+        {
+            return;
+        }
+
         lock (_lock)
         {
             if (term != _entryTerm)

@@ -88,12 +88,7 @@ public sealed class LostQuorumTests
     [Fact]
     public void Of_two_survivors_of_five_the_one_that_holds_more_founds_the_epoch() => ClusterWorld.Run(5, async world =>
     {
-        await WriteAsync(world, "before");
-        await world.UntilAsync(() => world.Nodes.All(node => node!.Look().Revision == 2));
-        world.Cut(0, isCut: true);
-        await world.UntilAsync(() => world.Nodes.Skip(1).Any(node => node!.Look().IsLeader));
-        await WriteAsync(world, "more");
-        await world.UntilAsync(() => world.Nodes[1]!.Look().AppliedIndex == Leader(world)!.Look().AppliedIndex);
+        await WriteMoreWithoutFirstAsync(world);
         var (cluster, lost) = (world.Nodes[0]!.ClusterId, IdsOf(world).Skip(2).ToList());
         await StopAllAsync(world);
         for (var i = 2; i < 5; i++)
@@ -115,12 +110,7 @@ public sealed class LostQuorumTests
     [Fact]
     public void Who_has_promised_itself_founds_nothing_by_what_was_decided_before_although_the_founder_falls_silent() => ClusterWorld.Run(5, async world =>
     {
-        await WriteAsync(world, "before");
-        await world.UntilAsync(() => world.Nodes.All(node => node!.Look().Revision == 2));
-        world.Cut(0, isCut: true);
-        await world.UntilAsync(() => world.Nodes.Skip(1).Any(node => node!.Look().IsLeader));
-        await WriteAsync(world, "more");
-        await world.UntilAsync(() => world.Nodes[1]!.Look().AppliedIndex == Leader(world)!.Look().AppliedIndex);
+        await WriteMoreWithoutFirstAsync(world);
         var (cluster, others) = (world.Nodes[0]!.ClusterId, IdsOf(world).Skip(1).ToList());
         await StopAllAsync(world);
 
@@ -258,6 +248,17 @@ public sealed class LostQuorumTests
     {
         await world.UntilAsync(() => Leader(world) is not null);
         await Leader(world)!.PutAsync(key, "1");
+    }
+
+    /// <summary>Writes something that the first member does not get, and the second does.</summary>
+    private static async Task WriteMoreWithoutFirstAsync(ClusterWorld world)
+    {
+        await WriteAsync(world, "before");
+        await world.UntilAsync(() => world.Nodes.All(node => node!.Look().Revision == 2));
+        world.Cut(0, isCut: true);
+        await world.UntilAsync(() => world.Nodes.Skip(1).Any(node => node!.Look().IsLeader));
+        await WriteAsync(world, "more");
+        await world.UntilAsync(() => world.Nodes[1]!.Look().AppliedIndex == Leader(world)!.Look().AppliedIndex);
     }
 
     private static async Task StopAllAsync(ClusterWorld world)
