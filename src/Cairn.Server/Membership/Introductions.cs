@@ -6,12 +6,15 @@ using Google.Protobuf;
 
 namespace Cairn.Server.Membership;
 
-/// <summary>Shows this process to every other member until each has said that it hears it; learns from any of them that it must not speak.</summary>
+/// <summary>Shows this process to every other member until each has said that it hears it, and again now and then; learns from any of them that it must not speak.</summary>
 /// <remarks>Nothing waits for it: a member works with whoever hears it.</remarks>
 internal static class Introductions
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(1);
+
+    // Who was heard may not be any more: while it was paused, a copy of its disk took its place. It hears of that here only.
+    private const int RoundsUntilAskedAgain = 20;
 
     /// <summary>Runs until the node stops.</summary>
     /// <param name="node">The node.</param>
@@ -21,12 +24,18 @@ internal static class Introductions
     {
         var desk = new HandshakeDesk(node);
         var known = new HashSet<ulong>();
+        var rounds = 0;
         using var timer = node.Time.CreateTimer(static state => ((AsyncSignal)state!).Set(), wake, Interval, Interval);
         while (!node.IsStopping)
         {
             // Who is disputed asks on: whoever accepted it may have learned meanwhile what was decided.
             // A leader asks who has gone silent: at its address may be somebody who does not know of this cluster.
             // Who is known elsewhere than where it is shows itself on: whoever leads may have to bring it a state before it can publish its place.
+            if (++rounds % RoundsUntilAskedAgain == 0)
+            {
+                known.Clear();
+            }
+
             var isUnsettled = !node.Memory.Disputes.IsEmpty || Publication.HasMoved(node);
             // Where its own member is known at another address, that may be one of which it is a copy, and the leader.
             foreach (var member in node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId || !member.PeerUrls.Any(node.Options.PeerUrls.Contains)))

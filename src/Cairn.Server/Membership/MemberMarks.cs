@@ -47,7 +47,13 @@ public sealed class MemberMarks
         {
             if (_marks.TryGetValue(memberId, out var mark) && (term > mark.Term || (term == mark.Term && index > mark.Index)))
             {
-                _marks[memberId] = mark with { Term = term, Index = index, CommittedIndex = Math.Max(mark.CommittedIndex, Math.Min(index, committed)) };
+                _marks[memberId] = mark with
+                {
+                    Term = term,
+                    Index = index,
+                    CommittedIndex = Math.Max(mark.CommittedIndex, Math.Min(index, committed)),
+                    PromisedBy = mark.Process.Nonce,
+                };
             }
         }
     }
@@ -116,7 +122,7 @@ public sealed class MemberMarks
             return Judgement.Accepted;
         }
 
-        if (!known.IsHeldBy(end))
+        if (!known.IsHeldBy(shown, end))
         {
             return Judgement.Dispute(
                 $"its log ends at {end.LastIndex} in term {end.Term}, and it acknowledged {known.Index} in term {known.Term}, of which {known.CommittedIndex} is committed", isBehind: true);

@@ -41,6 +41,7 @@ internal sealed class MemberMemory
             Index = mark.Index,
             CommittedIndex = mark.CommittedIndex,
             JudgedAt = mark.JudgedAt,
+            PromisedBy = mark.PromisedBy,
         })));
     }
 
@@ -164,6 +165,7 @@ internal sealed class MemberMemory
             Index = pair.Value.Index,
             CommittedIndex = pair.Value.CommittedIndex,
             JudgedAt = pair.Value.JudgedAt,
+            PromisedBy = pair.Value.PromisedBy,
         }));
         return state.ToByteArray();
     }

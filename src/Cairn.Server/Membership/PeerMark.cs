@@ -9,6 +9,7 @@ namespace Cairn.Server.Membership;
 ///   end below CommittedIndex             it forgot an acknowledgement of what is committed, which nobody ever takes back
 /// </code>
 /// <para>An end below Index alone proves nothing, once the term is higher: a later leader may have cut off what was not committed.</para>
+/// <para>Ends are those of a start. A process that made the last promise itself holds it, and held those before when it was accepted: it may come back after a copy of its disk was heard in its place.</para>
 /// </remarks>
 public sealed record PeerMark
 {
@@ -27,9 +28,13 @@ public sealed record PeerMark
     /// <summary>Index of the verdict by which the process was accepted; 0 if it was by what was remembered.</summary>
     public ulong JudgedAt { get; init; }
 
-    /// <summary>Whether a log holds all that was promised.</summary>
-    /// <param name="end">Its end.</param>
+    /// <summary>Nonce of the process that was seen to make the last of these promises; 0 if none was.</summary>
+    public ulong PromisedBy { get; init; }
+
+    /// <summary>Whether a process holds all that was promised.</summary>
+    /// <param name="process">The process.</param>
+    /// <param name="end">The end of the log that it found when it started.</param>
     /// <returns>False if something is missing.</returns>
-    public bool IsHeldBy(in LogEnd end) =>
-        end.Term >= Term && (end.Term > Term || end.LastIndex >= Index) && end.LastIndex >= CommittedIndex;
+    public bool IsHeldBy(ProcessIdentity process, in LogEnd end) =>
+        (PromisedBy != 0 && PromisedBy == process.Nonce) || (end.Term >= Term && (end.Term > Term || end.LastIndex >= Index) && end.LastIndex >= CommittedIndex);
 }

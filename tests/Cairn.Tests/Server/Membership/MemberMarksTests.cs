@@ -131,6 +131,17 @@ public sealed class MemberMarksTests
     }
 
     [Fact]
+    public void A_process_is_not_behind_what_it_promised_itself_when_a_copy_of_its_disk_was_heard_in_between()
+    {
+        Judge(First);
+        _marks.Promised(Peer, term: 5, index: 80);
+        Judge(Next, end: new LogEnd(5, 5, 80));
+
+        Assert.True(_marks.Judge(Peer, 0, First, default, isOtherAlive: false) is { Verdict: JudgementKind.Disputed, IsBehind: false });
+        Assert.Equal(JudgementKind.Accepted, _marks.Judge(Peer, 0, First, default, isOtherAlive: false, refused: Next.Nonce).Verdict);
+    }
+
+    [Fact]
     public void Marks_of_a_member_never_fall()
     {
         Judge(First);
@@ -140,7 +151,7 @@ public sealed class MemberMarksTests
         _marks.Promised(Peer, term: 4, index: 300);
         Judge(Next, end: new LogEnd(5, 5, 80));
 
-        Assert.Equal(new Cairn.Server.Membership.PeerMark { Process = Next, Term = 5, Index = 80, CommittedIndex = 80 }, _marks.All[Peer]);
+        Assert.Equal(new Cairn.Server.Membership.PeerMark { Process = Next, Term = 5, Index = 80, CommittedIndex = 80, PromisedBy = First.Nonce }, _marks.All[Peer]);
     }
 
     [Fact]
