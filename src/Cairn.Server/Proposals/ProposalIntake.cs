@@ -49,8 +49,7 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
     /// <param name="message">The message, of which the core kept nothing.</param>
     public void Refused(Message message)
     {
-        var isChanging = parts.Facts.Leader == 0 || parts.Core.BasicStatus.Transferee != 0;
-        if (isChanging && _heldForOthers.Count < LoopLimits.PeerMessagesCapacity)
+        if (IsLeadershipChanging && _heldForOthers.Count < LoopLimits.PeerMessagesCapacity)
         {
             _heldForOthers.Enqueue((message, parts.Time.GetTimestamp()));
         }
@@ -92,17 +91,16 @@ internal sealed class ProposalIntake(RaftLoopParts parts)
     public void AbandonOrphans(ulong term) =>
         parts.Metrics.ProposalsFailed.Add(parts.Proposals.Refuse(proposal => proposal.IsAccepted && proposal.Term <= term, NodeError.TimeoutLeaderFailure));
 
+    // What the core knows: the facts follow at the end of the turn, and one batch of messages may bring the vote for a successor and a proposal behind it.
+    private bool IsLeadershipChanging => parts.Core.BasicStatus is { SoftState.Leader: 0 } or { Transferee: not 0 };
+
     private void ForwardHeld()
     {
-        for (var count = _heldForOthers.Count; count > 0 && parts.Facts.Leader != 0; count--)
+        for (var count = _heldForOthers.Count; count > 0 && !IsLeadershipChanging; count--)
         {
             var held = _heldForOthers.Dequeue();
             var error = parts.Core.Step(held.Message);
-            if (error == RaftError.ProposalDropped && parts.Core.BasicStatus.Transferee != 0)
-            {
-                _heldForOthers.Enqueue(held);
-            }
-            else if (error == RaftError.None && parts.Facts.LeadingTerm != 0)
+            if (error == RaftError.None && parts.Facts.LeadingTerm != 0)
             {
                 LeaseExpiry.NoteRevocations(parts, held.Message);
             }

@@ -1,4 +1,5 @@
 using Cairn.Protocol;
+using Cairn.Raft;
 using Cairn.Server;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
@@ -201,6 +202,33 @@ public sealed class ClusterTests
             Assert.Equal(NodeError.None, (await moved).Error);
             Assert.InRange(world.Time.GetElapsedTime(began), TimeSpan.Zero, TimeSpan.FromMilliseconds(110));
         }
+    });
+
+    // The old leader took both in one turn, in which it still believed that it knew a leader, and dropped the proposal.
+    [Fact]
+    public void A_write_that_reaches_the_old_leader_together_with_the_vote_for_the_new_one_is_not_lost() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var old = world.Nodes[leader]!.MemberId;
+        world.Holds = message => message.To == old && message.Type is MessageType.Vote or MessageType.Prop;
+
+        var moved = world.Nodes[leader]!.MoveLeaderAsync(new MoveLeaderRequest { TargetID = world.Nodes[(leader + 1) % 3]!.MemberId }, Anyone).AsTask();
+        var write = world.Nodes[(leader + 2) % 3]!.PutAsync(new PutRequest { Key = Bytes("a"), Value = Bytes("1") }, Anyone).AsTask();
+        for (var i = 0; i < 20 && world.Held.Count < 2; i++)
+        {
+            await world.PassAsync(TimeSpan.FromMilliseconds(1));
+        }
+
+        Assert.Equal([MessageType.Prop, MessageType.Vote], world.Held.Select(static message => message.Type).Order());
+
+        world.Holds = static _ => false;
+        foreach (var message in world.Held.OrderByDescending(static message => message.Type == MessageType.Vote))
+        {
+            world.Bring(message);
+        }
+
+        Assert.Equal(NodeError.None, (await write).Error);
+        Assert.Equal(NodeError.None, (await moved).Error);
     });
 
     [Fact]

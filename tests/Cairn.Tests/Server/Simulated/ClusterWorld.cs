@@ -246,6 +246,15 @@ public sealed class ClusterWorld
         }
     }
 
+    /// <summary>Messages that do not arrive before they are brought.</summary>
+    public Predicate<Message> Holds { get; set; } = static _ => false;
+
+    /// <summary>Those that were held, in the order in which they came.</summary>
+    public List<Message> Held { get; } = [];
+
+    /// <summary>Brings a message from a running member to another, now.</summary>
+    public void Bring(Message message) => _byId[message.To].Receive(message, _byId[message.From].Sight);
+
     private sealed class Calls(ClusterWorld world, int asker) : IPeerCalls
     {
         /// <summary>Whether its machine has no power: nobody hears what it asks.</summary>
@@ -297,6 +306,12 @@ public sealed class ClusterWorld
                 {
                     // As the answer to its request would tell it.
                     world._byId.GetValueOrDefault(message.From)?.LearnRemoval();
+                    return;
+                }
+
+                if (world.Holds(message))
+                {
+                    world.Held.Add(message);
                     return;
                 }
 
