@@ -16,7 +16,6 @@ using Cairn.Server.Upkeep;
 using Cairn.Server.Watch;
 using Cairn.State;
 using Cairn.State.Auth;
-using Cairn.Storage;
 using Cairn.Storage.Wal;
 using Google.Protobuf;
 using Microsoft.Extensions.Logging;
@@ -82,6 +81,7 @@ internal sealed class NodeRuntime
         Ids = new RequestIds(opened.MemberId, Time.GetUtcNow());
         Slow = new Requests.SlowRequests(Time, Options.WarnApplyAfter, Logger, Metrics.SlowApplies);
         Proposals = new ProposalTable(Time);
+        Writes = new WriteDesk(this);
         ReadRounds = new ReadRounds(Ids, Time, _requestTimeout, Metrics);
         Confirmation = new Confirmation(this);
         Gate.Open(Facts.Applied);
@@ -149,6 +149,9 @@ internal sealed class NodeRuntime
 
     /// <summary>Proposals that somebody waits for.</summary>
     public ProposalTable Proposals { get; }
+
+    /// <summary>Who takes writes.</summary>
+    public WriteDesk Writes { get; }
 
     /// <summary>Says which requests took long.</summary>
     public Requests.SlowRequests Slow { get; }
@@ -281,10 +284,10 @@ internal sealed class NodeRuntime
     /// <returns>What became of it.</returns>
     public ValueTask<ProposalOutcome> ProposeAsync(int field, IMessage request, AuthIdentity identity, RequestContext context)
     {
-        var refusal = JudgeWrite();
+        var refusal = Writes.Judge();
         if (refusal != NodeError.None)
         {
-            return new(new ProposalOutcome(refusal, null));
+            return Writes.TakeElsewhereAsync(refusal, field, request, identity, context);
         }
 
         var header = new RequestHeader { ID = Ids.Next(), Username = identity.UserName, AuthRevision = identity.Revision };
@@ -303,7 +306,7 @@ internal sealed class NodeRuntime
     /// <returns>What became of it.</returns>
     public ValueTask<ProposalOutcome> ProposeAsync(Func<ulong, ConfChange> make, RequestContext context)
     {
-        var refusal = JudgeRequest(context, isForLearners: true) is var judged && judged == NodeError.None ? JudgeWrite() : judged;
+        var refusal = JudgeRequest(context, isForLearners: true) is var judged && judged == NodeError.None ? Writes.Judge() : judged;
         if (refusal != NodeError.None)
         {
             return new(new ProposalOutcome(refusal, null));
@@ -467,24 +470,8 @@ internal sealed class NodeRuntime
         }
     }
 
-    private bool IsLeaving => IsStopping || Departure.IsUnderWay || Hashes.Aside.IsUnderWay;
-
-    private NodeError JudgeWrite()
-    {
-        if (IsLeaving)
-        {
-            return NodeError.Stopped;
-        }
-
-        // Where only room is missing, and the reserve not given up yet, there will be some in a moment.
-        if (Facts.WriteFailure is { } failure && !(failure is DiskException { IsNoSpace: true } && Disks.Reserve.IsHeld))
-        {
-            // Another member may well take it, so whoever asks a follower is sent there; the leader's word on space is the cluster's.
-            return failure is DiskException { IsNoSpace: true } && Facts.LeadingTerm != 0 ? NodeError.NoSpace : NodeError.DiskUnusable;
-        }
-
-        return Facts.HaltedBy is not null ? NodeError.DiskUnusable : Facts.Committed > Facts.Applied + LoopLimits.ApplyLagEntriesMax ? NodeError.TooManyRequests : NodeError.None;
-    }
+    /// <summary>Whether nothing is served any more.</summary>
+    public bool IsLeaving => IsStopping || Departure.IsUnderWay || Hashes.Aside.IsUnderWay;
 
     private ValueTask<ProposalOutcome> WaitAsync(Proposal proposal, RequestContext context)
     {

@@ -23,6 +23,13 @@ public readonly struct ApplyResult
         _isPut = isPut;
     }
 
+    /// <summary>Makes what another member says of a request that it had applied.</summary>
+    /// <param name="error">Why nothing was done; None if it was.</param>
+    /// <param name="revision">Revision of the store after it.</param>
+    /// <param name="response">The answer to the client; null after an error.</param>
+    /// <returns>The result, without what happens where an entry is applied.</returns>
+    public static ApplyResult OfElsewhere(StoreError error, long revision, IMessage? response) => new(0, error, revision, default, response, null, isPut: false);
+
     /// <summary>Id of the proposal that this answers; 0 for an entry that nobody waits for.</summary>
     public ulong RequestId { get; }
 

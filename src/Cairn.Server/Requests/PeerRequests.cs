@@ -72,6 +72,8 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                     return await node.Hashes.Questions.AnswerAsync(call, cancelled);
                 case HashCheck.DiffersPath:
                     return node.Hashes.HearDifference(call);
+                case Proposals.WriteDesk.Path:
+                    return await node.Writes.AnswerAsync(call, context);
                 case LeasePath:
                     var question = LeaseInternalRequest.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span);
                     return await DescribeLeaseAsync(question.LeaseTimeToLiveRequest ?? new LeaseTimeToLiveRequest(), context);

@@ -83,13 +83,44 @@ public sealed class SlowDiskTests
         _ = world.Nodes[broken]!.PutAsync(new PutRequest { Key = Bytes("noticed") }, Anyone).AsTask();
         await world.UntilAsync(() => world.FindLeader() is >= 0 and var next && next != broken);
         await world.Nodes[world.FindLeader()]!.PutAsync("a", "1");
-        Assert.Equal(NodeError.DiskUnusable, (await world.Nodes[broken]!.PutAsync(new PutRequest { Key = Bytes("b") }, Anyone)).Error);
         Assert.Equal("1", await world.Nodes[broken]!.GetAsync("a"));
         world.Disks[broken].FailNoMore();
 
         await world.UntilAsync(() => world.Nodes[broken]!.Look().Impairment is null);
         await world.UntilAsync(() => world.Nodes[broken]!.Look().AppliedIndex == world.Nodes[world.FindLeader()]!.Look().AppliedIndex);
         Assert.Equal("1", await world.Nodes[broken]!.GetAsync("a"));
+    });
+
+    // More writes than the leader sends to somebody who acknowledges none: what became of them the member does not see.
+    [Fact]
+    public void A_follower_whose_disk_takes_nothing_has_the_leader_carry_out_what_its_clients_write() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var broken = world.Nodes[(leader + 1) % 3]!;
+        foreach (var operation in Changes)
+        {
+            world.Disks[(leader + 1) % 3].Fail(operation, "member", Errno.InputOutput, count: int.MaxValue);
+        }
+
+        await world.Nodes[leader]!.PutAsync("noticed", "1");
+        await world.UntilAsync(() => broken.Look().Impairment is not null);
+        for (var i = 0; i < 1000; i++)
+        {
+            var put = await broken.PutAsync(new PutRequest { Key = Bytes("a"), Value = Bytes($"{i}") }, Anyone);
+            Assert.Equal((NodeError.None, 3L + i), (put.Error, put.Value?.Header.Revision));
+        }
+
+        var lease = await broken.GrantAsync(60);
+        var txn = new TxnRequest();
+        txn.Compare.Add(new Compare { Target = Compare.Types.CompareTarget.Value, Result = Compare.Types.CompareResult.Equal, Key = Bytes("a"), Value = Bytes("999") });
+        txn.Success.Add(new RequestOp { RequestPut = new PutRequest { Key = Bytes("b"), Value = Bytes("1"), Lease = lease } });
+        Assert.True((await broken.TxnAsync(txn, Anyone)).Value!.Succeeded);
+        Assert.Equal("1", await world.Nodes[leader]!.GetAsync("b"));
+        Assert.Equal(NodeError.LeaseNotFound, (await broken.PutAsync(new PutRequest { Key = Bytes("c"), Lease = 5 }, Anyone)).Error);
+        Assert.Equal(NodeError.None, (await broken.LeaseRevokeAsync(new LeaseRevokeRequest { ID = lease }, Anyone)).Error);
+        Assert.Equal(1, (await broken.DeleteRangeAsync(new DeleteRangeRequest { Key = Bytes("a") }, Anyone)).Value!.Deleted);
+        Assert.Equal(NodeError.None, (await broken.CompactAsync(new CompactionRequest { Revision = 500 }, Anyone)).Error);
+        Assert.Null(await world.Nodes[leader]!.GetAsync("b"));
     });
 
     [Fact]
