@@ -13,7 +13,7 @@ namespace Cairn.Server.Proposals;
 
 /// <summary>Judges whether this member takes writes, and has the leader carry out those of clients where only this member's disk stands in the way.</summary>
 /// <remarks>
-/// A follower whose log cannot be written acknowledges nothing, so that the leader soon sends it nothing new, and it would not learn what became of a write that it only passed on. So the leader
+/// A follower whose log cannot be written, or whose disk hangs, acknowledges nothing, so that the leader soon sends it nothing new, and it would not learn what became of a write that it only passed on. So the leader
 /// proposes it as its own, and tells what the state machine said. A write that may have been proposed is not proposed again.
 /// </remarks>
 /// <param name="node">The node.</param>
@@ -43,7 +43,7 @@ internal sealed class WriteDesk(NodeRuntime node)
             return failure is DiskException { IsNoSpace: true } && facts.LeadingTerm != 0 ? NodeError.NoSpace : NodeError.DiskUnusable;
         }
 
-        return facts.HaltedBy is not null ? NodeError.DiskUnusable : facts.Committed > facts.Applied + LoopLimits.ApplyLagEntriesMax ? NodeError.TooManyRequests : NodeError.None;
+        return facts.HaltedBy is not null || IsHanging() ? NodeError.DiskUnusable : facts.Committed > facts.Applied + LoopLimits.ApplyLagEntriesMax ? NodeError.TooManyRequests : NodeError.None;
     }
 
     /// <summary>Deals with a write that this member does not take.</summary>
@@ -169,6 +169,10 @@ internal sealed class WriteDesk(NodeRuntime node)
             : refusal != NodeError.None ? new ProposalOutcome(refusal, null)
             : new ProposalOutcome(NodeError.None, ApplyResult.OfElsewhere(error, said.Revision, response));
     }
+
+    /// <summary>Whether this member follows, and its disk has taken nothing for so long that what a leader sends ahead of acknowledgements may be used up.</summary>
+    private bool IsHanging() =>
+        node.Facts is { LeadingTerm: 0, Leader: not LocalTarget.None, WritingSince: var since and not 0 } && node.Time.GetElapsedTime(since) >= node.Options.ElectionTimeout;
 
     /// <summary>Where the leader is; null if there is none, or it is this member, or etcd's.</summary>
     private string? UrlOfLeader() =>

@@ -124,6 +124,24 @@ public sealed class SlowDiskTests
     });
 
     [Fact]
+    public void Writes_through_a_follower_whose_sync_hangs_go_on_however_many_there_are() => ClusterWorld.Run(3, async world =>
+    {
+        var hung = (world.FindLeader() + 1) % 3;
+        world.Disks[hung].HoldSyncs = true;
+        var began = world.Time.GetTimestamp();
+        var writes = 0;
+        while (world.Time.GetElapsedTime(began) < TimeSpan.FromSeconds(7))
+        {
+            Assert.Equal(NodeError.None, (await world.Nodes[hung]!.PutAsync(new PutRequest { Key = Bytes("a"), Value = Bytes($"{++writes}") }, Anyone)).Error);
+        }
+
+        Assert.InRange(writes, 1000, int.MaxValue);
+        world.Disks[hung].HoldSyncs = false;
+        world.Disks[hung].ReleaseSyncs();
+        Assert.Equal($"{writes}", await world.Nodes[hung]!.GetAsync("a"));
+    });
+
+    [Fact]
     public void Stalls_that_go_round_for_five_minutes_move_leadership_once_a_minute_at_most_and_stop_nobody() => ClusterWorld.Run(3, async world =>
     {
         var lease = await world.Nodes[world.FindLeader()]!.GrantAsync(15);
