@@ -492,7 +492,7 @@ internal sealed class RaftLoop
         else
         {
             _parts.Metrics.LeaderChanges.Add();
-            _parts.Reads.Fail(NodeError.LeaderChanged);
+            _parts.Reads.LoseAnswer();
             _parts.Logger.LeaderElected(_parts.Headers.MemberId, leader, term);
             if (leader == _parts.Headers.MemberId)
             {

@@ -49,12 +49,12 @@ internal sealed class ReadRounds(Proposals.RequestIds ids, TimeProvider time, Ti
         context = [];
         var now = time.GetTimestamp();
         Expire(now);
-        if (!mayAsk || (_asking is { } asking && time.GetElapsedTime(asking.Asked, now) < RetryAfter))
+        if (!mayAsk || (_asking is { IsLost: false } asking && time.GetElapsedTime(asking.Asked, now) < RetryAfter))
         {
             return false;
         }
 
-        if (_asking is not null)
+        if (_asking is { IsLost: false })
         {
             metrics.SlowReadIndexes.Add();
         }
@@ -67,6 +67,7 @@ internal sealed class ReadRounds(Proposals.RequestIds ids, TimeProvider time, Ti
 
         _asking.Id = ids.Next();
         _asking.Asked = now;
+        _asking.IsLost = false;
         context = new byte[sizeof(ulong)];
         BinaryPrimitives.WriteUInt64BigEndian(context, _asking.Id);
         return true;
@@ -83,13 +84,13 @@ internal sealed class ReadRounds(Proposals.RequestIds ids, TimeProvider time, Ti
         }
     }
 
-    /// <summary>Fails the round under way. The raft loop only.</summary>
-    /// <param name="reason">Why.</param>
-    public void Fail(NodeError reason)
+    /// <summary>Has the round under way asked for again at once, because another member leads now, who may not have been asked. The raft loop only.</summary>
+    /// <remarks>etcd fails it ("leader changed"), and leaves it to clients to ask again. What the new leader confirms is as good: it is asked after the reads came.</remarks>
+    public void LoseAnswer()
     {
         if (_asking is { } asking)
         {
-            Finish(asking, reason, index: 0);
+            asking.IsLost = true;
         }
     }
 
@@ -101,7 +102,11 @@ internal sealed class ReadRounds(Proposals.RequestIds ids, TimeProvider time, Ti
             _isStopped = true;
         }
 
-        Fail(NodeError.Stopped);
+        if (_asking is { } asking)
+        {
+            Finish(asking, NodeError.Stopped, index: 0);
+        }
+
         if (TakeGathering() is { } round)
         {
             round.Outcome.SetResult((NodeError.Stopped, 0));
@@ -154,6 +159,9 @@ internal sealed class ReadRounds(Proposals.RequestIds ids, TimeProvider time, Ti
         public long Began => began;
 
         public long Asked { get; set; }
+
+        /// <summary>Whether nobody is left who would answer.</summary>
+        public bool IsLost { get; set; }
 
         public ulong Id { get; set; }
 

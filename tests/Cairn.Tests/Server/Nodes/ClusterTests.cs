@@ -204,6 +204,24 @@ public sealed class ClusterTests
         }
     });
 
+    [Fact]
+    public void A_read_whose_leader_is_replaced_before_it_answers_is_answered_by_the_next() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var old = world.Nodes[leader]!.MemberId;
+        await world.Nodes[leader]!.PutAsync("a", "1");
+        world.Holds = message => message.To == old && message.Type == MessageType.ReadIndex;
+
+        var began = world.Time.GetTimestamp();
+        var read = world.Nodes[(leader + 2) % 3]!.GetAsync("a");
+        var moved = world.Nodes[leader]!.MoveLeaderAsync(new MoveLeaderRequest { TargetID = world.Nodes[(leader + 1) % 3]!.MemberId }, Anyone).AsTask();
+
+        Assert.Equal("1", await read);
+        Assert.Single(world.Held);
+        Assert.InRange(world.Time.GetElapsedTime(began), TimeSpan.Zero, TimeSpan.FromMilliseconds(100));
+        Assert.Equal(NodeError.None, (await moved).Error);
+    });
+
     // The old leader took both in one turn, in which it still believed that it knew a leader, and dropped the proposal.
     [Fact]
     public void A_write_that_reaches_the_old_leader_together_with_the_vote_for_the_new_one_is_not_lost() => ClusterWorld.Run(3, async world =>
