@@ -14,7 +14,7 @@ namespace Cairn.Server.Membership;
 /// At once it serves nothing any more, and notes the removal durably. If the process is ended soon, it was a stop hook that removed it: at the next start it asks
 /// to come back. If nobody ends it, somebody removed a running member, and meant it: it is evicted, says so to the others, and ends by itself.
 /// </para>
-/// <para>Who learns of it before it served was removed while it was down, and may come back as well.</para>
+/// <para>Who learns of it before it served was removed while it was down, and may come back as well; so may who was cut off or stood still, and was replaced by a heal: nobody meant it.</para>
 /// <para>
 /// Before it ends by itself it waits until a quorum of those who stay would know of the removal after a restart: one that dies before its commit is on its disk counts this member
 /// among the voters again, and may need its vote. Members of etcd are not waited for.
@@ -57,15 +57,16 @@ internal sealed class Departure(NodeRuntime node)
             await Task.Delay(node.Options.EvictAfter, node.Time);
         }
 
-        await WaitUntilHeldAsync();
+        var isReplaced = await WaitUntilHeldAsync();
         if (node.IsStopping)
         {
             return;
         }
 
-        if (mayReturn)
+        if (mayReturn || isReplaced)
         {
-            await EndAsync(new MemberRemovedException("this member was removed from its cluster while it was down; it asks to be taken in again", mayReturn: true));
+            var how = mayReturn ? "removed from its cluster while it was down" : "replaced by a heal, which took it for lost";
+            await EndAsync(new MemberRemovedException($"this member was {how}; it asks to be taken in again", mayReturn: true));
             return;
         }
 
@@ -93,8 +94,10 @@ internal sealed class Departure(NodeRuntime node)
     }
 
     /// <summary>Waits until a quorum of those who stay holds the removal on disk, for a minute at most. Meanwhile this member votes and acknowledges.</summary>
-    private async Task WaitUntilHeldAsync()
+    /// <returns>Whether one of them says that a heal replaced this member.</returns>
+    private async Task<bool> WaitUntilHeldAsync()
     {
+        var isReplaced = node.View.Healing.IsReplaced(node.Headers.MemberId);
         var began = node.Time.GetTimestamp();
         var desk = new HandshakeDesk(node);
         var known = node.Memory.LastMembers;
@@ -104,10 +107,11 @@ internal sealed class Departure(NodeRuntime node)
             var newest = known;
             foreach (var member in known.Where(member => !member.IsLearner))
             {
-                if (await AskAsync(desk, member) is var (isHeld, members) && isHeld)
+                if (await AskAsync(desk, member) is var (said, members) && said is not null)
                 {
                     holders.Add(member.Id);
                     newest = members.IsEmpty ? newest : members;
+                    isReplaced |= said.IsReplaced;
                 }
             }
 
@@ -116,22 +120,24 @@ internal sealed class Departure(NodeRuntime node)
             var voters = known.Where(member => !member.IsLearner && member.Id != node.Headers.MemberId).ToList();
             if (voters.Count(voter => holders.Contains(voter.Id)) > voters.Count / 2 || voters.Count == 0)
             {
-                return;
+                return isReplaced;
             }
 
             if (node.Time.GetElapsedTime(began) >= HeldWithin)
             {
                 node.Logger.RemovalNotHeld(node.Headers.MemberId, HeldWithin);
-                return;
+                return isReplaced;
             }
 
             await Task.Delay(AskAgainAfter, node.Time);
         }
+
+        return isReplaced;
     }
 
     /// <summary>Asks a member whether its disk holds the removal.</summary>
-    /// <returns>Whether it does, as every member of etcd is taken to; and the members that it knows, none of etcd's.</returns>
-    private async ValueTask<(bool IsHeld, ImmutableArray<KnownMember> Members)> AskAsync(HandshakeDesk desk, KnownMember member)
+    /// <returns>What it says, if it does, as every member of etcd is taken to; and the members that it knows, none of etcd's.</returns>
+    private async ValueTask<(HandshakeAnswer? Said, ImmutableArray<KnownMember> Members)> AskAsync(HandshakeDesk desk, KnownMember member)
     {
         foreach (var url in node.World.Calls is null ? [] : member.PeerUrls)
         {
@@ -139,16 +145,16 @@ internal sealed class Departure(NodeRuntime node)
             var answer = await node.World.Calls!.AskAsync(url, new PeerCall(Founder.HandshakePath, desk.Describe().ToByteArray()), limit.Token); // Checked.
             if (answer.Status == 404)
             {
-                return (true, []);
+                return (new HandshakeAnswer(), []);
             }
 
             if (answer.Status == 200 && PeerBody.TryParse(HandshakeAnswer.Parser, answer.Body) is { HoldsRemoval: true, Speaker: not null } said)
             {
-                return (true, [.. said.Speaker.Members]);
+                return (said, [.. said.Speaker.Members]);
             }
         }
 
-        return (false, []);
+        return (null, []);
     }
 
     /// <summary>Tells one of the others that this member does not come back, so that the cluster is meant to be smaller. If none hears it, the place stays vacant.</summary>

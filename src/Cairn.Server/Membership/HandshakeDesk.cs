@@ -27,6 +27,7 @@ internal sealed class HandshakeDesk(NodeRuntime node)
         };
         node.Recovery.Others.Hear(shown);
         answer.HoldsRemoval = shown.ClusterId == node.Headers.ClusterId && members.Removed.Contains(shown.MemberId) && node.Housekeeping.HoldsRemoval(shown.MemberId);
+        answer.IsReplaced = shown.ClusterId == node.Headers.ClusterId && members.Removed.Contains(shown.MemberId) && node.View.Healing.IsReplaced(shown.MemberId);
         if (answer.Reason.Length == 0)
         {
             var judgement = Judge(shown);

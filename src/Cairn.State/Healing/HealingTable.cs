@@ -59,6 +59,15 @@ public sealed record HealingTable
     /// <returns>The place; null if it left none, or somebody took it.</returns>
     public VacantPlace? FindVacancy(ulong memberId) => Vacancies.FirstOrDefault(place => place.MemberId == memberId && place.FilledBy == 0);
 
+    /// <summary>Whether a heal removed a member, for which it took its disk or its process for lost.</summary>
+    /// <param name="memberId">The removed member.</param>
+    /// <returns>False if a person removed it, or the heal is forgotten.</returns>
+    public bool IsReplaced(ulong memberId)
+    {
+        bool Did(HealRecord heal) => heal.OldMember == memberId && heal.Kind is HealKind.ReplaceWiped or HealKind.ReplaceLost;
+        return Finished.Any(Did) || (Current is { } current && Did(current));
+    }
+
     /// <summary>Finds what was decided about a process.</summary>
     /// <param name="memberId">The member for which it wants to speak.</param>
     /// <param name="nonce">The process.</param>

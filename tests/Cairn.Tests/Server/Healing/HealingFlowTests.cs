@@ -253,6 +253,27 @@ public sealed class HealingFlowTests
         Assert.Equal("1", await world.Nodes[lost]!.GetAsync("while it was away", serializable: true));
     }, options: new NodeOptions { QuotaBytes = -1, HealReplaceAfter = TimeSpan.FromSeconds(15) });
 
+    [Fact]
+    public void A_member_that_was_cut_off_and_replaced_by_a_spare_learner_is_the_spare_when_it_is_heard_again() => ClusterWorld.Run(4, async world =>
+    {
+        await SettleAsync(world);
+        var leader = world.FindLeader();
+        var (spare, lost) = ((leader + 1) % 4, (leader + 2) % 4);
+        await MakeSpareAsync(world, spare);
+        world.Cut(lost, isCut: true);
+        await world.UntilAsync(() => world.Nodes[spare]!.Look() is { IsLearner: false });
+
+        world.Cut(lost, isCut: false);
+        Assert.True(Assert.IsType<MemberRemovedException>(await world.Nodes[lost]!.Stopped).MayReturn);
+        await world.StopAsync(lost);
+        _ = world.LiveAsync(lost);
+        await world.UntilAsync(() => world.Nodes.All(static node => node is { Stopped.IsCompleted: false, Ready.IsCompletedSuccessfully: true }));
+
+        var status = await StatusAsync(world, static status => status.State.Finished.Count == 2);
+        Assert.Equal((4U, 1U, 4U), (status.Members, status.Standbys, status.State.TargetSize));
+        Assert.True(world.Nodes[lost]!.Look().IsLearner);
+    }, options: new NodeOptions { QuotaBytes = -1, HealReplaceAfter = TimeSpan.FromSeconds(15) });
+
     /// <summary>Sends a voter away, and takes an empty directory in as a spare learner.</summary>
     private static async Task MakeSpareAsync(ClusterWorld world, int index)
     {
