@@ -1,6 +1,7 @@
 using Cairn.Protocol;
 using Cairn.Server;
 using Cairn.Simulation.Histories;
+using Cairn.Storage;
 using Google.Protobuf;
 
 namespace Cairn.Simulation.Workloads;
@@ -70,6 +71,10 @@ internal sealed class WatchClient(Workload workload, WatchRecord record, ulong s
         {
             await serving;
         }
+        catch (CorruptionException) when (member.HasRot)
+        {
+            // It met the flipped bit before that was healed: its client is told that the stream ended, and asks again.
+        }
         catch (Exception exception) when (machine.IsAlive && exception is not OperationCanceledException && !member.IsExcused(exception))
         {
             _world.Fail($"{machine.Name} failed to serve a watch: {exception}");
@@ -82,19 +87,24 @@ internal sealed class WatchClient(Workload workload, WatchRecord record, ulong s
         using var stream = node.OpenWatchStream(default);
         await stream.RequestAsync(request, default);
         _ = AskForProgressAsync(machine, stream, connection);
-        while (await stream.WaitAsync(connection.Cancellation.Token))
+        try
         {
-            while (!connection.HasEnded && stream.TryTake(out var delivery))
+            while (await stream.WaitAsync(connection.Cancellation.Token))
             {
-                Send(machine, delivery.ToMessage(), connection);
-                if (connection.IsSlow)
+                while (!connection.HasEnded && stream.TryTake(out var delivery))
                 {
-                    await Task.Delay(TimeSpan.FromMilliseconds(_prng.Between(1, 300)), machine.Time);
+                    Send(machine, delivery.ToMessage(), connection);
+                    if (connection.IsSlow)
+                    {
+                        await Task.Delay(TimeSpan.FromMilliseconds(_prng.Between(1, 300)), machine.Time);
+                    }
                 }
             }
         }
-
-        connection.HasEnded = true;
+        finally
+        {
+            connection.HasEnded = true;
+        }
     }
 
     private async Task AskForProgressAsync(Machine machine, Server.Watch.WatchStream stream, Connection connection)
