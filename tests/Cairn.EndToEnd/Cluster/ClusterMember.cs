@@ -15,7 +15,7 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
 
     private string Scheme => Tls is null ? "http" : "https";
 
-    private string ClientUrl => UrlOf(_ports[0]);
+    private string ClientUrl => UrlOf("127.0.0.1", _ports[0]);
 
     /// <summary>Its name.</summary>
     public string Name => name;
@@ -30,13 +30,29 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     public string EndpointElsewhere => EndpointOf(_elsewhere[0]);
 
     /// <summary>The URL for peers.</summary>
-    public string PeerUrl => UrlOf(_ports[1]);
+    public string PeerUrl => UrlOf(PeerName ?? PeerAddress, PeerPort);
+
+    /// <summary>The name under which peers are told of it; null for its address.</summary>
+    public string? PeerName { get; set; }
+
+    /// <summary>Where it listens for peers: any address of the loopback interface.</summary>
+    public string PeerAddress { get; set; } = "127.0.0.1";
+
+    /// <summary>The port for peers.</summary>
+    public int PeerPort
+    {
+        get => _ports[1];
+        set => _ports[1] = value;
+    }
 
     /// <summary>What its clients show, and ask of it; null without TLS.</summary>
     public SslClientAuthenticationOptions? Tls { get; set; }
 
     /// <summary>The program: Cairn's server unless said otherwise.</summary>
     public string Program { get; set; } = ServerBinary.Path;
+
+    /// <summary>What starts the program: nothing, or a command whose last arguments are the program and its own.</summary>
+    public IReadOnlyList<string> Starter { get; set; } = [];
 
     /// <summary>Variables beside ours.</summary>
     public IReadOnlyDictionary<string, string> Variables { get; set; } = new Dictionary<string, string>();
@@ -53,18 +69,15 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     /// <summary>Starts the program without waiting for it.</summary>
     /// <param name="members">The members that it is told of.</param>
     /// <param name="state">Whether they are a new or an existing cluster.</param>
-    public void Launch(IEnumerable<ClusterMember> members, string state = "new") => _run = ProgramRun.Start(Program,
-    [
-        "--name", name,
-        "--data-dir", dataDirectory,
-        "--listen-client-urls", ClientUrl,
-        "--advertise-client-urls", ClientUrl,
-        "--listen-peer-urls", PeerUrl,
-        "--initial-advertise-peer-urls", PeerUrl,
-        "--initial-cluster", string.Join(',', members.Select(member => $"{member.Name}={member.PeerUrl}")),
-        "--initial-cluster-state", state,
-        .. Flags,
-    ], Variables);
+    public void Launch(IEnumerable<ClusterMember> members, string state = "new") =>
+        Start(Settings(members, state).SelectMany(static setting => new[] { $"--{setting.Flag}", setting.Value }), Variables);
+
+    /// <summary>As <see cref="Launch"/>, told everything by variables, as containers are.</summary>
+    /// <param name="members">The members that it is told of.</param>
+    /// <param name="state">Whether they are a new or an existing cluster.</param>
+    public void LaunchByVariables(IEnumerable<ClusterMember> members, string state = "new") => Start(
+        [],
+        [.. Variables, .. Settings(members, state).Select(static setting => KeyValuePair.Create($"ETCD_{setting.Flag.ToUpperInvariant().Replace('-', '_')}", setting.Value))]);
 
     /// <summary>Waits until it serves.</summary>
     public Task ReadyAsync() => Run.LineAsync(static line => line.Contains("ready to serve client requests", StringComparison.Ordinal));
@@ -96,7 +109,25 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
         }
     }
 
-    private string UrlOf(int port) => $"{Scheme}://127.0.0.1:{port}";
+    private (string Flag, string Value)[] Settings(IEnumerable<ClusterMember> members, string state) =>
+    [
+        ("name", name),
+        ("data-dir", dataDirectory),
+        ("listen-client-urls", ClientUrl),
+        ("advertise-client-urls", ClientUrl),
+        ("listen-peer-urls", UrlOf(PeerAddress, PeerPort)),
+        ("initial-advertise-peer-urls", PeerUrl),
+        ("initial-cluster", string.Join(',', members.Select(member => $"{member.Name}={member.PeerUrl}"))),
+        ("initial-cluster-state", state),
+    ];
 
-    private string EndpointOf(int port) => Tls is null ? $"127.0.0.1:{port}" : UrlOf(port);
+    private void Start(IEnumerable<string> settings, IEnumerable<KeyValuePair<string, string>> variables)
+    {
+        string[] command = [.. Starter, Program, .. settings, .. Flags];
+        _run = ProgramRun.Start(command[0], command.Skip(1), variables);
+    }
+
+    private string UrlOf(string host, int port) => $"{Scheme}://{host}:{port}";
+
+    private string EndpointOf(int port) => Tls is null ? $"127.0.0.1:{port}" : UrlOf("127.0.0.1", port);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using Cairn.Client;
 using Cairn.EndToEnd.Cluster;
 using Cairn.EndToEnd.Harness;
@@ -66,10 +67,21 @@ internal sealed class HealingCluster : IAsyncDisposable
         return members;
     }
 
-    private static async Task<HealingCluster> StartWithoutSessionAsync(LocalCluster members)
+    /// <summary>Takes members that the caller starts.</summary>
+    /// <param name="members">The members.</param>
+    /// <returns>The cluster.</returns>
+    public static HealingCluster Of(LocalCluster members)
     {
         Assert.SkipUnless(ServerBinary.IsCairn, "etcd does not heal");
-        var cluster = new HealingCluster(members);
+        return new HealingCluster(members);
+    }
+
+    /// <summary>As <see cref="StartAsync(LocalCluster)"/>, for what no session can outlive.</summary>
+    /// <param name="members">The members.</param>
+    /// <returns>The cluster.</returns>
+    public static async Task<HealingCluster> StartWithoutSessionAsync(LocalCluster members)
+    {
+        var cluster = Of(members);
         try
         {
             await cluster.Local.LaunchAsync(cluster.Members);
@@ -115,10 +127,7 @@ internal sealed class HealingCluster : IAsyncDisposable
     /// <returns>Whether it was removed.</returns>
     public static async Task<bool> StopWithHookAsync(ClusterMember member, bool isKilled = false, int patience = 3)
     {
-        var etcdctl = new Etcdctl(member.Endpoint);
-        var status = await etcdctl.JsonAsync("endpoint", "status");
-        var id = status[0].GetProperty("Status").GetProperty("header").GetProperty("member_id").GetUInt64();
-        var removed = await etcdctl.TryAsync("member", "remove", id.ToString("x", CultureInfo.InvariantCulture), $"--command-timeout={patience}s");
+        var removed = await new Etcdctl(member.Endpoint).TryAsync("member", "remove", await IdOfAsync(member), $"--command-timeout={patience}s");
         if (isKilled)
         {
             await member.KillAsync();
@@ -130,6 +139,43 @@ internal sealed class HealingCluster : IAsyncDisposable
         }
 
         return removed.Status == 0;
+    }
+
+    /// <summary>Asks a member for its id.</summary>
+    /// <param name="member">The member.</param>
+    /// <returns>The id, as etcdctl takes it.</returns>
+    public static async Task<string> IdOfAsync(ClusterMember member)
+    {
+        var status = await new Etcdctl(member.Endpoint).JsonAsync("endpoint", "status");
+        return status[0].GetProperty("Status").GetProperty("header").GetProperty("member_id").GetUInt64().ToString("x", CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Asks for a page of a member.</summary>
+    /// <param name="member">The member.</param>
+    /// <param name="page">The page.</param>
+    /// <returns>Status and text; no status if nobody answers.</returns>
+    public static async Task<(HttpStatusCode? Status, string Text)> PageAsync(ClusterMember member, string page)
+    {
+        using var http = new HttpClient();
+        try
+        {
+            using var answer = await http.GetAsync(new Uri($"http://{member.Endpoint}/{page}"));
+            return (answer.StatusCode, await answer.Content.ReadAsStringAsync());
+        }
+        catch (HttpRequestException e)
+        {
+            return (null, e.Message);
+        }
+    }
+
+    /// <summary>Insists that a member said nothing at which start scripts of charts delete the data directory.</summary>
+    /// <param name="member">The member.</param>
+    public static void AssertSilentForScripts(ClusterMember member)
+    {
+        foreach (var line in new[] { "the member has been permanently removed from the cluster", "ignored streaming request; ID mismatch", "\"error\":\"cluster ID mismatch\"" })
+        {
+            Assert.DoesNotContain(line, member.Run.Said, StringComparison.Ordinal);
+        }
     }
 
     /// <summary>Runs a command of the program, and insists.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Cairn.Client;
 using Cairn.EndToEnd.Cluster;
 using Cairn.EndToEnd.Harness;
 using Xunit;
@@ -95,6 +96,35 @@ public sealed class HealingTests
         }
     }
 
+    /// <summary>Whether its removal is decided, is on its way, or was never heard of: it is killed somewhere in between.</summary>
+    [Fact]
+    public async Task A_member_that_is_killed_while_it_removes_itself_is_a_voter_again()
+    {
+        await using var cluster = await HealingCluster.StartAsync(Size, HealingCluster.PatientWithHooks);
+        var chance = new Prng(3);
+        for (var round = 0; round < 3 * Rounds; round++)
+        {
+            await cluster.WriteAsync();
+            var member = cluster.Members[chance.Below(Size)];
+            await using var client = member.Connect();
+            var id = ulong.Parse(await HealingCluster.IdOfAsync(member), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            var removal = client.Cluster.RemoveAsync(id);
+            await Task.Delay(TimeSpan.FromMilliseconds(chance.Below(20)));
+            await member.KillAsync();
+            try
+            {
+                await removal;
+            }
+            catch (ClientException)
+            {
+                // Nobody knows what became of it.
+            }
+
+            member.Launch(cluster.Members);
+            Report("killed while it removed itself", await cluster.HealedAsync());
+        }
+    }
+
     [Fact]
     public async Task A_stop_hook_that_removes_on_all_members_at_once_costs_nothing()
     {
@@ -144,10 +174,10 @@ public sealed class HealingTests
         await cluster.WriteAsync();
         var removed = cluster.Members[2];
         var rest = new Etcdctl(cluster.Members[0].Endpoint);
-        await rest.RunAsync("member", "remove", await IdOfAsync(removed));
+        await rest.RunAsync("member", "remove", await HealingCluster.IdOfAsync(removed));
 
         Assert.Equal(1, await removed.Run.EndAsync());
-        AssertSilentForScripts(removed);
+        HealingCluster.AssertSilentForScripts(removed);
         removed.Launch(cluster.Members);
         await removed.Run.LineAsync(static line => line.Contains("cairn member rejoin", StringComparison.Ordinal));
         using (var http = new HttpClient())
@@ -168,7 +198,7 @@ public sealed class HealingTests
         await using var cluster = await HealingCluster.StartAsync();
         await cluster.WriteAsync();
         var (removed, rest) = (cluster.Members[2], cluster.Members[0]);
-        var id = await IdOfAsync(removed);
+        var id = await HealingCluster.IdOfAsync(removed);
         await removed.KillAsync();
         Assert.Contains("meant to have 2 members", await HealingCluster.CairnAsync("member", "remove", id, "--forever", "--endpoints", rest.Endpoint), StringComparison.Ordinal);
         removed.Launch(cluster.Members);
@@ -176,23 +206,8 @@ public sealed class HealingTests
         await removed.Run.LineAsync(static line => line.Contains("it was sent away for good", StringComparison.Ordinal));
 
         Assert.Equal(2, (await new Etcdctl(rest.Endpoint).JsonAsync("member", "list")).GetProperty("members").GetArrayLength());
-        AssertSilentForScripts(removed);
+        HealingCluster.AssertSilentForScripts(removed);
         await cluster.AssertSessionAsync();
-    }
-
-    private static async Task<string> IdOfAsync(ClusterMember member)
-    {
-        var status = await new Etcdctl(member.Endpoint).JsonAsync("endpoint", "status");
-        return status[0].GetProperty("Status").GetProperty("header").GetProperty("member_id").GetUInt64().ToString("x", CultureInfo.InvariantCulture);
-    }
-
-    /// <summary>Start scripts of charts delete the data directory when they read one of these.</summary>
-    private static void AssertSilentForScripts(ClusterMember member)
-    {
-        foreach (var line in new[] { "the member has been permanently removed from the cluster", "ignored streaming request; ID mismatch", "\"error\":\"cluster ID mismatch\"" })
-        {
-            Assert.DoesNotContain(line, member.Run.Said, StringComparison.Ordinal);
-        }
     }
 
     private static void Report(string what, TimeSpan took) => TestContext.Current.SendDiagnosticMessage(
