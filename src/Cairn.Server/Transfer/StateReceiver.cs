@@ -3,6 +3,7 @@ using Cairn.Raft;
 using Cairn.Raft.Wire;
 using Cairn.Server.Peers;
 using Cairn.State;
+using Cairn.Storage;
 
 namespace Cairn.Server.Transfer;
 
@@ -226,9 +227,25 @@ internal sealed class StateReceiver(NodeRuntime node, CancellationToken stopping
         }
     }
 
-    private StateBase DescribeBase(ReadView view) => _mustBeWhole
-        ? new StateBase { AppliedIndex = view.Applied.Index }
-        : new StateBase { AppliedIndex = view.Applied.Index, Revision = view.Revision, Checksum = Checksum.OfRevision(view, view.Revision) };
+    /// <summary>Describes what this member has, for the other to send the rest; as nothing, if it is another history's, or cannot be read: then all of it is replaced.</summary>
+    private StateBase DescribeBase(ReadView view)
+    {
+        var known = new StateBase { AppliedIndex = view.Applied.Index };
+        if (_mustBeWhole)
+        {
+            return known;
+        }
+
+        try
+        {
+            return new StateBase(known) { Revision = view.Revision, Checksum = Checksum.OfRevision(view, view.Revision) };
+        }
+        catch (CorruptionException damage)
+        {
+            node.Disks.Damage.Note(damage);
+            return known;
+        }
+    }
 
     /// <summary>Lets the core take the snapshot, and waits until it is installed.</summary>
     /// <returns>False if the core does not need it any more.</returns>

@@ -72,6 +72,21 @@ public sealed class StateTransferTests
         Assert.True(refusal is CorruptionException || await world.Nodes[behind]!.GetAsync("gone", serializable: true) is null, $"{refusal}");
     }, catchUpEntries: 10);
 
+    [Fact]
+    public void A_follower_whose_last_row_cannot_be_read_is_fed_all() => ClusterWorld.Run(3, async world =>
+    {
+        await world.Nodes[0]!.PutAsync("last", "the last that it has");
+        await world.UntilAsync(() => IsInSync(world));
+        var (leader, behind) = await LeaveBehindAsync(world);
+        Assert.True(Rot.FlipText(world.Disks[behind], "member/store", "the last that it has"));
+
+        await world.StartAsync(behind);
+
+        await world.UntilAsync(() => IsInSync(world));
+        Assert.Equal("the last that it has", await world.Nodes[behind]!.GetAsync("last", serializable: true));
+        Assert.Equal(await HashAsync(leader), await HashAsync(world.Nodes[behind]!));
+    }, catchUpEntries: 10);
+
     /// <summary>The cluster learns where the leader is only once it commits again, for which it needs the one that is behind.</summary>
     [Theory]
     [InlineData(false)]
