@@ -16,6 +16,7 @@ var root = new RootCommand("Measures any server of etcd's v3 API; workloads and 
     CompareCommand.Build(clock),
     FailoverCommand.Build(clock),
     BrokenCommand.Build(common, clock),
+    AttackCommand.Build(),
 };
 common.AddTo(root);
 try
