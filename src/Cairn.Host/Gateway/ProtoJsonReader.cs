@@ -184,9 +184,16 @@ internal static class ProtoJsonReader
             value = (Int128)number;
         }
 
-        return isInteger && value >= least && value <= greatest
+        return isInteger && IsJsonNumber(text) && value >= least && value <= greatest
             ? value
             : throw new ProtoJsonException($"json: field {field.Name} expects an integer from {least} to {greatest}, not \"{text}\"");
+    }
+
+    /// <summary>Whether what is known to be a number for us is one for JSON: a string may hold one with a plus, with zeros in front, or without digits behind its point.</summary>
+    private static bool IsJsonNumber(string text)
+    {
+        var digits = text.AsSpan(text.StartsWith('-') ? 1 : 0);
+        return char.IsAsciiDigit(digits[0]) && char.IsAsciiDigit(digits[^1]) && (digits[0] != '0' || digits.Length == 1 || !char.IsAsciiDigit(digits[1]));
     }
 
     private static object ReadEnum(ref Utf8JsonReader reader, FieldDescriptor field)
@@ -217,13 +224,13 @@ internal static class ProtoJsonReader
 
         var given = reader.GetString()!;
         var text = given.TrimEnd('=');
-        if (text.Length != given.Length && given.Length % 4 != 0)
+        var padded = string.Concat(text.Replace('-', '+').Replace('_', '/'), new string('=', (4 - (text.Length % 4)) % 4));
+        if (text.Length != given.Length && given.Length != padded.Length)
         {
             // Padding may be left out, but where there is some it has to fit.
             throw new ProtoJsonException($"json: field {field.Name}: illegal base64 data");
         }
 
-        var padded = string.Concat(text.Replace('-', '+').Replace('_', '/'), new string('=', (4 - (text.Length % 4)) % 4));
         var bytes = new byte[Base64.GetMaxDecodedFromUtf8Length(padded.Length)];
         return Convert.TryFromBase64String(padded, bytes, out var written)
             ? ByteString.CopyFrom(bytes, 0, written)

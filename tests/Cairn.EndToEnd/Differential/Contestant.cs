@@ -77,9 +77,16 @@ internal sealed class Contestant : IAsyncDisposable
             request.Headers.TE.ParseAdd("trailers");
         }
 
-        using var response = await _client.SendAsync(request);
-        var bytes = await response.Content.ReadAsByteArrayAsync();
-        return question.IsJson ? OfJson((int)response.StatusCode, bytes) : OfGrpc(question, response, bytes);
+        try
+        {
+            using var response = await _client.SendAsync(request);
+            var bytes = await response.Content.ReadAsByteArrayAsync();
+            return question.IsJson ? OfJson((int)response.StatusCode, bytes) : OfGrpc(question, response, bytes);
+        }
+        catch (HttpRequestException e)
+        {
+            return new Reply(0, -1, $"{Reply.NoAnswer}: {e.Message}", null);
+        }
     }
 
     /// <inheritdoc/>

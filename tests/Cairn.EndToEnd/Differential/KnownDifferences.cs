@@ -39,6 +39,12 @@ internal sealed class KnownDifferences
             question.IsBroken && question.IsJson && cairn.Text.StartsWith("json: unknown value", StringComparison.Ordinal)),
         ("transactions within transactions need their permissions too, as in the newest releases", static (question, _, cairn) =>
             question.Name == "Txn" && question.Shown.Contains("Txn", StringComparison.OrdinalIgnoreCase) && cairn.Text == "etcdserver: permission denied"),
+        ("while there is no space left, puts in transactions within transactions are refused, too", static (question, etcd, cairn) =>
+            question.Name == "Txn" && question.Shown.Contains("Txn", StringComparison.OrdinalIgnoreCase) && etcd.Code == 0 && cairn.Text == "etcdserver: mvcc: database space exceeded"),
+        ("a transaction that deletes a key and puts it again with what it had ends etcd", static (question, etcd, cairn) =>
+            question.Name == "Txn" && etcd.IsMissing && !cairn.IsMissing),
+        ("an end of a range that is sent although it is empty is none", static (question, etcd, cairn) =>
+            question.IsBroken && !question.IsJson && question.Name == "Range" && etcd.Code == 0 && cairn.Code == 0 && question.Shown.Contains("1200", StringComparison.Ordinal)),
     ];
 
     private static readonly (string Target, string Field)[] SortFields = [("VERSION", "version"), ("CREATE", "create_revision"), ("MOD", "mod_revision"), ("VALUE", "value")];

@@ -5,6 +5,11 @@ namespace Cairn.EndToEnd.Differential;
 /// <summary>One request, as both servers get it.</summary>
 internal sealed record Question
 {
+    private static readonly HashSet<string> Reads =
+    [
+        "Range", "LeaseTimeToLive", "LeaseLeases", "MemberList", "Status", "Hash", "HashKV", "AuthStatus", "UserGet", "UserList", "RoleGet", "RoleList", "Leader",
+    ];
+
     /// <summary>The method that is asked; null where the request belongs to none.</summary>
     public MethodDescriptor? Method { get; init; }
 
@@ -31,6 +36,9 @@ internal sealed record Question
 
     /// <summary>Name of the method, without its service.</summary>
     public string Name => Method?.Name ?? "";
+
+    /// <summary>Whether it may change what the servers keep.</summary>
+    public bool MayWrite => Method is not null && !Reads.Contains(Method.Name);
 
     /// <inheritdoc/>
     public override string ToString() => $"{(IsJson ? "JSON" : "gRPC")} {Verb} {Path}{(User.Length > 0 ? " as " + User : "")}{(IsBroken ? " (broken)" : "")} {Shown}";

@@ -9,6 +9,12 @@ namespace Cairn.EndToEnd.Differential;
 /// <param name="Body">The message; null of a refusal.</param>
 internal sealed record Reply(int Http, int Code, string Text, JsonNode? Body)
 {
+    /// <summary>How the text of an answer begins that never came: the server ended the connection, or itself.</summary>
+    public const string NoAnswer = "no answer";
+
+    /// <summary>Whether no answer came.</summary>
+    public bool IsMissing => Text.StartsWith(NoAnswer, StringComparison.Ordinal);
+
     /// <summary>The body without what two servers cannot have in common, as text.</summary>
     public string Compared { get; } = Normal.TextOf(Body);
 
