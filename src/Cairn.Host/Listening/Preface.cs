@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 
 namespace Cairn.Host.Listening;
 
@@ -25,17 +26,38 @@ internal static class PrefaceJudge
     // Kestrel takes a request line of 8 KiB and headers of 32; it refuses whoever sends more.
     private const int HeadBytesMax = 40 * 1024;
 
+    private const int RecordHeadBytes = 5;
+    private const int RecordBytesMax = 16 * 1024;
+
     // Below the tab: what text does not have.
     private const byte ControlMax = 0x08;
 
     private static ReadOnlySpan<byte> Opening => "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8;
 
-    /// <summary>Tells a handshake of TLS from anything in the clear, by the first byte; consumes nothing.</summary>
+    /// <summary>
+    /// Tells a handshake of TLS from anything in the clear, by the first byte; consumes nothing. The first record of the handshake is waited for as a whole: nothing is set up for a client
+    /// that sends no more than its beginning.
+    /// </summary>
     /// <remarks>Source: RFC 8446, 5.1: a record of type handshake. No method of HTTP opens with it.</remarks>
     public static Preface JudgeTls(ReadOnlySequence<byte> bytes)
     {
         const byte handshake = 0x16;
-        return bytes.IsEmpty ? Preface.Undecided : bytes.FirstSpan[0] == handshake ? Preface.Tls : Preface.Http1;
+        Span<byte> head = stackalloc byte[RecordHeadBytes];
+        head = head[..(int)Math.Min(bytes.Length, RecordHeadBytes)];
+        bytes.Slice(0, head.Length).CopyTo(head);
+        if (head.IsEmpty || head[0] != handshake)
+        {
+            return head.IsEmpty ? Preface.Undecided : Preface.Http1;
+        }
+
+        if (head.Length < RecordHeadBytes)
+        {
+            return Preface.Undecided;
+        }
+
+        // Who says that more follows than a record may have is refused by the handshake.
+        int length = BinaryPrimitives.ReadUInt16BigEndian(head[(RecordHeadBytes - sizeof(ushort))..]);
+        return length > RecordBytesMax || bytes.Length >= RecordHeadBytes + length ? Preface.Tls : Preface.Undecided;
     }
 
     /// <summary>

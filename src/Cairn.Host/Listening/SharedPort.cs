@@ -151,10 +151,19 @@ internal sealed class SharedPort(EndPoint endPoint, IConnectionListenerFactory s
     {
         using var patience = new CancellationTokenSource(SilenceMax, time);
         var ahead = new ReadAhead(connection.Transport.Input);
-        if (_certificates is not null && (!_plain || await ahead.UntilAsync(PrefaceJudge.JudgeTls, patience.Token) == Preface.Tls))
+        if (_certificates is not null)
         {
-            await ShakeHandsAsync(connection, _certificates, patience.Token);
-            ahead = new ReadAhead(connection.Transport.Input);
+            Preface opening = await ahead.UntilAsync(PrefaceJudge.JudgeTls, patience.Token);
+            if (opening == Preface.Undecided && (_plain || newcomer.IsCut))
+            {
+                return opening;
+            }
+
+            if (opening == Preface.Tls || !_plain)
+            {
+                await ShakeHandsAsync(connection, _certificates, patience.Token);
+                ahead = new ReadAhead(connection.Transport.Input);
+            }
         }
 
         Preface protocol = await ahead.UntilAsync(PrefaceJudge.Judge, patience.Token);

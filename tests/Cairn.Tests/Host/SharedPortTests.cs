@@ -51,13 +51,25 @@ public sealed class SharedPortTests
     public async Task A_handshake_of_tls_is_told_from_plain_bytes_and_left_unread()
     {
         var pipe = new Pipe();
-        await pipe.Writer.WriteAsync(new byte[] { 0x16, 3, 1 }, TestContext.Current.CancellationToken);
+        await pipe.Writer.WriteAsync(new byte[] { 0x16, 3, 1, 0, 2, 1, 0 }, TestContext.Current.CancellationToken);
 
         Assert.Equal(Preface.Tls, await new ReadAhead(pipe.Reader).UntilAsync(PrefaceJudge.JudgeTls, TestContext.Current.CancellationToken));
         Assert.True(pipe.Reader.TryRead(out ReadResult read));
-        Assert.Equal(3, read.Buffer.Length);
+        Assert.Equal(7, read.Buffer.Length);
         Assert.Equal(Preface.Http1, PrefaceJudge.JudgeTls(new ReadOnlySequence<byte>("GET"u8.ToArray())));
     }
+
+    [Theory]
+    [InlineData("", "Undecided")]
+    [InlineData("16", "Undecided")]
+    [InlineData("16030100", "Undecided")]
+    [InlineData("1603010002", "Undecided")]
+    [InlineData("160301000201", "Undecided")]
+    [InlineData("16030100020100", "Tls")]
+    [InlineData("1603010002010016", "Tls")]
+    [InlineData("160301FFFF", "Tls")]
+    public void A_handshake_of_tls_begins_when_its_first_record_is_whole_or_cannot_be(string bytes, string protocol) =>
+        Assert.Equal(protocol, PrefaceJudge.JudgeTls(new ReadOnlySequence<byte>(Convert.FromHexString(bytes))).ToString());
 
     [Fact]
     public async Task The_next_read_after_a_peek_returns_at_once()
