@@ -101,7 +101,7 @@ internal sealed class WebPages(Node node, HealthPages health, MetricsPage metric
             {
             "cmdline": [{{command}}],
             "file_descriptor_limit": {{ProcessMetrics.DescriptorLimit()}},
-            "memstats": {"Alloc":{{GC.GetTotalMemory(forceFullCollection: false)}},"Sys":{{Environment.WorkingSet}},"NumGC":{{GC.CollectionCount(0)}}},
+            "memstats": {"Alloc":{{GC.GetTotalMemory(forceFullCollection: false)}},"Sys":{{Environment.WorkingSet}},"NumGC":{{GC.CollectionCount(0)}},"PauseTotalNs":{{(long)GC.GetTotalPauseDuration().TotalNanoseconds}}},
             "raft.status": {"id":"{{status.MemberId:x}}","term":{{status.Term}},"commit":{{status.CommittedIndex}},"applied":{{status.AppliedIndex}},"lead":"{{status.LeaderId:x}}","raftState":"{{state}}"}
             }
 
