@@ -7,9 +7,12 @@ using Cairn.Server.Peers;
 namespace Cairn.Host.Peers;
 
 /// <summary>The calling side of HTTP/1.1 towards other members. Thread-safe.</summary>
-/// <remarks>Names are resolved at every dial: addresses of members change under orchestrators.</remarks>
+/// <remarks>Names are resolved at every dial, and every few seconds is dialled anew: addresses of members change under orchestrators.</remarks>
 internal sealed class PeerHttp : IPeerCalls, IDisposable
 {
+    // A name that led to the wrong process leads there no longer than this: who answers in another's place would else keep its connection for as long as it is asked. Streams are not cut.
+    private static readonly TimeSpan DialledAgainAfter = TimeSpan.FromSeconds(5);
+
     private readonly Lock _lock = new();
     private readonly TimeSpan _dialTimeout;
     private readonly TlsCredentials? _tls;
@@ -115,6 +118,7 @@ internal sealed class PeerHttp : IPeerCalls, IDisposable
             AllowAutoRedirect = false,
             AutomaticDecompression = DecompressionMethods.None,
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
+            PooledConnectionLifetime = DialledAgainAfter,
             ActivityHeadersPropagator = null,
         };
         if (_tls is not null)

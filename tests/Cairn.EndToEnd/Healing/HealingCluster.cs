@@ -33,10 +33,11 @@ internal sealed class HealingCluster : IAsyncDisposable
 
     /// <summary>As <see cref="StartAsync(int, string[])"/>, of members that are prepared already.</summary>
     /// <param name="members">The members.</param>
+    /// <param name="beforeTheyServe">What happens between their start and the moment from which they are expected to serve.</param>
     /// <returns>The cluster.</returns>
-    public static async Task<HealingCluster> StartAsync(LocalCluster members)
+    public static async Task<HealingCluster> StartAsync(LocalCluster members, Func<Task>? beforeTheyServe = null)
     {
-        var cluster = await StartWithoutSessionAsync(members);
+        var cluster = await StartWithoutSessionAsync(members, beforeTheyServe);
         try
         {
             cluster._session = await MilvusProbe.StartAsync(new ClientOptions
@@ -76,15 +77,18 @@ internal sealed class HealingCluster : IAsyncDisposable
         return new HealingCluster(members);
     }
 
-    /// <summary>As <see cref="StartAsync(LocalCluster)"/>, for what no session can outlive.</summary>
+    /// <summary>As <see cref="StartAsync(LocalCluster, Func{Task}?)"/>, for what no session can outlive.</summary>
     /// <param name="members">The members.</param>
+    /// <param name="beforeTheyServe">What happens between their start and the moment from which they are expected to serve.</param>
     /// <returns>The cluster.</returns>
-    public static async Task<HealingCluster> StartWithoutSessionAsync(LocalCluster members)
+    public static async Task<HealingCluster> StartWithoutSessionAsync(LocalCluster members, Func<Task>? beforeTheyServe = null)
     {
         var cluster = Of(members);
         try
         {
-            await cluster.Local.LaunchAsync(cluster.Members);
+            Array.ForEach(cluster.Members, member => member.Launch(cluster.Members));
+            await (beforeTheyServe?.Invoke() ?? Task.CompletedTask);
+            await Task.WhenAll(cluster.Members.Select(static member => member.ReadyAsync()));
             await using var client = cluster.Local.Connect();
             await LocalCluster.UntilAsync(async () => (await client.Healing.StatusAsync()).State.TargetSize == cluster.Members.Length);
             return cluster;

@@ -11,6 +11,30 @@ public sealed class NamesTests
     // Each fault of the names lasts so long; an endurance run asks for 30.
     private static TimeSpan FaultTime => TimeSpan.FromSeconds(LongForm.Number("CAIRN_NAMES_SECONDS", 3));
 
+    [Fact]
+    public async Task A_cluster_is_founded_when_names_that_led_nowhere_and_then_to_the_wrong_member_are_right()
+    {
+        using var scratch = new ScratchDirectory();
+        var members = LocalCluster.Prepare();
+        var names = await NamedAsync(members.Members, scratch);
+        await using var cluster = await HealingCluster.StartAsync(members, async () =>
+        {
+            await LocalCluster.UntilAsync(() => Task.FromResult(members.Members.All(static member => member.Run.Said.Contains("does not answer", StringComparison.Ordinal))));
+            await Task.Delay(FaultTime);
+            await SayRotatedAsync(members.Members, names);
+            await AssertAliveAsync(members.Members);
+            foreach (var member in members.Members)
+            {
+                Assert.Equal(HttpStatusCode.ServiceUnavailable, (await HealingCluster.PageAsync(member, "readyz")).Status);
+            }
+
+            Say(names, members.Members);
+        });
+
+        await cluster.WriteAsync();
+        await cluster.HealedAsync();
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
