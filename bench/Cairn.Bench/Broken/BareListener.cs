@@ -6,7 +6,9 @@ namespace Cairn.Bench.Broken;
 /// <summary>Takes connections, reads what they send and does nothing with it: what a flood costs the machine whoever is its target.</summary>
 internal sealed class BareListener : IDisposable
 {
+    // A flood that has to wait to be accepted would cost the machine less than the same flood of a server.
     private const int BacklogMax = 4096;
+
     private const int BufferBytes = 16 * 1024;
 
     private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);

@@ -27,6 +27,8 @@ internal static class PrefaceJudge
     private const int HeadBytesMax = 40 * 1024;
 
     private const int RecordHeadBytes = 5;
+
+    // RFC 8446, 5.1: the most that a record in the clear may hold.
     private const int RecordBytesMax = 16 * 1024;
 
     // Below the tab: what text does not have.
