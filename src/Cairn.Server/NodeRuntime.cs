@@ -284,7 +284,7 @@ internal sealed class NodeRuntime
     /// <returns>What became of it.</returns>
     public ValueTask<ProposalOutcome> ProposeAsync(int field, IMessage request, AuthIdentity identity, RequestContext context)
     {
-        var refusal = Writes.Judge();
+        var refusal = Writes.Judge() is var judged && judged == NodeError.None && Writes.IsBetterElsewhere(field) ? NodeError.DiskUnusable : judged;
         if (refusal != NodeError.None)
         {
             return Writes.TakeElsewhereAsync(refusal, field, request, identity, context);

@@ -43,8 +43,14 @@ internal sealed class WriteDesk(NodeRuntime node)
             return failure is DiskException { IsNoSpace: true } && facts.LeadingTerm != 0 ? NodeError.NoSpace : NodeError.DiskUnusable;
         }
 
-        return facts.HaltedBy is not null || IsHanging() ? NodeError.DiskUnusable : facts.Committed > facts.Applied + LoopLimits.ApplyLagEntriesMax ? NodeError.TooManyRequests : NodeError.None;
+        return facts.HaltedBy is not null ? NodeError.DiskUnusable : facts.Committed > facts.Applied + LoopLimits.ApplyLagEntriesMax ? NodeError.TooManyRequests : NodeError.None;
     }
+
+    /// <summary>Whether a write is better taken to the leader: this member follows one, and its disk has taken nothing for so long that what a leader sends ahead of acknowledgements may be used up.</summary>
+    /// <param name="field">Number of its field in InternalRaftRequest.</param>
+    /// <returns>True if so. Any other write goes through the log as ever: only what clients write all the time uses up what a leader sends.</returns>
+    public bool IsBetterElsewhere(int field) =>
+        node.Facts is { LeadingTerm: 0, WritingSince: var since and not 0 } && node.Time.GetElapsedTime(since) >= node.Options.ElectionTimeout && IsForLeaders(field) && UrlOfLeader() is not null;
 
     /// <summary>Deals with a write that this member does not take.</summary>
     /// <param name="refusal">Why.</param>
@@ -55,7 +61,7 @@ internal sealed class WriteDesk(NodeRuntime node)
     /// <returns>What became of it at the leader; the refusal, if there is nobody who would take it.</returns>
     public async ValueTask<ProposalOutcome> TakeElsewhereAsync(NodeError refusal, int field, IMessage request, AuthIdentity identity, RequestContext context)
     {
-        if (refusal != NodeError.DiskUnusable || field is < InternalRaftRequest.PutFieldNumber or > InternalRaftRequest.LeaseRevokeFieldNumber)
+        if (refusal != NodeError.DiskUnusable || !IsForLeaders(field))
         {
             return new ProposalOutcome(refusal, null);
         }
@@ -113,6 +119,8 @@ internal sealed class WriteDesk(NodeRuntime node)
         return new PeerAnswer(200, answer.ToByteArray());
     }
 
+    private static bool IsForLeaders(int field) => field is >= InternalRaftRequest.PutFieldNumber and <= InternalRaftRequest.LeaseRevokeFieldNumber;
+
     private static (int Field, IMessage? Request) RequestOf(InternalRaftRequest write) => write switch
     {
         { Put: { } put } => (InternalRaftRequest.PutFieldNumber, put),
@@ -169,10 +177,6 @@ internal sealed class WriteDesk(NodeRuntime node)
             : refusal != NodeError.None ? new ProposalOutcome(refusal, null)
             : new ProposalOutcome(NodeError.None, ApplyResult.OfElsewhere(error, said.Revision, response));
     }
-
-    /// <summary>Whether this member follows, and its disk has taken nothing for so long that what a leader sends ahead of acknowledgements may be used up.</summary>
-    private bool IsHanging() =>
-        node.Facts is { LeadingTerm: 0, Leader: not LocalTarget.None, WritingSince: var since and not 0 } && node.Time.GetElapsedTime(since) >= node.Options.ElectionTimeout;
 
     /// <summary>Where the leader is; null if there is none, or it is this member, or etcd's.</summary>
     private string? UrlOfLeader() =>

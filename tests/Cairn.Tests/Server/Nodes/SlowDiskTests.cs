@@ -136,9 +136,15 @@ public sealed class SlowDiskTests
         }
 
         Assert.InRange(writes, 1000, int.MaxValue);
+
+        // What is no client's write goes through the log as ever.
+        var self = new MemberUpdateRequest { ID = world.Nodes[hung]!.MemberId };
+        self.PeerURLs.Add($"http://m{hung}:2380");
+        var update = world.Nodes[hung]!.MemberUpdateAsync(self, Anyone).AsTask();
         world.Disks[hung].HoldSyncs = false;
         world.Disks[hung].ReleaseSyncs();
         Assert.Equal($"{writes}", await world.Nodes[hung]!.GetAsync("a"));
+        Assert.Equal(NodeError.None, (await update).Error);
     });
 
     [Fact]
