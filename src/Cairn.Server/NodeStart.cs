@@ -472,6 +472,8 @@ internal static class NodeStart
             ApplyUnstableBytesMax = (ulong)Loops.LoopLimits.UnsyncedBytesMax,
             ApplyingBytesMax = Loops.LoopLimits.ApplyingBytesMax,
             UncommittedBytesMax = (ulong)Loops.LoopLimits.PendingProposalBytesMax,
+            InflightMessagesMax = Loops.LoopLimits.InflightMessagesMax,
+            InflightBytesMax = (ulong)Loops.LoopLimits.UnsyncedBytesMax,
             PreVote = options.PreVote,
         });
         if (log.LastIndex == 0 && log.HardState.IsEmpty && founding?.ClusterId == identity.ClusterId

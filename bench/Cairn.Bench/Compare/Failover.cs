@@ -53,6 +53,7 @@ internal sealed class Failover
         Load(cluster); // Else the first transfer is measured on servers that never took a put.
         for (var round = 0; round < _plan.Rounds; round++)
         {
+            _board.Add(new("no hand-over, longest wait of a put", "ms", false), Placement.Free, who, Load(cluster).Latency.MaxNanoseconds / 1e6);
             var load = Task.Factory.StartNew(() => Load(cluster), TaskCreationOptions.LongRunning);
             var moved = Move(cluster);
             var result = load.GetAwaiter().GetResult();

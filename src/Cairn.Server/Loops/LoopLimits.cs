@@ -12,6 +12,12 @@ internal static class LoopLimits
     /// <summary>Bytes of entries that a leader may apply before its own disk has them, because others do; at three quarters of it, it looks for a successor.</summary>
     public const long UnsyncedBytesMax = 64L * 1024 * 1024;
 
+    /// <summary>
+    /// Appends that a leader sends to a member ahead of its acknowledgements: one whose disk hangs is told of what is committed all the same, and answers reads, for as long as a busy leader takes
+    /// to write this many batches. The bytes are bounded as well, by <see cref="UnsyncedBytesMax"/>, which is also what such a member applies ahead of its disk.
+    /// </summary>
+    public const int InflightMessagesMax = 16_384;
+
     /// <summary>Messages of peers that wait for the raft loop; more are dropped, as a network may, and sent again by their senders.</summary>
     public const int PeerMessagesCapacity = 4096;
 
