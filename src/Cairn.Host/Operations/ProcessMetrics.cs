@@ -40,6 +40,7 @@ internal static class ProcessMetrics
         yield return new("os_fd_limit", MetricKind.Gauge, "The file descriptor limit.", limit);
         yield return new("dotnet_gc_heap_bytes", MetricKind.Gauge, "Bytes in the managed heap.", GC.GetTotalMemory(forceFullCollection: false));
         yield return new("dotnet_gc_collections_total", MetricKind.Counter, "Garbage collections.", GC.CollectionCount(0));
+        yield return new("dotnet_gc_pause_seconds_total", MetricKind.Counter, "Time for which garbage collections stopped the process.", GC.GetTotalPauseDuration().TotalSeconds);
         yield return new("dotnet_threads", MetricKind.Gauge, "Threads of the thread pool.", ThreadPool.ThreadCount);
     }
 

@@ -38,11 +38,13 @@ internal sealed class KnownDifferences
         ("names of enums that nobody knows are refused, as by version 1 of the gateway", static (question, _, cairn) =>
             question.IsBroken && question.IsJson && cairn.Text.StartsWith("json: unknown value", StringComparison.Ordinal)),
         ("transactions within transactions need their permissions too, as in the newest releases", static (question, _, cairn) =>
-            question.Name == "Txn" && question.Shown.Contains("Txn", StringComparison.OrdinalIgnoreCase) && cairn.Text == "etcdserver: permission denied"),
+            question.Name == "Txn" && Shows(question, "Txn") && cairn.Text == "etcdserver: permission denied"),
         ("while there is no space left, puts in transactions within transactions are refused, too", static (question, etcd, cairn) =>
-            question.Name == "Txn" && question.Shown.Contains("Txn", StringComparison.OrdinalIgnoreCase) && etcd.Code == 0 && cairn.Text == "etcdserver: mvcc: database space exceeded"),
+            question.Name == "Txn" && Shows(question, "Txn") && etcd.Code == 0 && cairn.Text == "etcdserver: mvcc: database space exceeded"),
         ("a transaction that deletes a key and puts it again with what it had ends etcd", static (question, etcd, cairn) =>
-            question.Name == "Txn" && etcd.IsMissing && !cairn.IsMissing),
+            question.Name == "Txn" && Shows(question, "delete") && Shows(question, "ignore") && etcd.IsMissing && !cairn.IsMissing),
+        ("a put within a transaction needs what the keys of its lease need, as in the newest releases", static (question, etcd, cairn) =>
+            question.User.Length > 0 && (question.Name is "Txn" or "Campaign" or "Lock") && Shows(question, "lease") && etcd.Code == 0 && cairn.Text == "etcdserver: permission denied"),
         ("an end of a range that is sent although it is empty is none", static (question, etcd, cairn) =>
             question.IsBroken && !question.IsJson && question.Name == "Range" && etcd.Code == 0 && cairn.Code == 0 && question.Shown.Contains("1200", StringComparison.Ordinal)),
     ];
@@ -72,6 +74,8 @@ internal sealed class KnownDifferences
 
         return false;
     }
+
+    private static bool Shows(Question question, string word) => question.Shown.Contains(word, StringComparison.OrdinalIgnoreCase);
 
     private static long Compaction(Reply reply) => long.TryParse((reply.Body as JsonObject)?["compact_revision"]?.ToString(), out var revision) ? revision : 0;
 
