@@ -4,9 +4,9 @@ using Cairn.Host.Flags;
 using Cairn.Host.Listening;
 using Cairn.Host.Security;
 using Cairn.Server.Requests;
+using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
-using Microsoft.Extensions.Options;
 
 namespace Cairn.Host;
 
@@ -25,12 +25,12 @@ internal sealed class WebServer : IAsyncDisposable
 
     private readonly KestrelServerOptions _options;
     private readonly Dictionary<EndPoint, SharedPort> _ports = [];
-    private readonly SharedPortListenerFactory _listeners;
+    private readonly ServiceProvider _parts;
     private readonly SocketTransportFactory _sockets;
+    private readonly IServer _server;
     private readonly ILoggerFactory _loggers;
     private readonly TimeProvider _time;
     private readonly LineBudget _cutLines;
-    private KestrelServer? _server;
 
     /// <param name="options">Limits.</param>
     /// <param name="loggers">Where Kestrel's log goes.</param>
@@ -40,15 +40,10 @@ internal sealed class WebServer : IAsyncDisposable
         _loggers = loggers;
         _time = time;
         _cutLines = new LineBudget(time, CutLinesPerSecondMax);
-        var socketOptions = new SocketTransportOptions();
-        if (options.ReusePort)
-        {
-            socketOptions.CreateBoundListenSocket = BindShared;
-        }
-
-        _sockets = new SocketTransportFactory(Options.Create(socketOptions), loggers);
-        _listeners = new SharedPortListenerFactory(_sockets);
-        _options = Configure(options, loggers);
+        _options = Configure(options);
+        _parts = KestrelParts.Build(_options, sockets => sockets.CreateBoundListenSocket = options.ReusePort ? BindShared : sockets.CreateBoundListenSocket, loggers);
+        _sockets = _parts.GetRequiredService<SocketTransportFactory>();
+        _server = _parts.GetRequiredService<IServer>();
     }
 
     /// <summary>Adds a listener. Two URLs of one address, http and https, share it; the role of the first counts.</summary>
@@ -93,25 +88,17 @@ internal sealed class WebServer : IAsyncDisposable
 
     /// <summary>Binds all listeners and serves.</summary>
     /// <exception cref="IOException">An address cannot be bound.</exception>
-    public async Task StartAsync(HostApplication application, CancellationToken cancelled)
-    {
-        _server = new KestrelServer(Options.Create(_options), _listeners, _loggers);
-        await _server.StartAsync(application, cancelled);
-    }
+    public Task StartAsync(HostApplication application, CancellationToken cancelled) => _server.StartAsync(application, cancelled);
 
     /// <summary>Takes no new connections, tells clients to go elsewhere, lets calls finish until cancelled, then cuts.</summary>
-    public Task StopAsync(CancellationToken cut) => _server?.StopAsync(cut) ?? Task.CompletedTask;
+    public Task StopAsync(CancellationToken cut) => _server.StopAsync(cut);
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync()
-    {
-        _server?.Dispose();
-        return ValueTask.CompletedTask;
-    }
+    public ValueTask DisposeAsync() => _parts.DisposeAsync();
 
-    private static KestrelServerOptions Configure(WebLimits options, ILoggerFactory loggers)
+    private static KestrelServerOptions Configure(WebLimits options)
     {
-        var kestrel = new KestrelServerOptions { AddServerHeader = false, AllowAlternateSchemes = true, ApplicationServices = new LoggerServices(loggers) };
+        var kestrel = new KestrelServerOptions { AddServerHeader = false, AllowAlternateSchemes = true };
         KestrelServerLimits limits = kestrel.Limits;
 
         // Streams of gRPC live for days and are silent for hours: nothing about them may be measured by rate, size or idleness.
@@ -176,10 +163,5 @@ internal sealed class WebServer : IAsyncDisposable
         {
             Log.ConnectionCut(_loggers.CreateLogger(typeof(Newcomers).FullName ?? ""), $"{remote}", reason, leftOut);
         }
-    }
-
-    private sealed class LoggerServices(ILoggerFactory loggers) : IServiceProvider
-    {
-        public object? GetService(Type serviceType) => serviceType == typeof(ILoggerFactory) ? loggers : null;
     }
 }
