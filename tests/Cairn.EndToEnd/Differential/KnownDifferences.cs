@@ -26,7 +26,7 @@ internal sealed class KnownDifferences
         ("who may not is told so before anything else that is wrong", static (_, etcd, cairn) =>
             etcd.Text is "etcdserver: request is too large" or "election: not leader" && cairn.Text == "etcdserver: permission denied"),
         ("of two things that are wrong with a transaction the other one is named, as in 3.6", static (question, etcd, cairn) =>
-            question.Name == "Txn" && etcd.Text == "etcdserver: requested lease not found" && cairn.Code == 11),
+            question.Name == "Txn" && etcd.Text is "etcdserver: requested lease not found" or "etcdserver: key not found" && cairn.Code == 11),
         ("a range that names no key is permitted where its key is; in etcd the shape of a tree decides", static (question, etcd, cairn) =>
             question.User.Length > 0 && etcd.Text == "etcdserver: permission denied" && cairn.Code == 0 && !cairn.Compared.Contains("kvs", StringComparison.Ordinal)),
         ("numbers with something behind them are none", static (question, etcd, cairn) =>
