@@ -63,6 +63,14 @@ public sealed class SeedTests
     [Fact]
     public void A_survivor_that_has_moved_before_it_founds_an_epoch_is_found_by_those_who_lost_their_disks() => Heals(29);
 
+    // By its name an empty disk attested for a voter whose own place only did not answer.
+    [Fact]
+    public void An_empty_disk_says_nothing_of_a_voter_of_its_name_that_stands_at_the_place_of_another() => Heals(1102048);
+
+    // Whoever took it in had not applied yet that it had started, and nobody fed it.
+    [Fact]
+    public void A_wiped_member_that_was_taken_in_under_its_old_id_asks_for_a_new_one() => Heals(1101530);
+
     [Theory]
     [InlineData(nameof(Plant.VoteTwice))]
     [InlineData(nameof(Plant.AckBeforeSync))]

@@ -66,16 +66,26 @@ internal static class Introductions
         }
     }
 
-    /// <summary>A member that was not fed yet knows nobody, and may stand elsewhere than where it is looked for: it shows itself at every address that it was told.</summary>
+    /// <summary>
+    /// A member that was not fed yet knows nobody, and may stand elsewhere than where it is looked for: it shows itself at every address that it was told. Whoever took it in may have known less
+    /// than the others: a member that was about to learn that this one had started before, on a disk that is lost.
+    /// </summary>
     private static async ValueTask SeekAsync(NodeRuntime node, HandshakeDesk desk)
     {
         foreach (var url in PeerUrls.Listed(node.Options).Except(node.Options.PeerUrls, StringComparer.Ordinal))
         {
             var answer = node.IsStopping ? PeerAnswer.None : await AskAsync(node, desk, url);
-            if (answer.Status == 200 && PeerBody.TryParse(HandshakeAnswer.Parser, answer.Body) is { Verdict: Verdict.Accepted, Speaker: { } speaker })
+            if (answer.Status != 200 || PeerBody.TryParse(HandshakeAnswer.Parser, answer.Body) is not { Speaker: { } speaker } said || speaker.ClusterId != node.Headers.ClusterId)
+            {
+                continue;
+            }
+
+            if (said.Verdict == Verdict.Accepted)
             {
                 node.World.Transport?.Introduce(new PeerAddress(speaker.MemberId, [url]));
             }
+
+            Heed(node, said, url);
         }
     }
 
@@ -85,7 +95,8 @@ internal static class Introductions
         switch (said.Verdict)
         {
             case Verdict.Refused:
-                node.Fence.BecomeFenced($"{speaker.Name} ({url}) does not hear it: {said.Reason}");
+                var others = node.View.Members.Members.IsEmpty ? speaker.Members.Where(member => member.Id != node.Headers.MemberId) : null;
+                node.Fence.BecomeFenced($"{speaker.Name} ({url}) does not hear it: {said.Reason}", others is null ? null : [.. others]);
                 break;
             case Verdict.Disputed:
                 node.Fence.BecomeDisputed(new Dispute { MemberId = speaker.MemberId, IsBehind = said.IsBehind, Reason = $"{speaker.Name} ({url}): {said.Reason}" });

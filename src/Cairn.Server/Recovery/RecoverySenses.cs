@@ -72,12 +72,16 @@ internal sealed class RecoverySenses(NodeRuntime node)
     /// <summary>Where members are to be asked, and those that this one was told of.</summary>
     private List<(string Name, ImmutableArray<string> Urls)> Places(ImmutableArray<MemberRecord> members)
     {
-        var places = members.Where(member => member.Id != node.Headers.MemberId).Select(member => (member.Name, Urls: PeerUrls.Of(member, node.Options))).ToList();
+        var places = members.Where(member => member.Id != node.Headers.MemberId).Select(member => (member.Name, Urls: IsAtPlaceOfOther(member) ? member.PeerUrls : PeerUrls.Of(member, node.Options))).ToList();
         var listed = node.Options.InitialCluster
             .Where(each => each.Name != node.Options.Name && !places.Any(place => place.Urls.Any(url => each.PeerUrls.Contains(url))))
-            .Select(each => (each.Name, Urls: each.PeerUrls));
+            .Select(each => (Name: members.Any(member => member.Name == each.Name && IsAtPlaceOfOther(member)) ? "" : each.Name, Urls: each.PeerUrls));
         return [.. places, .. listed];
     }
+
+    /// <summary>Whether a member is known to run where the flags have another name: who has its name there is not it, and says nothing about its data. Disks were exchanged.</summary>
+    private bool IsAtPlaceOfOther(MemberRecord member) =>
+        node.Options.InitialCluster.Any(each => each.Name != member.Name && member.PeerUrls.Any(url => each.PeerUrls.Contains(url)));
 
     private async Task<ImmutableArray<Voice>> AskAsync(Handshake self, IReadOnlyList<(string Name, ImmutableArray<string> Urls)> places)
     {

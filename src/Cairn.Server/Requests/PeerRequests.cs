@@ -42,6 +42,11 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
     /// <summary>Path of approvals.</summary>
     public const string HealApprovePath = "/cairn/heal/approve";
 
+    // Behind the path of a question that a member passes on to whom it takes for the leader: whoever answers there and does not lead must not pass it on again, perhaps to itself.
+    private const string ToLeader = "/leader";
+
+    private static readonly PeerAnswer NotLeading = PeerAnswer.Refuse(500, "this member does not lead");
+
     private readonly HandshakeDesk _desk = new(node);
 
     /// <summary>Whether those may ask who are of no cluster yet, or of the one that this one follows.</summary>
@@ -79,14 +84,14 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                     return await DescribeLeaseAsync(question.LeaseTimeToLiveRequest ?? new LeaseTimeToLiveRequest(), context);
                 case Founder.HandshakePath:
                     return _desk.Greet(Handshake.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span));
-                case RejoinPath:
+                case RejoinPath or RejoinPath + ToLeader:
                     return await RejoinAsync(call, RejoinRequest.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span), context);
                 case Recovery.RecoveryPaths.Promise:
                     return new PeerAnswer(200, (await node.Recovery.PromiseAsync(PromiseRequest.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span))).ToByteArray());
                 case Recovery.RecoveryPaths.Wish:
                     node.Recovery.Take(RecoveryWish.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span));
                     return new PeerAnswer(200, default);
-                case EvictPath:
+                case EvictPath or EvictPath + ToLeader:
                     return await EvictAsync(call, EvictMember.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span), context);
                 case HealStatusPath:
                     return new PeerAnswer(200, heals.Describe().ToByteArray());
@@ -173,7 +178,7 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
 
         if (node.Facts.LeadingTerm == 0)
         {
-            var answer = await new LeaderCalls(node).AskAsync(call, context);
+            var answer = await PassOnAsync(call, context);
             return answer.Status != 0 ? answer : Rejoined(new RejoinAnswer { Reason = "the cluster has no leader now" });
         }
 
@@ -182,6 +187,10 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
         heard.HasLeader = heard.HasPlace && await LeadsAsync();
         return Rejoined(heard);
     }
+
+    /// <summary>Asks the leader, once: disks that were exchanged, and lists of members that are old, can lead from one follower to the next and back.</summary>
+    private async ValueTask<PeerAnswer> PassOnAsync(PeerCall call, RequestContext context) =>
+        call.Path.EndsWith(ToLeader, StringComparison.Ordinal) ? NotLeading : await new LeaderCalls(node).AskAsync(call with { Path = call.Path + ToLeader }, context);
 
     /// <summary>Whether a quorum still follows this member.</summary>
     private async ValueTask<bool> LeadsAsync()
@@ -194,7 +203,7 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
     {
         if (node.Facts.LeadingTerm == 0)
         {
-            return await new LeaderCalls(node).AskAsync(call, context);
+            return await PassOnAsync(call, context);
         }
 
         var answer = await heals.EvictKnownAsync(new EvictRequest { MemberId = request.MemberId }, context);

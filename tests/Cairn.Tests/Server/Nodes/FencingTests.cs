@@ -182,6 +182,23 @@ public sealed class FencingTests
         Assert.Contains("is a copy", answer.Reason, StringComparison.Ordinal);
     });
 
+    // What is known of the leader's address may lead back to the follower: it asked itself without end (seed 1101090).
+    [Fact]
+    public void A_question_that_was_passed_on_to_the_leader_is_not_passed_on_again() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var request = new RejoinRequest
+        {
+            Speaker = new Handshake { Incarnation = 7, TokenHash = ByteString.CopyFrom(FoundingRecords.HashToken("etcd-cluster")), PeerUrls = { "http://elsewhere:2380" } },
+        };
+        var call = new PeerCall("/cairn/rejoin", request.ToByteArray());
+        var passedOn = call with { Path = "/cairn/rejoin/leader" };
+
+        Assert.Equal(200, (await world.Nodes[(leader + 1) % 3]!.AnswerPeerAsync(call, default)).Status);
+        Assert.Equal(500, (await world.Nodes[(leader + 1) % 3]!.AnswerPeerAsync(passedOn, default)).Status);
+        Assert.Equal(200, (await world.Nodes[leader]!.AnswerPeerAsync(passedOn, default)).Status);
+    });
+
     [Fact]
     public void A_member_that_is_restarted_is_heard_again() => ClusterWorld.Run(3, async world =>
     {
