@@ -71,6 +71,10 @@ public sealed class SeedTests
     [Fact]
     public void A_wiped_member_that_was_taken_in_under_its_old_id_asks_for_a_new_one() => Heals(1101530);
 
+    // The address of the other voter led a new leader to itself, and what it remembered counted as a quorum's.
+    [Fact]
+    public void Renewals_are_not_missed_by_a_leader_that_takes_itself_for_another_member() => Heals(1200789);
+
     [Theory]
     [InlineData(nameof(Plant.VoteTwice))]
     [InlineData(nameof(Plant.AckBeforeSync))]
