@@ -88,7 +88,9 @@ internal sealed class LostMajority(World world, Plan plan, Fleet fleet)
         }
     }
 
-    /// <summary>Lets a person decide where survivors may not by themselves: somebody attests nothing, and none of the members stands where they look for him. Where one does, they have to go on by themselves.</summary>
+    /// <summary>
+    /// Lets a person decide where survivors may not by themselves: somebody attests nothing, and where they look for him stands none of those whose disks were lost. Where one does, they have to go on by themselves.
+    /// </summary>
     public void DecideAboutUnknown()
     {
         if (plan.RecoversByItself && _survivors.Exists(member => member.ClusterId == _former && ReadSurvey(member) is { } survey && survey.Survivors.Any(IsSoughtElsewhere)))
@@ -98,7 +100,7 @@ internal sealed class LostMajority(World world, Plan plan, Fleet fleet)
         }
     }
 
-    private bool IsSoughtElsewhere(Survivor lost) => !lost.HoldsData && lost.State == "does not answer" && !fleet.All.Any(member => lost.PeerUrls.Contains(member.PeerUrl));
+    private bool IsSoughtElsewhere(Survivor lost) => !lost.HoldsData && lost.State == "does not answer" && !fleet.All.Except(_survivors).Any(member => lost.PeerUrls.Contains(member.PeerUrl));
 
     /// <summary>Brings back who is still away, with an empty disk or with the one that was given up.</summary>
     public void BringBack()

@@ -75,6 +75,10 @@ public sealed class SeedTests
     [Fact]
     public void Renewals_are_not_missed_by_a_leader_that_takes_itself_for_another_member() => Heals(1200789);
 
+    // Both others moved before it was fenced, and it asked where they had been.
+    [Fact]
+    public void A_fenced_member_finds_the_others_where_they_have_moved() => Heals(1300303);
+
     [Theory]
     [InlineData(nameof(Plant.VoteTwice))]
     [InlineData(nameof(Plant.AckBeforeSync))]

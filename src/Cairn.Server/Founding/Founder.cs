@@ -155,14 +155,9 @@ internal sealed class Founder
         _ => PeerAnswer.None,
     };
 
-    /// <summary>Answers a handshake; a member of a cluster of the same token may be asked for a place in it, wherever it has moved to.</summary>
     private PeerAnswer Greet(Handshake? shown)
     {
-        if (shown is { Standing: Standing.Member } && shown.TokenHash.Equals(_shown.TokenHash))
-        {
-            _world.Reception.NoteCaller(shown.PeerUrls);
-        }
-
+        _world.Reception.NoteCaller(shown, _shown.TokenHash);
         return new PeerAnswer(200, new HandshakeAnswer { Speaker = _shown, Verdict = Verdict.Deferred, Reason = "this member has no cluster yet" }.ToByteArray());
     }
 

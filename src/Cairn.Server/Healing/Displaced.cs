@@ -38,7 +38,14 @@ internal static class Displaced
     /// <param name="listed">The addresses that the flags of this member give.</param>
     /// <returns>True if so.</returns>
     public static bool IsUnexpected(IReadOnlyCollection<string> urls, MemberTable members, HealingTable healing, ImmutableArray<string> listed) =>
-        urls.Any(listed.Contains)
-        && !members.Members.Any(member => member.PeerUrls.Any(urls.Contains))
+        urls.Any(listed.Contains) && IsNobodys(urls, members, healing);
+
+    /// <summary>Whether an address is neither that of a member nor that of a vacant place.</summary>
+    /// <param name="urls">The address.</param>
+    /// <param name="members">The membership.</param>
+    /// <param name="healing">The vacant places.</param>
+    /// <returns>True if so.</returns>
+    public static bool IsNobodys(IReadOnlyCollection<string> urls, MemberTable members, HealingTable healing) =>
+        !members.Members.Any(member => member.PeerUrls.Any(urls.Contains))
         && !healing.Vacancies.Any(place => place.FilledBy == 0 && place.PeerUrls.Any(urls.Contains));
 }

@@ -27,7 +27,7 @@ internal sealed class Readmission
     private readonly MemberMemory _memory;
     private readonly Handshake _shown;
     private readonly ILogger _logger;
-    private readonly string[] _urls;
+    private readonly string[] _knownUrls;
     private readonly TimeSpan _missedAfter;
     private bool _hasToldOthers;
 
@@ -59,8 +59,11 @@ internal sealed class Readmission
         };
         _shown.PeerUrls.AddRange(options.PeerUrls);
         var listed = options.InitialCluster.Where(member => member.Name != options.Name).SelectMany(member => member.PeerUrls);
-        _urls = [.. memory.LastMembers.SelectMany(member => member.PeerUrls).Concat(listed).Except(options.PeerUrls).Distinct()];
+        _knownUrls = [.. memory.LastMembers.SelectMany(member => member.PeerUrls).Concat(listed).Except(options.PeerUrls).Distinct()];
     }
+
+    /// <summary>Where the others may be: where they were when this directory was last heard, where the flags say, and where those are who showed themselves meanwhile.</summary>
+    private IEnumerable<string> Urls => _knownUrls.Union(_world.Reception.Callers, StringComparer.Ordinal);
 
     /// <summary>Waits until there is a place.</summary>
     /// <param name="cancelled">Ends the wait.</param>
@@ -94,7 +97,7 @@ internal sealed class Readmission
                 }
 
                 var what = _shown.Standing == Standing.Fenced ? $"this data directory is fenced ({_memory.Fenced})" : "this member was removed from its cluster";
-                Say($"{what} and asks to be taken in again: {answer?.Reason ?? $"nobody answers at {string.Join(',', _urls)}"}");
+                Say($"{what} and asks to be taken in again: {answer?.Reason ?? $"nobody answers at {string.Join(',', Urls)}"}");
             }
 
             await Task.Delay(Pause, _world.Time, cancelled);
@@ -118,9 +121,16 @@ internal sealed class Readmission
         _world.Reception.StopWaiting();
     }
 
-    private PeerAnswer Answer(PeerCall call) => call.Path == Founder.HandshakePath
-        ? new PeerAnswer(200, new HandshakeAnswer { Speaker = _shown, Verdict = Verdict.Deferred, Reason = "this member has no place in its cluster" }.ToByteArray())
-        : PeerAnswer.None;
+    private PeerAnswer Answer(PeerCall call)
+    {
+        if (call.Path != Founder.HandshakePath)
+        {
+            return PeerAnswer.None;
+        }
+
+        _world.Reception.NoteCaller(PeerBody.TryParse(Handshake.Parser, call.Body.GetValueOrDefault()), _shown.TokenHash);
+        return new PeerAnswer(200, new HandshakeAnswer { Speaker = _shown, Verdict = Verdict.Deferred, Reason = "this member has no place in its cluster" }.ToByteArray());
+    }
 
     private void Say(string reason)
     {
@@ -134,7 +144,7 @@ internal sealed class Readmission
     /// the log is as it was: a member that was removed is then one that has not learned of it.</summary>
     private async Task<bool> IsMissedAsync(CancellationToken cancelled)
     {
-        foreach (var url in _memory.Fenced.Length > 0 ? [] : _urls)
+        foreach (var url in _memory.Fenced.Length > 0 ? [] : Urls)
         {
             var answer = await CallAsync(url, new PeerCall(Founder.HandshakePath, new Handshake().ToByteArray()), cancelled);
             if (answer.Status == 200 && PeerBody.TryParse(HandshakeAnswer.Parser, answer.Body)?.Speaker is { Standing: Standing.Member } other
@@ -152,7 +162,7 @@ internal sealed class Readmission
     private async Task<RejoinAnswer?> AskAsync(bool isWished, CancellationToken cancelled)
     {
         var request = new RejoinRequest { Speaker = _shown, ReplacedId = _shown.MemberId, IsByHand = isWished };
-        foreach (var url in _urls)
+        foreach (var url in Urls)
         {
             var answer = await CallAsync(url, new PeerCall(PeerRequests.RejoinPath, request.ToByteArray()), cancelled);
             if (answer.Status == 200)
@@ -168,7 +178,7 @@ internal sealed class Readmission
     private async Task TellOthersAsync(CancellationToken cancelled)
     {
         var call = new PeerCall(PeerRequests.EvictPath, new EvictMember { MemberId = _shown.MemberId }.ToByteArray()) { ClusterId = _shown.ClusterId };
-        foreach (var url in _hasToldOthers ? [] : _urls)
+        foreach (var url in _hasToldOthers ? [] : Urls)
         {
             if ((await CallAsync(url, call, cancelled)).Status == 200)
             {

@@ -15,7 +15,8 @@ internal static class RemovedMembers
         {
             var place = FindPlace(applicant, view);
             var wasMember = applicant.OldMember != 0 && view.Members.Removed.Contains(applicant.OldMember);
-            if (!view.Members.Members.Any(member => member.PeerUrls.Any(url => applicant.PeerUrls.Contains(url)) || (place is null && IsToReplace(applicant, member, view))))
+            if (!view.Members.Members.Any(member => member.PeerUrls.Any(url => applicant.PeerUrls.Contains(url)) || (place is null && IsToReplace(applicant, member, view)))
+                && (place is not null || !WipedMembers.HasMoved(applicant, view)))
             {
                 var obstacle = place is not null || wasMember
                     ? Obstacle(applicant, place, view, policy, now)
@@ -93,8 +94,8 @@ internal static class RemovedMembers
         PeerUrls = applicant.PeerUrls,
         Incarnation = applicant.Incarnation,
         IsStandby = place?.IsStandby ?? false,
-        Detected = applicant.OldMember != 0
-            ? $"member {applicant.OldMember:x} ({applicant.Name}) was removed, and asks to come back"
+        Detected = view.Members.Find(applicant.OldMember) is not null ? $"a directory ({applicant.Name}) that was member {applicant.OldMember:x} asks to be taken in"
+            : applicant.OldMember != 0 ? $"member {applicant.OldMember:x} ({applicant.Name}) was removed, and asks to come back"
             : $"an empty directory ({applicant.Name}) asks to be taken in",
         Evidence = $"{view.Members.Members.Length} members, {view.Healing.TargetSize} intended; at {string.Join(',', applicant.PeerUrls)} answers {applicant.Incarnation:x}",
         Decision = place is { IsStandby: true } ? "add it as a spare learner under a new id" : "add it as a learner under a new id, promote it when it is in sync",

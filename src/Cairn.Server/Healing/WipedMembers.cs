@@ -4,6 +4,10 @@ using Cairn.State.Healing;
 namespace Cairn.Server.Healing;
 
 /// <summary>Members whose process runs at their peer URL with another directory than the one that made their promises. Of one whose address was given up, that is the address at which nobody is expected.</summary>
+/// <remarks>
+/// A directory that was a member's and lost its data may have moved as well: it says whose place it asks for, from an address that is nobody's. That proves less than the member's own address,
+/// where two processes cannot listen, and a copy of its disk could say the same; so it is believed only when the member has been gone for as long as a spare learner would wait.
+/// </remarks>
 internal static class WipedMembers
 {
     /// <summary>Finds them.</summary>
@@ -42,6 +46,11 @@ internal static class WipedMembers
             return $"{string.Join(',', applicant.PeerUrls)} does not answer with the new incarnation, so the old disk may still be there: waiting";
         }
 
+        if (!IsAtPlaceOf(applicant, sight, view) && now - (sight.HeardAt ?? sight.KnownSince) < policy.ReplaceAfter)
+        {
+            return $"it has moved from {string.Join(',', sight.Member.PeerUrls)} to {string.Join(',', applicant.PeerUrls)}, or is a copy: waiting until the member has been gone for {policy.ReplaceAfter.TotalMinutes:F0} min";
+        }
+
         var quorums = Quorums.Of(view, policy, now);
         if (!quorums.IsLive)
         {
@@ -56,11 +65,21 @@ internal static class WipedMembers
         return view.IsChangePending ? "another change of the membership is under way" : null;
     }
 
-    private static Applicant? FindApplicant(MemberSight sight, ClusterView view, HealPolicy policy, TimeSpan now) => view.Applicants.FirstOrDefault(
-        applicant => applicant.Incarnation != sight.Member.Incarnation
-            && now - applicant.AskedAt <= policy.FreshWithin
-            && (applicant.PeerUrls.Any(url => sight.Member.PeerUrls.Contains(url))
-                || (Displaced.Is(sight.Member) && Displaced.IsUnexpected(applicant.PeerUrls, view.Members, view.Healing, view.Listed))));
+    /// <summary>Whether somebody asks from where it is nobody's place for that of a member which it says it was.</summary>
+    /// <param name="applicant">Who asks.</param>
+    /// <param name="view">What the leader knows.</param>
+    /// <returns>True if so.</returns>
+    public static bool HasMoved(Applicant applicant, ClusterView view) => applicant.OldMember != view.Self && view.Find(applicant.OldMember) is { IsCairn: true } && Displaced.IsNobodys(applicant.PeerUrls, view.Members, view.Healing);
+
+    private static bool IsAtPlaceOf(Applicant applicant, MemberSight sight, ClusterView view) =>
+        applicant.PeerUrls.Any(url => sight.Member.PeerUrls.Contains(url))
+        || (Displaced.Is(sight.Member) && Displaced.IsUnexpected(applicant.PeerUrls, view.Members, view.Healing, view.Listed));
+
+    private static Applicant? FindApplicant(MemberSight sight, ClusterView view, HealPolicy policy, TimeSpan now)
+    {
+        var others = view.Applicants.Where(applicant => applicant.Incarnation != sight.Member.Incarnation && now - applicant.AskedAt <= policy.FreshWithin).ToList();
+        return others.Find(applicant => IsAtPlaceOf(applicant, sight, view)) ?? others.Find(applicant => applicant.OldMember == sight.Member.Id && HasMoved(applicant, view));
+    }
 
     private static HealRecord Describe(MemberSight sight, Applicant applicant, ClusterView view, HealPolicy policy, TimeSpan now)
     {

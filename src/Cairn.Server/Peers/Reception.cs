@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using Cairn.Protocol.Peers;
+using Google.Protobuf;
 
 namespace Cairn.Server.Peers;
 
@@ -50,6 +52,17 @@ public sealed class Reception
         lock (_lock)
         {
             _callers = [.. _callers.Union(peerUrls, StringComparer.Ordinal).Take(CallersMax)];
+        }
+    }
+
+    /// <summary>Notes a member that shows itself: one of a cluster of the same token may be asked for a place in it, wherever it has moved to.</summary>
+    /// <param name="shown">What it shows; null if that could not be read.</param>
+    /// <param name="tokenHash">The hash of this member's token.</param>
+    internal void NoteCaller(Handshake? shown, ByteString tokenHash)
+    {
+        if (shown is { Standing: Standing.Member } && shown.TokenHash.Equals(tokenHash))
+        {
+            NoteCaller(shown.PeerUrls);
         }
     }
 
