@@ -59,8 +59,7 @@ internal sealed class WaitingPages(Reception reception)
 
     private async ValueTask<PageAnswer> AskAsync(WebExchange exchange)
     {
-        byte[]? body = await PeerPages.ReadBodyAsync(exchange);
-        PeerAnswer answer = body is null ? new PeerAnswer(400, default) : await reception.AnswerAsync(new PeerCall(exchange.Path, body), exchange.Aborted);
+        PeerAnswer answer = await PeerPages.ReadCallAsync(exchange) is { } call ? await reception.AnswerAsync(call, exchange.Aborted) : new PeerAnswer(400, default);
         return answer.Status == 200 ? new PageAnswer(200, "application/protobuf", answer.Body) : PageAnswer.Error(503, Reason);
     }
 }

@@ -79,6 +79,11 @@ internal sealed class PeerHttp : IPeerCalls, IDisposable
             Introduce?.Invoke(request);
         }
 
+        if (call.To != 0)
+        {
+            request.Headers.TryAddWithoutValidation(PeerHeaders.To, $"{call.To:x}");
+        }
+
         if (call.Parts is { } parts)
         {
             request.Content = new PartsContent(parts);

@@ -59,9 +59,19 @@ internal sealed class PeerPages(Node node, PeerLinks links, TimeProvider time, I
         return error with { Headers = [.. error.Headers, new("Allow", "POST")] };
     }
 
+    /// <summary>Reads a question.</summary>
+    /// <returns>The question; null if it is too large, or does not say whom it asks as it should.</returns>
+    internal static async ValueTask<PeerCall?> ReadCallAsync(WebExchange exchange)
+    {
+        ulong to = 0;
+        return exchange.Header(PeerHeaders.To) is { Length: > 0 } text && !TryReadId(text, out to) ? null
+            : await ReadBodyAsync(exchange) is { } body ? new PeerCall(exchange.Path, body) { To = to }
+            : null;
+    }
+
     /// <summary>Reads the body of a request.</summary>
     /// <returns>The body; null if it is too large.</returns>
-    internal static async ValueTask<byte[]?> ReadBodyAsync(WebExchange exchange)
+    private static async ValueTask<byte[]?> ReadBodyAsync(WebExchange exchange)
     {
         var reader = exchange.Features.GetRequiredFeature<IRequestBodyPipeFeature>().Reader;
         while (true)
@@ -109,8 +119,7 @@ internal sealed class PeerPages(Node node, PeerLinks links, TimeProvider time, I
             return PageAnswer.Error(412, refusal);
         }
 
-        byte[]? body = await ReadBodyAsync(exchange);
-        PeerAnswer answer = body is null ? new PeerAnswer(400, default) : await node.AnswerPeerAsync(new PeerCall(exchange.Path, body), exchange.Aborted);
+        PeerAnswer answer = await ReadCallAsync(exchange) is { } call ? await node.AnswerPeerAsync(call, exchange.Aborted) : new PeerAnswer(400, default);
         return answer.Status switch
         {
             0 => PageAnswer.NotFound(),

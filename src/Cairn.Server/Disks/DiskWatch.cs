@@ -108,7 +108,7 @@ internal sealed class DiskWatch(NodeRuntime node)
 
     private async Task AskAsync(ulong member, string url)
     {
-        var report = await PeerBody.AskAsync(node.World, url, PeerCall.Of(Path), DiskReport.Parser, FreshFor);
+        var report = await PeerBody.AskAsync(node.World, url, PeerCall.Of(Path) with { To = member }, DiskReport.Parser, FreshFor);
         lock (_lock)
         {
             _asking.Remove(member);

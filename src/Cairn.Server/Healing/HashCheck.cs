@@ -335,7 +335,7 @@ internal sealed class HashCheck(NodeRuntime node)
 
     private async Task<bool> TellAsync(ulong id, long revision)
     {
-        var call = new PeerCall(DiffersPath, Encoding.UTF8.GetBytes(revision.ToString(CultureInfo.InvariantCulture)));
+        var call = new PeerCall(DiffersPath, Encoding.UTF8.GetBytes(revision.ToString(CultureInfo.InvariantCulture))) { To = id };
         foreach (var url in node.World.Calls is null ? [] : node.View.Members.Find(id)?.PeerUrls ?? [])
         {
             using var limit = new CancellationTokenSource(AnswerWithin, node.Time);

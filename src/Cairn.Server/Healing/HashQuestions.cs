@@ -40,7 +40,7 @@ internal sealed class HashQuestions(NodeRuntime node)
         var answers = new List<PeerHash>();
         foreach (var member in node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId))
         {
-            answers.Add(await AskAsync(member, call, revision, keptOnly ? AnswerWithin : ComputedWithin));
+            answers.Add(await AskAsync(member, call with { To = member.Id }, revision, keptOnly ? AnswerWithin : ComputedWithin));
         }
 
         return answers;

@@ -23,9 +23,6 @@ internal sealed class LeaseTeller(NodeRuntime node)
     private const string TellPath = "/cairn/leases/tell";
     private const string RecallPath = "/cairn/leases/recall";
 
-    // Where disks were exchanged, the address of one member leads to another for a while: what that one remembers must not count twice.
-    private static readonly PeerAnswer NotAsked = PeerAnswer.Refuse(412, "another member is asked");
-
     private readonly AsyncSignal _wake = new();
     private readonly Lock _lock = new();
     private readonly AppliedGate _known = new();
@@ -115,18 +112,11 @@ internal sealed class LeaseTeller(NodeRuntime node)
         var body = call.Body.GetValueOrDefault().Span;
         return call.Path switch
         {
-            TellPath => Hear(LeaseNews.Parser.ParseGuarded(body)),
-            RecallPath => Recall(LeaseRecall.Parser.ParseGuarded(body)),
+            TellPath => Memory.Hear(LeaseNews.Parser.ParseGuarded(body)) ? new PeerAnswer(200, default) : PeerAnswer.Refuse(409, "tell everything anew"),
+            RecallPath => new PeerAnswer(200, Memory.Recall(LeaseRecall.Parser.ParseGuarded(body)).ToByteArray()),
             _ => null,
         };
     }
-
-    private PeerAnswer Hear(LeaseNews news) => news.MemberId != node.Headers.MemberId ? NotAsked
-        : Memory.Hear(news) ? new PeerAnswer(200, default)
-        : PeerAnswer.Refuse(409, "tell everything anew");
-
-    private PeerAnswer Recall(LeaseRecall question) =>
-        question.MemberId == node.Headers.MemberId ? new PeerAnswer(200, Memory.Recall(question).ToByteArray()) : NotAsked;
 
     private void WakeAll()
     {
@@ -152,7 +142,7 @@ internal sealed class LeaseTeller(NodeRuntime node)
 
         var voters = Voters();
         var former = Memory.FindFormer(term);
-        var asked = await Task.WhenAll(voters.Select(voter => RecallAsync(voter, new LeaseRecall { Term = term, Former = former, MemberId = voter.Id })));
+        var asked = await Task.WhenAll(voters.Select(voter => RecallAsync(voter, new LeaseRecall { Term = term, Former = former })));
         var whole = asked.OfType<LeaseRecollection>().ToList();
         if (whole.Count > voters.Count / 2)
         {
@@ -225,7 +215,7 @@ internal sealed class LeaseTeller(NodeRuntime node)
         while (!Volatile.Read(ref _stopping))
         {
             // What was applied is looked at first: what the clock says then is not older.
-            var news = new LeaseNews { Term = term, Applied = node.Facts.Applied, MemberId = listener.Member };
+            var news = new LeaseNews { Term = term, Applied = node.Facts.Applied };
             if (!node.Leases.TryTakeNews(term, listener, news, out var change))
             {
                 return;
@@ -275,7 +265,7 @@ internal sealed class LeaseTeller(NodeRuntime node)
     {
         foreach (var url in PeerUrls.Of(voter, node.Options))
         {
-            if (await PeerBody.AskAsync(node.World, url, call, parser, node.Options.ElectionTimeout / 2) is { } answer)
+            if (await PeerBody.AskAsync(node.World, url, call with { To = voter.Id }, parser, node.Options.ElectionTimeout / 2) is { } answer)
             {
                 return answer;
             }

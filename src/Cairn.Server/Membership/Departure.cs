@@ -142,7 +142,7 @@ internal sealed class Departure(NodeRuntime node)
         foreach (var url in node.World.Calls is null ? [] : member.PeerUrls)
         {
             using var limit = new CancellationTokenSource(AnswerWithin, node.Time);
-            var answer = await node.World.Calls!.AskAsync(url, new PeerCall(Founder.HandshakePath, desk.Describe().ToByteArray()), limit.Token); // Checked.
+            var answer = await node.World.Calls!.AskAsync(url, new PeerCall(Founder.HandshakePath, desk.Describe().ToByteArray()) { To = member.Id }, limit.Token); // Checked.
             if (answer.Status == 404)
             {
                 return (new HandshakeAnswer(), []);

@@ -27,6 +27,10 @@ public sealed record PeerCall(string Path, ReadOnlyMemory<byte>? Body = null)
     /// <summary>The cluster that the one who asks is of, where no node speaks for it yet, or any more; 0 where one does, or it is of none.</summary>
     public ulong ClusterId { get; init; }
 
+    /// <summary>The member that is asked: whoever else answers at its address refuses, as <see cref="PeerAnswer.Misdirected"/>. 0 for whoever is there.</summary>
+    /// <remarks>An address proves nothing: names lead elsewhere for a while, and disks that are exchanged take their members along. What one member says must not count for two. etcd does not look at it.</remarks>
+    public ulong To { get; init; }
+
     /// <summary>Whether it is asked by GET although something is sent along: JSON, as etcd asks for hashes.</summary>
     public bool IsGet { get; init; }
 }
@@ -44,6 +48,14 @@ public sealed record PeerAnswer(int Status, ReadOnlyMemory<byte> Body)
     /// <param name="text">Why.</param>
     /// <returns>The answer.</returns>
     public static PeerAnswer Refuse(int status, string text) => new(status, System.Text.Encoding.UTF8.GetBytes(text));
+
+    /// <summary>Says that somebody else should have been asked: another member, or the one that leads. Source of the status: RFC 9110, 15.5.20.</summary>
+    /// <param name="text">Who.</param>
+    /// <returns>The answer.</returns>
+    public static PeerAnswer Misdirected(string text) => Refuse(421, text);
+
+    /// <summary>Whether somebody else should have been asked.</summary>
+    public bool IsMisdirected => Status == 421;
 
     /// <summary>What a refusal says.</summary>
     public string Text => System.Text.Encoding.UTF8.GetString(Body.Span);

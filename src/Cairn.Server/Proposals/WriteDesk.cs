@@ -4,6 +4,7 @@ using Cairn.Raft;
 using Cairn.Server.Loops;
 using Cairn.Server.Membership;
 using Cairn.Server.Peers;
+using Cairn.Server.Requests;
 using Cairn.State;
 using Cairn.State.Auth;
 using Cairn.Storage;
@@ -22,7 +23,6 @@ internal sealed class WriteDesk(NodeRuntime node)
     /// <summary>Path at which the leader is asked.</summary>
     public const string Path = "/cairn/write";
 
-    private static readonly PeerAnswer NotLeading = PeerAnswer.Refuse(412, "this member does not lead");
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
@@ -50,7 +50,7 @@ internal sealed class WriteDesk(NodeRuntime node)
     /// <param name="field">Number of its field in InternalRaftRequest.</param>
     /// <returns>True if so. Any other write goes through the log as ever: only what clients write all the time uses up what a leader sends.</returns>
     public bool IsBetterElsewhere(int field) =>
-        node.Facts is { LeadingTerm: 0, WritingSince: var since and not 0 } && node.Time.GetElapsedTime(since) >= node.Options.ElectionTimeout && IsForLeaders(field) && UrlOfLeader() is not null;
+        node.Facts is { LeadingTerm: 0, WritingSince: var since and not 0 } && node.Time.GetElapsedTime(since) >= node.Options.ElectionTimeout && IsForLeaders(field) && FindLeader() is not null;
 
     /// <summary>Deals with a write that this member does not take.</summary>
     /// <param name="refusal">Why.</param>
@@ -71,15 +71,15 @@ internal sealed class WriteDesk(NodeRuntime node)
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, context.Cancelled);
         try
         {
-            while (UrlOfLeader() is { } url)
+            while (FindLeader() is { } leader)
             {
-                var answer = await node.World.Calls!.AskAsync(url, new PeerCall(Path, write), both.Token); // There is an address only if there are calls.
+                var answer = await node.World.Calls!.AskAsync(leader.Url, new PeerCall(Path, write) { To = leader.Id }, both.Token); // There is an address only if there are calls.
                 if (answer.Status == 200 && PeerBody.TryParse(WriteAnswer.Parser, answer.Body) is { } said)
                 {
                     return Read(said);
                 }
 
-                if (answer.Status != NotLeading.Status)
+                if (!answer.IsMisdirected)
                 {
                     return new ProposalOutcome(node.IsStopping ? NodeError.Stopped : NodeError.TimeoutLeaderFailure, null);
                 }
@@ -110,7 +110,7 @@ internal sealed class WriteDesk(NodeRuntime node)
 
         if (node.Facts.LeadingTerm == 0)
         {
-            return NotLeading;
+            return PeerRequests.NotLeading;
         }
 
         var outcome = await node.ProposeAsync(asked.Field, request, new AuthIdentity(write.Header?.Username ?? "", write.Header?.AuthRevision ?? 0), context);
@@ -179,8 +179,7 @@ internal sealed class WriteDesk(NodeRuntime node)
     }
 
     /// <summary>Where the leader is; null if there is none, or it is this member, or etcd's.</summary>
-    private string? UrlOfLeader() =>
+    private (ulong Id, string Url)? FindLeader() =>
         node.Facts is { LeadingTerm: 0, Leader: var leader and not LocalTarget.None } && node.World.Calls is not null && node.View.Members.Find(leader) is { Incarnation: not 0 } member
-            ? PeerUrls.Of(member, node.Options).FirstOrDefault()
-            : null;
+            && PeerUrls.Of(member, node.Options).FirstOrDefault() is { } url ? (leader, url) : null;
 }

@@ -55,7 +55,7 @@ internal sealed class RecoverySenses(NodeRuntime node)
     /// <returns>Null if it was given; else why not.</returns>
     public async Task<string?> AskAsync(PromiseRequest request, Voice voice)
     {
-        var answer = await CallAsync(voice.Url, new PeerCall(RecoveryPaths.Promise, request.ToByteArray()));
+        var answer = await CallAsync(voice.Url, new PeerCall(RecoveryPaths.Promise, request.ToByteArray()) { To = voice.Shown?.MemberId ?? 0 });
         return answer.Status != 200 || PeerBody.TryParse(PromiseAnswer.Parser, answer.Body) is not { } said ? "no answer" : said.IsPromised ? null : said.Reason;
     }
 

@@ -26,9 +26,9 @@ internal sealed class LeaderCalls(NodeRuntime node)
                 var leader = node.View.Members.Find(asked);
                 foreach (var url in leader is null ? [] : PeerUrls.Of(leader, node.Options))
                 {
-                    // An error of the leader is not its last word: it may be about to lose its office.
-                    var answer = await AskWhileItLeadsAsync(asked, token => calls.AskAsync(url, call, token), both.Token);
-                    if (answer.Status is not (0 or 500 or 408))
+                    // An error of the leader is not its last word: it may be about to lose its office, or somebody else stands at this address.
+                    var answer = await AskWhileItLeadsAsync(asked, token => calls.AskAsync(url, call with { To = asked }, token), both.Token);
+                    if (answer.Status is not (0 or 500 or 408) && !answer.IsMisdirected)
                     {
                         return answer;
                     }

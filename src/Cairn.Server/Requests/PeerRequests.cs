@@ -42,10 +42,8 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
     /// <summary>Path of approvals.</summary>
     public const string HealApprovePath = "/cairn/heal/approve";
 
-    // Behind the path of a question that a member passes on to whom it takes for the leader: whoever answers there and does not lead must not pass it on again, perhaps to itself.
-    private const string ToLeader = "/leader";
-
-    private static readonly PeerAnswer NotLeading = PeerAnswer.Refuse(500, "this member does not lead");
+    /// <summary>The answer of a member that does not lead to what only a leader can do.</summary>
+    public static readonly PeerAnswer NotLeading = PeerAnswer.Misdirected("this member does not lead");
 
     private readonly HandshakeDesk _desk = new(node);
 
@@ -60,6 +58,11 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
     /// <returns>The answer; none if there is no such question.</returns>
     public async ValueTask<PeerAnswer> AnswerAsync(PeerCall call, CancellationToken cancelled)
     {
+        if (call.To != 0 && call.To != node.Headers.MemberId)
+        {
+            return PeerAnswer.Misdirected($"member {call.To:x} is asked, this is {node.Headers.MemberId:x}");
+        }
+
         var context = new RequestContext(cancelled);
         try
         {
@@ -84,14 +87,14 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
                     return await DescribeLeaseAsync(question.LeaseTimeToLiveRequest ?? new LeaseTimeToLiveRequest(), context);
                 case Founder.HandshakePath:
                     return _desk.Greet(Handshake.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span));
-                case RejoinPath or RejoinPath + ToLeader:
+                case RejoinPath:
                     return await RejoinAsync(call, RejoinRequest.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span), context);
                 case Recovery.RecoveryPaths.Promise:
                     return new PeerAnswer(200, (await node.Recovery.PromiseAsync(PromiseRequest.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span))).ToByteArray());
                 case Recovery.RecoveryPaths.Wish:
                     node.Recovery.Take(RecoveryWish.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span));
                     return new PeerAnswer(200, default);
-                case EvictPath or EvictPath + ToLeader:
+                case EvictPath:
                     return await EvictAsync(call, EvictMember.Parser.ParseGuarded(call.Body.GetValueOrDefault().Span), context);
                 case HealStatusPath:
                     return new PeerAnswer(200, heals.Describe().ToByteArray());
@@ -188,9 +191,8 @@ internal sealed class PeerRequests(NodeRuntime node, LeaseRequests leases, Membe
         return Rejoined(heard);
     }
 
-    /// <summary>Asks the leader, once: disks that were exchanged, and lists of members that are old, can lead from one follower to the next and back.</summary>
-    private async ValueTask<PeerAnswer> PassOnAsync(PeerCall call, RequestContext context) =>
-        call.Path.EndsWith(ToLeader, StringComparison.Ordinal) ? NotLeading : await new LeaderCalls(node).AskAsync(call with { Path = call.Path + ToLeader }, context);
+    /// <summary>Asks the leader, unless this member was asked by one that took it for that: two that take each other for the leader would ask without end.</summary>
+    private async ValueTask<PeerAnswer> PassOnAsync(PeerCall call, RequestContext context) => call.To != 0 ? NotLeading : await new LeaderCalls(node).AskAsync(call, context);
 
     /// <summary>Whether a quorum still follows this member.</summary>
     private async ValueTask<bool> LeadsAsync()

@@ -72,7 +72,7 @@ internal sealed class HistoryNeeds(NodeRuntime node)
     private async Task AskAsync(ulong member, string url)
     {
         // Who does not answer: what it said last counts for a while.
-        var report = await PeerBody.AskAsync(node.World, url, PeerCall.Of(Path), HistoryReport.Parser, Patience);
+        var report = await PeerBody.AskAsync(node.World, url, PeerCall.Of(Path) with { To = member }, HistoryReport.Parser, Patience);
         lock (_lock)
         {
             _asking.Remove(member);

@@ -128,7 +128,7 @@ internal sealed class SegmentRepair(NodeRuntime node)
             RecordAnswer? answer = null;
             for (var i = 0; answer is null && i < member.PeerUrls.Length; i++)
             {
-                answer = await PeerBody.AskAsync(node.World, member.PeerUrls[i], call, RecordAnswer.Parser, AnswerWithin);
+                answer = await PeerBody.AskAsync(node.World, member.PeerUrls[i], call with { To = member.Id }, RecordAnswer.Parser, AnswerWithin);
             }
 
             if (answer is { Found: true } && ReadView.IsPayloadOf(record, answer.Payload.Span))

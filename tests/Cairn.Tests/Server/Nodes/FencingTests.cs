@@ -192,11 +192,24 @@ public sealed class FencingTests
             Speaker = new Handshake { Incarnation = 7, TokenHash = ByteString.CopyFrom(FoundingRecords.HashToken("etcd-cluster")), PeerUrls = { "http://elsewhere:2380" } },
         };
         var call = new PeerCall("/cairn/rejoin", request.ToByteArray());
-        var passedOn = call with { Path = "/cairn/rejoin/leader" };
+        var follower = world.Nodes[(leader + 1) % 3]!;
 
-        Assert.Equal(200, (await world.Nodes[(leader + 1) % 3]!.AnswerPeerAsync(call, default)).Status);
-        Assert.Equal(500, (await world.Nodes[(leader + 1) % 3]!.AnswerPeerAsync(passedOn, default)).Status);
-        Assert.Equal(200, (await world.Nodes[leader]!.AnswerPeerAsync(passedOn, default)).Status);
+        Assert.Equal(200, (await follower.AnswerPeerAsync(call, default)).Status);
+        Assert.Equal("this member does not lead", (await follower.AnswerPeerAsync(call with { To = follower.MemberId }, default)).Text);
+        Assert.Equal(200, (await world.Nodes[leader]!.AnswerPeerAsync(call with { To = world.Nodes[leader]!.MemberId }, default)).Status);
+    });
+
+    [Theory]
+    [InlineData("/leases")]
+    [InlineData("/members/hashkv")]
+    [InlineData("/cairn/rejoin")]
+    [InlineData("/cairn/leases/recall")]
+    public void A_member_answers_no_question_to_another(string path) => ClusterWorld.Run(3, async world =>
+    {
+        var answer = await world.Nodes[0]!.AnswerPeerAsync(PeerCall.Of(path) with { To = world.Nodes[1]!.MemberId }, default);
+
+        Assert.True(answer.IsMisdirected);
+        Assert.Equal($"member {world.Nodes[1]!.MemberId:x} is asked, this is {world.Nodes[0]!.MemberId:x}", answer.Text);
     });
 
     [Fact]

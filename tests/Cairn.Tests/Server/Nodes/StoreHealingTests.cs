@@ -141,6 +141,26 @@ public sealed class StoreHealingTests
         Assert.Equal(NodeError.Corrupt, (await leader.PutAsync(new PutRequest { Key = Bytes("a") }, Anyone)).Error);
     });
 
+    // Counted twice, the wrong hash was most members', and a leader with the right data stepped aside and fetched the wrong.
+    [Fact]
+    public void A_hash_counts_once_where_the_address_of_another_member_leads_to_who_has_it() => ClusterWorld.Run(3, async world =>
+    {
+        await FillAsync(world, Keys);
+        var leader = world.FindLeader();
+        var victim = (leader + 1) % 3;
+        await FalsifyAsync(world, victim);
+        world.Misled[(leader + 2) % 3] = victim;
+        await CompactAsync(world);
+        await world.PassAsync(ComparedAfter);
+
+        Assert.False(world.Nodes[leader]!.Stopped.IsCompleted);
+        await CheckAsync(world.Nodes[leader]!, Keys);
+
+        world.Misled.Clear();
+        await world.PassAsync(ComparedAfter);
+        Assert.IsType<ReopenException>(await world.Nodes[victim]!.Stopped);
+    });
+
     [Fact]
     public void The_alarm_is_cleared_once_all_members_have_the_same_hash() => ClusterWorld.Run(3, async world =>
     {
@@ -203,6 +223,28 @@ public sealed class StoreHealingTests
         Assert.Null(world.Nodes[victim]!.Look().Impairment);
         await CheckAsync(world.Nodes[victim]!, Keys);
         await AssertSameHashAsync(world);
+    });
+
+    // Where both addresses led back to the one who asked, nobody had the row, and a store that could be healed was given up.
+    [Fact]
+    public void A_row_for_which_only_its_own_member_was_asked_is_not_gone() => ClusterWorld.Run(3, async world =>
+    {
+        await FillAsync(world, Keys);
+        await ForgetAsync(world);
+        await world.PassAsync(TimeSpan.FromSeconds(5));
+        var leader = world.FindLeader();
+        var victim = (leader + 1) % 3;
+        (world.Misled[leader], world.Misled[(leader + 2) % 3]) = (victim, victim);
+        Assert.True(Rot.FlipText(world.Disks[victim], "member/store", ValueOf(5)));
+        Assert.Equal(NodeError.None, (await world.Nodes[leader]!.PutAsync(new PutRequest { Key = Bytes("key-005"), IgnoreValue = true }, Anyone)).Error);
+        await world.PassAsync(TimeSpan.FromSeconds(30));
+
+        Assert.False(world.Nodes[victim]!.Stopped.IsCompleted);
+        Assert.NotNull(world.Nodes[victim]!.Look().Impairment);
+
+        world.Misled.Clear();
+        await world.UntilAsync(() => AreInSync(world));
+        await CheckAsync(world.Nodes[victim]!, Keys);
     });
 
     [Fact]

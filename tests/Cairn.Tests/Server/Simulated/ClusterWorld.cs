@@ -210,6 +210,9 @@ public sealed class ClusterWorld
     /// <summary>Entries that members keep for those that are behind.</summary>
     public long CatchUpEntries { get; set; } = 100_000;
 
+    /// <summary>Who answers questions at the address of a member, by its index, where that is another one: a name leads to the wrong machine. Messages of Raft go by ids.</summary>
+    public Dictionary<int, int> Misled { get; } = [];
+
     /// <summary>Changes answers to questions between members; asked with the question and the answer.</summary>
     public Func<PeerCall, PeerAnswer, PeerAnswer> Tamper { get; set; } = static (_, answer) => answer;
 
@@ -271,6 +274,11 @@ public sealed class ClusterWorld
             if (world.Silent.Contains(asked))
             {
                 await Task.Delay(Timeout.InfiniteTimeSpan, world.Time, cancelled);
+            }
+
+            if (world.Misled.TryGetValue(asked, out var there))
+            {
+                (asked, url) = (there, $"http://m{there}:2380");
             }
 
             if (IsOff || !world._receptions.TryGetValue(url, out var reception) || world.Unreachable.Contains(asked) || world.IsCut(asked) || world.IsCut(asker))
