@@ -141,6 +141,7 @@ internal sealed class SimulatedMember
         }
 
         Lives++;
+        HasRemovedSelf = true;
         Node = null;
         Reception = new Reception();
         _isOpen = false;
@@ -260,7 +261,7 @@ internal sealed class SimulatedMember
         other.Spoil(FaultKind.Exchange);
     }
 
-    /// <summary>Whether the command of the stop hook has ended.</summary>
+    /// <summary>Whether the command of the stop hook has ended, or its process: another fault may have killed that, and started the next at once.</summary>
     public bool HasRemovedSelf { get; private set; } = true;
 
     /// <summary>Removes it from the cluster, as a stop hook does that is run before the process is ended.</summary>
