@@ -131,7 +131,7 @@ internal static class RecoveryPlan
         private ImmutableArray<MemberRecord> Lost => [.. Voters.Where(voter => Survivors.All(shown => shown.MemberId != voter.Id))];
 
         /// <summary>Those of them which attest nothing.</summary>
-        public ImmutableArray<MemberRecord> Silent => [.. Lost.Where(voter => VoiceOf(voter) is not { Shown: { } shown } || !IsEmpty(shown))];
+        public ImmutableArray<MemberRecord> Silent => [.. Lost.Where(voter => VoiceOf(voter)?.Shown is not { } shown || !IsEmpty(shown) || !IsOf(voter, shown))];
 
         /// <summary>Who holds most.</summary>
         public Handshake Best => Survivors.Aggregate(static (best, next) => HoldsLess(best, next) ? next : best)!; // There is at least this member.
@@ -210,9 +210,17 @@ internal static class RecoveryPlan
             || ((member.PeerUrls.Any(url => voice.Urls.Contains(url)) || (voice.Name.Length > 0 && voice.Name == member.Name))
                 && !Voters.Any(other => other.Id != member.Id && other.PeerUrls.Contains(voice.Url)));
 
+        /// <summary>
+        /// Whether an empty directory is the one of a voter: of who stands where it says it stands, or else of who has its name. An address does not tell: a name may lead to the machine of another member for a while,
+        /// and one directory attests for one voter at most.
+        /// </summary>
+        private bool IsOf(MemberRecord voter, Handshake shown) =>
+            (Voters.FirstOrDefault(each => each.PeerUrls.Any(shown.PeerUrls.Contains)) ?? Voters.FirstOrDefault(each => each.Name.Length > 0 && each.Name == shown.Name))?.Id == voter.Id;
+
         private string StateOf(MemberRecord member) => VoiceOf(member)?.Shown switch
         {
             null => "does not answer",
+            { Standing: Standing.Empty or Standing.Founding } shown when !IsOf(member, shown) => $"is not where it is looked for: {shown.Name} answers there, and is empty",
             { Standing: Standing.Empty or Standing.Founding } => "is empty",
             { Standing: Standing.Fenced } => "is fenced",
             { Standing: Standing.Member } shown => $"is the member of another cluster, {shown.ClusterId:x}",

@@ -51,6 +51,19 @@ public sealed class RecoveryPlanTests
         Assert.Contains("m2 does not answer, m3 is empty", Assert.IsType<RecoveryDecision.Wait>(decision).Reason, StringComparison.Ordinal);
     }
 
+    // The name of m2, which holds data, leads to the machine of m3, whose disk was replaced.
+    [Fact]
+    public void One_empty_directory_that_answers_at_two_addresses_attests_for_one_voter()
+    {
+        var decision = Decide(Auto, Empty(2) with { Shown = Shown(3, Standing.Empty, index: 0) }, Empty(3));
+
+        Assert.Contains("m2 is not where it is looked for: m3 answers there, and is empty, m3 is empty", Assert.IsType<RecoveryDecision.Wait>(decision).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_empty_directory_that_is_no_voters_attests_for_nobody() =>
+        Assert.IsType<RecoveryDecision.Wait>(Decide(Auto, Empty(2) with { Shown = Shown(7, Standing.Empty, index: 0) }, Empty(3)));
+
     [Fact]
     public void Without_the_flag_only_a_person_decides()
     {
