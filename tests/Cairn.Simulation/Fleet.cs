@@ -157,7 +157,7 @@ internal sealed class Fleet
     /// five minutes for a directory that is gone, before it looks at the next one. Nor is a disk spoilt of which a copy runs: only one of the two may count.</summary>
     public bool MaySpoil(SimulatedMember member) =>
         !_plan.ChangesMembers && !IsFragile && IsSpareKnown && _all.TrueForAll(other => other.MemberId != 0 || other.IsHealing)
-        && !member.IsHealing && (member.HasRot || _all.Sum(SpoiltBy) < (_plan.Members - 1) / 2)
+        && !member.IsHealing && (member.HasRot || _all.Count(IsSpoilt) < (_plan.Members - 1) / 2)
         && !_all.Exists(other => other != member && other.MemberId == member.MemberId);
 
     /// <summary>Whether the disk of a member may be rolled back: all that it promised is on the other disks as well. Else nobody may be left who knows of a promise that is taken back:
@@ -182,10 +182,7 @@ internal sealed class Fleet
     /// <summary>Whether the spare learner, if there is to be one, has told that it is one: on a disk that was moved away before, it would be a learner that somebody keeps.</summary>
     private bool IsSpareKnown => _isSpareKnown |= !_plan.HasSpare || _all.Exists(member => member.IsSpare);
 
-    private static bool IsSpoilt(SimulatedMember member) => SpoiltBy(member) > 0;
-
-    /// <summary>How many members are spoilt by what was done to one: of a disk that was copied, the other process may be taken for the copy.</summary>
-    private static int SpoiltBy(SimulatedMember member) => member.IsHealing && member.IsCopy ? 2 : member.HasRot || member.IsHealing ? 1 : 0;
+    private static bool IsSpoilt(SimulatedMember member) => member.HasRot || member.IsHealing;
 
     /// <summary>What is being mended: what was done to a member, or that a majority is gone; null if nothing is.</summary>
     private FaultKind? FindMending() =>

@@ -82,9 +82,6 @@ internal sealed class SimulatedMember
     /// <summary>Whether the cluster knows it as a spare learner.</summary>
     public bool IsSpare => Node is { } node && FindSelf(node) is { IsStandby: true };
 
-    /// <summary>Whether its disk was replaced by a copy of another one.</summary>
-    public bool IsCopy => _spoiltBy == FaultKind.Copy;
-
     /// <summary>Whether nobody starts it: its machine is gone, or was not found yet.</summary>
     public bool IsAway { get; set; }
 
@@ -211,7 +208,10 @@ internal sealed class SimulatedMember
         Disk.Restore(other.Disk);
         (MemberId, ClusterId) = (other.MemberId, other.ClusterId);
         Record.Copied(MemberId, Number);
+
+        // Either may be taken for the copy, and has to come back as a new member then.
         Spoil(FaultKind.Copy);
+        other.Spoil(FaultKind.Copy);
     }
 
     /// <summary>Takes an image of the disk.</summary>
