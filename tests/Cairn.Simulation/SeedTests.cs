@@ -75,6 +75,10 @@ public sealed class SeedTests
     [Fact]
     public void Renewals_are_not_missed_by_a_leader_that_takes_itself_for_another_member() => Heals(1200789);
 
+    // The copy of a disk took the address of the member that it overwrote; the original had moved before, was sent away, and was at an address that no list has.
+    [Fact]
+    public void The_original_of_a_copied_disk_comes_back_as_the_member_that_the_copy_overwrote() => Heals(1613051);
+
     // Both others moved before it was fenced, and it asked where they had been.
     [Fact]
     public void A_fenced_member_finds_the_others_where_they_have_moved() => Heals(1300303);

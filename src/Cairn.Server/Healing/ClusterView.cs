@@ -20,8 +20,8 @@ internal sealed record ClusterView
     /// <summary>Every member, the leader included, by ascending id.</summary>
     public required ImmutableArray<MemberSight> Sights { get; init; }
 
-    /// <summary>The peer URLs that the leader's flags give.</summary>
-    public ImmutableArray<string> Listed { get; init; } = [];
+    /// <summary>The members that the leader's flags give.</summary>
+    public ImmutableArray<InitialMember> Listed { get; init; } = [];
 
     /// <summary>Directories without a place that ask to be taken in.</summary>
     public ImmutableArray<Applicant> Applicants { get; init; } = [];

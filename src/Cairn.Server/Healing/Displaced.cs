@@ -31,14 +31,16 @@ internal static class Displaced
     public static bool Is(VacantPlace place, MemberTable members) =>
         place.FilledBy == 0 && place.PeerUrls.All(url => Nowhere(place.MemberId).Contains(url) || members.Members.Any(member => member.PeerUrls.Contains(url)));
 
-    /// <summary>Whether somebody stands at an address of the cluster at which nobody is expected.</summary>
+    /// <summary>Whether somebody stands at an address of the cluster at which nobody is expected; or has moved from one, and has the name that is listed there.</summary>
+    /// <param name="name">Its name.</param>
     /// <param name="urls">Where it is.</param>
     /// <param name="members">The membership.</param>
     /// <param name="healing">The vacant places.</param>
-    /// <param name="listed">The addresses that the flags of this member give.</param>
+    /// <param name="listed">The members that the flags of this one give.</param>
     /// <returns>True if so.</returns>
-    public static bool IsUnexpected(IReadOnlyCollection<string> urls, MemberTable members, HealingTable healing, ImmutableArray<string> listed) =>
-        urls.Any(listed.Contains) && IsNobodys(urls, members, healing);
+    public static bool IsUnexpected(string name, IReadOnlyCollection<string> urls, MemberTable members, HealingTable healing, ImmutableArray<InitialMember> listed) =>
+        IsNobodys(urls, members, healing)
+        && listed.Any(each => each.PeerUrls.Any(urls.Contains) || (each.Name == name && IsNobodys(each.PeerUrls, members, healing)));
 
     /// <summary>Whether an address is neither that of a member nor that of a vacant place.</summary>
     /// <param name="urls">The address.</param>

@@ -125,7 +125,7 @@ internal sealed class HealSenses(NodeRuntime node, HealPolicy policy, Applicants
             Disputes = [.. Disputes],
             Self = status.Basic.Id,
             Members = state.Members,
-            Listed = PeerUrls.Listed(node.Options),
+            Listed = node.Options.InitialCluster,
             Healing = state.Healing,
             Sights = sights.ToImmutable(),
             Applicants = [.. applicants.All],

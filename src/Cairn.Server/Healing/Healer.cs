@@ -145,7 +145,7 @@ internal sealed class Healer
     private bool TookAnotherPlace(Handshake speaker)
     {
         var (members, vacancies) = (_node.View.Members.Members, _node.View.Healing.Vacancies);
-        var isUnexpected = Displaced.IsUnexpected(speaker.PeerUrls, _node.View.Members, _node.View.Healing, PeerUrls.Listed(_node.Options));
+        var isUnexpected = Displaced.IsUnexpected(speaker.Name, speaker.PeerUrls, _node.View.Members, _node.View.Healing, _node.Options.InitialCluster);
         return members.Any(other => other.Id != speaker.MemberId && !IsAlive(other.Id) && (other.PeerUrls.Any(speaker.PeerUrls.Contains) || (isUnexpected && Displaced.Is(other))))
             || vacancies.Any(place => place.FilledBy == 0 && place.MemberId != speaker.MemberId
                 && (place.PeerUrls.Any(speaker.PeerUrls.Contains) || (isUnexpected && Displaced.Is(place, _node.View.Members))));

@@ -57,12 +57,12 @@ internal static class RemovedMembers
     private static VacantPlace? FindPlace(Applicant applicant, ClusterView view) =>
         view.Healing.FindVacancy(applicant.OldMember)
         ?? view.Healing.Vacancies.FirstOrDefault(place => place.FilledBy == 0 && place.PeerUrls.Any(url => applicant.PeerUrls.Contains(url)))
-        ?? (Displaced.IsUnexpected(applicant.PeerUrls, view.Members, view.Healing, view.Listed)
+        ?? (Displaced.IsUnexpected(applicant.Name, applicant.PeerUrls, view.Members, view.Healing, view.Listed)
             ? view.Healing.Vacancies.FirstOrDefault(place => Displaced.Is(place, view.Members))
             : null);
 
     private static bool IsToReplace(Applicant applicant, MemberRecord member, ClusterView view) =>
-        Displaced.Is(member) && Displaced.IsUnexpected(applicant.PeerUrls, view.Members, view.Healing, view.Listed);
+        Displaced.Is(member) && Displaced.IsUnexpected(applicant.Name, applicant.PeerUrls, view.Members, view.Healing, view.Listed);
 
     private static string? Obstacle(Applicant applicant, VacantPlace? place, ClusterView view, HealPolicy policy, TimeSpan now)
     {

@@ -73,7 +73,7 @@ internal static class WipedMembers
 
     private static bool IsAtPlaceOf(Applicant applicant, MemberSight sight, ClusterView view) =>
         applicant.PeerUrls.Any(url => sight.Member.PeerUrls.Contains(url))
-        || (Displaced.Is(sight.Member) && Displaced.IsUnexpected(applicant.PeerUrls, view.Members, view.Healing, view.Listed));
+        || (Displaced.Is(sight.Member) && Displaced.IsUnexpected(applicant.Name, applicant.PeerUrls, view.Members, view.Healing, view.Listed));
 
     private static Applicant? FindApplicant(MemberSight sight, ClusterView view, HealPolicy policy, TimeSpan now)
     {

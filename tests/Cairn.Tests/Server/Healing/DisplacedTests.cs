@@ -56,6 +56,15 @@ public sealed class DisplacedTests
     }
 
     [Fact]
+    public void It_is_by_who_has_moved_from_an_address_at_which_nobody_is_expected()
+    {
+        var begin = Assert.IsType<HealStep.Begin>(GivenUp().Silent(3).Apply(Empty(10, incarnation: 900) with { Name = "m9" }).Step);
+
+        Assert.Equal((3UL, 900UL), (begin.Heal.OldMember, begin.Heal.Incarnation));
+        Assert.Null(GivenUp().Silent(3).Apply(Empty(10, incarnation: 900) with { Name = "m2" }).Step);
+    }
+
+    [Fact]
     public void A_directory_that_was_a_members_and_moved_takes_its_place_when_the_member_has_been_gone_for_long()
     {
         var policy = new HealPolicy();

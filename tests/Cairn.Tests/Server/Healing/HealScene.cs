@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Cairn.Protocol.Healing;
+using Cairn.Server;
 using Cairn.Server.Healing;
 using Cairn.State.Healing;
 using Cairn.State.Members;
@@ -52,7 +53,7 @@ internal sealed class HealScene
         Self = 1,
         Members = new MemberTable { Members = [.. _sights.Select(sight => sight.Member).OrderBy(member => member.Id)], Removed = [.. _removed.Order()] },
         Healing = Healing,
-        Listed = Listed,
+        Listed = [.. Listed.Select(static url => new InitialMember(new Uri(url).Host, [url]))],
         Sights = [.. _sights.OrderBy(sight => sight.Member.Id)],
         Applicants = [.. _applicants],
         Disputes = [.. _disputes],
