@@ -121,7 +121,8 @@ internal static class NodeStart
             var process = new ProcessIdentity(identity.Incarnation, identity.StartCounter, new Prng(~world.Seed).NextUInt64() | 1);
             var isKnown = identity.MemberId != 0;
             (identity, var joined) = await IdentifyAsync(options, world, manifests, identity, memory, process, cancelled);
-            if (await TryOpenLogAsync(options, world, manifests, identity, memory, process, cancelled) is not var (wal, contents))
+            Task<(WriteAheadLog Wal, WalContents? Contents)?> OpenLogAsync() => TryOpenLogAsync(options, world, manifests, identity, memory, process, cancelled);
+            if (await OpenLogAsync() is not var (wal, contents))
             {
                 held.Dispose();
                 return null;
@@ -132,13 +133,14 @@ internal static class NodeStart
                 logger.LogRepaired(repair.Path, repair.Offset, repair.Bytes, repair.Reason, repair.Copy);
             }
 
-            if (identity != manifests.Newest!.Identity)
+            await BelongAsync(manifests, identity, memory);
+            if (await OpenStateAsync(options, world, manifests, memory, (wal, contents), OpenLogAsync, cancelled) is not { } opened)
             {
-                (memory.Replaces, memory.LastMembers, memory.Promise) = (0, [], null);
-                await manifests.WriteAsync(manifests.Newest with { Identity = identity, MemberState = memory.Encode() });
+                held.Dispose();
+                return null;
             }
 
-            ((wal, contents), var (revisions, state, checkpointRevision)) = await OpenStateAsync(options, world, manifests, memory, (wal, contents), cancelled);
+            ((wal, contents), var (revisions, state, checkpointRevision)) = opened;
             var log = LogStart.Fill(manifests.Newest!, contents);
             logger.Started(identity.MemberId, identity.ClusterId, state.Applied.Index, (int)(log.LastIndex - state.Applied.Index));
             ReportContradictions(logger, isKnown ? options : null, identity, state);
@@ -167,6 +169,16 @@ internal static class NodeStart
             // Whatever went wrong, the directory is free again.
             held.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Notes, durably, whose state the directory has.</summary>
+    private static async Task BelongAsync(ManifestStore manifests, ManifestIdentity identity, MemberMemory memory)
+    {
+        if (identity != manifests.Newest!.Identity)
+        {
+            (memory.Replaces, memory.LastMembers, memory.Promise) = (0, [], null);
+            await manifests.WriteAsync(manifests.Newest with { Identity = identity, MemberState = memory.Encode() });
         }
     }
 
@@ -383,9 +395,16 @@ internal static class NodeStart
         return (IdentityOf(decision, identity, options), (decision as FoundingDecision.Join)?.Cluster);
     }
 
-    /// <summary>Opens the state; if it is of no use, that of another member, or what verifies of it if there is no other, and the log anew.</summary>
-    private static async Task<((WriteAheadLog Wal, WalContents? Contents) Log, StoredState Stored)> OpenStateAsync(
-        NodeOptions options, NodeWorld world, ManifestStore manifests, MemberMemory memory, (WriteAheadLog Wal, WalContents? Contents) log, CancellationToken cancelled)
+    /// <summary>Opens the state; if it is of no use, that of another member, or what verifies of it if there is no other, and the log anew: of that more is needed then, and may be damaged as well.</summary>
+    /// <returns>Null if the directory is to be opened again.</returns>
+    private static async Task<((WriteAheadLog Wal, WalContents? Contents) Log, StoredState Stored)?> OpenStateAsync(
+        NodeOptions options,
+        NodeWorld world,
+        ManifestStore manifests,
+        MemberMemory memory,
+        (WriteAheadLog Wal, WalContents? Contents) log,
+        Func<Task<(WriteAheadLog Wal, WalContents? Contents)?>> openLog,
+        CancellationToken cancelled)
     {
         if (TryOpenState(world, manifests.Newest!, options, memory, out var damage) is { } stored) // A start has written one.
         {
@@ -401,8 +420,7 @@ internal static class NodeStart
                 : throw damage);
         }
 
-        var opened = await LogStart.OpenAsync(world, manifests.Newest!, manifests.Newest!.Identity, (ulong)options.CatchUpEntries);
-        return (opened, OpenState(world, manifests.Newest!, options));
+        return await openLog() is { } opened ? (opened, OpenState(world, manifests.Newest!, options)) : null; // As above.
     }
 
     /// <summary>Opens the state, unless it is damaged, or was found to differ from those of most others.</summary>

@@ -75,6 +75,11 @@ public sealed class SeedTests
     [Fact]
     public void Renewals_are_not_missed_by_a_leader_that_takes_itself_for_another_member() => Heals(1200789);
 
+    // The state that was fetched was older than the one that was damaged, so that a part of the log counted again which had rotted as well: the process did not start.
+    [Fact]
+    public void A_log_that_is_needed_again_after_the_state_was_fetched_and_is_damaged_makes_a_new_member() =>
+        Assert.Null(Simulation.Run(new SimulationOptions { Seed = 105, Rots = true }).Failure);
+
     // The copy of a disk took the address of the member that it overwrote; the original had moved before, was sent away, and was at an address that no list has.
     [Fact]
     public void The_original_of_a_copied_disk_comes_back_as_the_member_that_the_copy_overwrote() => Heals(1613051);
