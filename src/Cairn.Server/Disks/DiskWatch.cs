@@ -1,10 +1,11 @@
 using Cairn.Protocol.Peers;
 using Cairn.Server.Loops;
+using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 
 namespace Cairn.Server.Disks;
 
-/// <summary>Knows how this member's disk does, and, on the leader, how those of the others do; hands leadership over when the leader's is the odd one out.</summary>
+/// <summary>Knows how this member's disk does and whether it can ask its leader, and, on the leader, the same of the others; hands leadership over when the leader is the odd one out.</summary>
 /// <remarks>A loop of its own, which never waits for an answer: what came back by the next turn is looked at then.</remarks>
 /// <param name="node">The node.</param>
 internal sealed class DiskWatch(NodeRuntime node)
@@ -17,6 +18,9 @@ internal sealed class DiskWatch(NodeRuntime node)
     // What was said longer ago is not known any more.
     private static readonly TimeSpan FreshFor = TimeSpan.FromSeconds(2);
 
+    // And at least two questions in a row: one may have met a pause of this process.
+    private static readonly TimeSpan UnansweredFor = TimeSpan.FromSeconds(5);
+
     private readonly Dictionary<ulong, (DiskReport Report, long At)> _heard = [];
     private readonly HashSet<ulong> _asking = [];
     private readonly HandOverPolicy _policy = new(node.Options.ElectionTimeout);
@@ -24,6 +28,7 @@ internal sealed class DiskWatch(NodeRuntime node)
     private readonly Lock _lock = new();
     private readonly long _origin = node.Time.GetTimestamp();
     private TimeSpan? _lastChange;
+    private (int Count, long Since) _unanswered;
     private ulong _leader;
     private bool _stopping;
 
@@ -44,6 +49,7 @@ internal sealed class DiskWatch(NodeRuntime node)
             if (node.Facts.LeadingTerm == 0)
             {
                 _policy.Rest();
+                AskLeader();
                 continue;
             }
 
@@ -59,7 +65,7 @@ internal sealed class DiskWatch(NodeRuntime node)
         _wake.Set();
     }
 
-    /// <summary>Describes this member's disk. Any thread.</summary>
+    /// <summary>Describes this member. Any thread.</summary>
     /// <returns>What others are told.</returns>
     public DiskReport Describe()
     {
@@ -72,7 +78,16 @@ internal sealed class DiskWatch(NodeRuntime node)
             WorstUs = (ulong)times.Worst.TotalMicroseconds,
             WaitingUs = (ulong)Waiting().TotalMicroseconds,
             Failure = node.Facts.WriteFailure?.Message ?? (node.Disks.Reserve.IsLow ? "the disk is full" : ""),
+            CannotAskLeader = CannotAskLeader(),
         };
+    }
+
+    private bool CannotAskLeader()
+    {
+        lock (_lock)
+        {
+            return _unanswered.Count > 1 && _leader == node.Facts.Leader && node.Time.GetElapsedTime(_unanswered.Since) >= UnansweredFor;
+        }
     }
 
     private TimeSpan Waiting() => node.Facts.WritingSince is var since && since != 0 ? node.Time.GetElapsedTime(since) : TimeSpan.Zero;
@@ -83,7 +98,11 @@ internal sealed class DiskWatch(NodeRuntime node)
         if (leader != 0 && leader != _leader)
         {
             _lastChange = _leader == 0 ? null : Now();
-            _leader = leader;
+            lock (_lock)
+            {
+                _leader = leader;
+                _unanswered = default;
+            }
         }
     }
 
@@ -93,15 +112,53 @@ internal sealed class DiskWatch(NodeRuntime node)
     {
         foreach (var member in node.View.Members.Members)
         {
-            bool isFirst;
-            lock (_lock)
-            {
-                isFirst = member.Id != node.Headers.MemberId && !member.IsLearner && !member.PeerUrls.IsEmpty && _asking.Add(member.Id);
-            }
-
-            if (isFirst)
+            if (member.Id != node.Headers.MemberId && !member.IsLearner && !member.PeerUrls.IsEmpty && TryBegin(member.Id))
             {
                 _ = AskAsync(member.Id, member.PeerUrls[0]);
+            }
+        }
+    }
+
+    private void AskLeader()
+    {
+        if (node.Facts.Leader is not 0 and var leader && node.View.Members.Find(leader) is { } member && TryBegin(leader))
+        {
+            _ = AskLeaderAsync(leader, PeerUrls.Of(member, node.Options));
+        }
+    }
+
+    private bool TryBegin(ulong member)
+    {
+        lock (_lock)
+        {
+            return _asking.Add(member);
+        }
+    }
+
+    /// <summary>Asks the leader anything. One of etcd has no page of this name, but says so.</summary>
+    private async Task AskLeaderAsync(ulong leader, IReadOnlyList<string> urls)
+    {
+        var asked = node.Time.GetTimestamp();
+        var hasAnswered = false;
+        for (var i = 0; i < urls.Count && !hasAnswered; i++)
+        {
+            using var limit = new CancellationTokenSource(FreshFor, node.Time);
+            try
+            {
+                hasAnswered = await node.World.Calls!.AskAsync(urls[i], PeerCall.Of(Path) with { To = leader }, limit.Token) is { Status: not 0, IsMisdirected: false }; // Nobody runs this loop without calls.
+            }
+            catch (OperationCanceledException)
+            {
+                // Too late is no answer.
+            }
+        }
+
+        lock (_lock)
+        {
+            _asking.Remove(leader);
+            if (_leader == leader)
+            {
+                _unanswered = hasAnswered ? default : (_unanswered.Count + 1, _unanswered.Count == 0 ? asked : _unanswered.Since);
             }
         }
     }
@@ -134,9 +191,9 @@ internal sealed class DiskWatch(NodeRuntime node)
     }
 
     /// <summary>Finds the voters that said something a moment ago and have nearly all of the log.</summary>
-    private async Task<List<DiskHealth>> FindOthersAsync()
+    private async Task<List<MemberHealth>> FindOthersAsync()
     {
-        var others = new List<DiskHealth>();
+        var others = new List<MemberHealth>();
         var described = node.RaftLoop.DescribeAsync();
         if (await Patience.WaitAsync(described, Interval, node.Time, default) != WaitOutcome.Done)
         {
@@ -160,6 +217,6 @@ internal sealed class DiskWatch(NodeRuntime node)
         return others;
     }
 
-    private static DiskHealth Judge(ulong member, DiskReport report) => new(
-        member, TimeSpan.FromMicroseconds(report.P99Us), TimeSpan.FromMicroseconds(report.WaitingUs), report.Failure.Length > 0);
+    private static MemberHealth Judge(ulong member, DiskReport report) => new(
+        member, TimeSpan.FromMicroseconds(report.P99Us), TimeSpan.FromMicroseconds(report.WaitingUs), report.Failure.Length > 0, report.CannotAskLeader);
 }

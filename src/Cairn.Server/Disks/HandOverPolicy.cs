@@ -1,18 +1,23 @@
 namespace Cairn.Server.Disks;
 
-/// <summary>What a leader knows of the disk of a member.</summary>
+/// <summary>What a leader knows of a member that could lead in its stead.</summary>
 /// <param name="MemberId">The member.</param>
 /// <param name="P99">99 of 100 of its last syncs took no longer.</param>
 /// <param name="Waiting">How long the sync under way has taken so far.</param>
 /// <param name="IsFailing">Whether its log cannot be written.</param>
-internal readonly record struct DiskHealth(ulong MemberId, TimeSpan P99, TimeSpan Waiting, bool IsFailing);
+/// <param name="CannotAsk">Whether it hears the leader, but gets no answer from it.</param>
+internal readonly record struct MemberHealth(ulong MemberId, TimeSpan P99, TimeSpan Waiting, bool IsFailing, bool CannotAsk);
 
-/// <summary>Decides when a leader should hand over because of its disk, and to whom.</summary>
+/// <summary>Decides when a leader should hand over because of its disk, or because its name leads the others elsewhere, and to whom.</summary>
 /// <remarks>
 /// <para>
 /// A leader is not slowed down by its own disk, since a quorum of others commits without it; so there is no hurry, and a good reason not to move leadership back
 /// and forth. It hands over when its syncs were much slower than those of the others for a while, or when one hangs and theirs do not, and at most once in a
 /// minute. There is a hurry when its disk stops it from taking writes: then it hands over at once, but waits longer after each attempt that changed nothing.
+/// </para>
+/// <para>
+/// The streams of messages go both ways, whoever dialled them. So one whom nobody can dial may lead for ever, while keep-alives and all else that is passed on to
+/// a leader end at its old address. When most of the others say so, it hands over, soon enough for leases of fifteen seconds.
 /// </para>
 /// <para>Not thread-safe. Pure but for what it remembers of earlier calls.</para>
 /// </remarks>
@@ -23,6 +28,7 @@ internal sealed class HandOverPolicy(TimeSpan electionTimeout)
     private static readonly TimeSpan SlowAtLeast = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan SlowFor = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan BetweenUnasked = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan HurryBetweenMin = TimeSpan.FromSeconds(2);
 
     private TimeSpan? _slowSince;
@@ -39,11 +45,11 @@ internal sealed class HandOverPolicy(TimeSpan electionTimeout)
     /// <summary>Decides.</summary>
     /// <param name="now">The time, monotonic.</param>
     /// <param name="lastChange">When leadership last went from one member to another; null if it never did.</param>
-    /// <param name="own">This member's disk.</param>
+    /// <param name="own">This member.</param>
     /// <param name="takesWrites">Whether this member still takes writes.</param>
-    /// <param name="others">The disks of the voters that answered a moment ago and can lead.</param>
+    /// <param name="others">The voters that answered a moment ago and can lead.</param>
     /// <returns>To whom to hand over, and why; null for nobody.</returns>
-    public (ulong Target, string Reason)? Decide(TimeSpan now, TimeSpan? lastChange, DiskHealth own, bool takesWrites, IReadOnlyList<DiskHealth> others)
+    public (ulong Target, string Reason)? Decide(TimeSpan now, TimeSpan? lastChange, MemberHealth own, bool takesWrites, IReadOnlyList<MemberHealth> others)
     {
         var healthy = others.Where(other => !other.IsFailing && other.Waiting < electionTimeout).OrderBy(static other => other.P99).ToList();
         if (healthy.Count == 0)
@@ -55,6 +61,12 @@ internal sealed class HandOverPolicy(TimeSpan electionTimeout)
         if (!takesWrites)
         {
             return Hurry(now, healthy[0].MemberId);
+        }
+
+        if (others.Count(static other => other.CannotAsk) * 2 > others.Count && !(now - lastChange < BetweenUnasked || now - _lastTried < Between))
+        {
+            _lastTried = now;
+            return (healthy[0].MemberId, "the others hear this leader, but do not reach it by its peer URLs");
         }
 
         var bound = Max(SlowAtLeast, healthy[healthy.Count / 2].P99 * TimesSlower);

@@ -27,8 +27,9 @@ public sealed class AmbiguityTests
         await LocalCluster.AgreeAsync(cluster.Members);
         await using var old = cluster.Members[2];
         var ids = await IdsAsync(cluster);
+        await LeadAsync(cluster, old);
 
-        // Nobody answers at its name any more, but the process lives on; another one starts under the same name and URL, elsewhere, with an empty disk.
+        // It leads, so it has to hand over first: nobody answers at its name any more, but the process lives on; another one starts under the same name and URL, elsewhere, with an empty disk.
         var known = new PrivateNames(scratch, "another");
         var another = new ClusterMember(old.Name, scratch["another"]) { PeerName = old.PeerName, PeerPort = old.PeerPort, PeerAddress = "127.77.1.1", Starter = known.Starter };
         Array.ForEach(names, table => table.Set(Addresses(cluster, "127.77.1.2")));
@@ -74,6 +75,15 @@ public sealed class AmbiguityTests
         stranger.Flags = [];
         await cluster.WipeAsync(stranger, state);
         await cluster.HealedAsync();
+    }
+
+    private static async Task LeadAsync(HealingCluster cluster, ClusterMember member)
+    {
+        var leader = await cluster.Local.LeaderAsync();
+        if (leader != member)
+        {
+            await new Etcdctl(leader.Endpoint).RunAsync("move-leader", await HealingCluster.IdOfAsync(member));
+        }
     }
 
     private static IEnumerable<(string Name, string Address)> Addresses(HealingCluster cluster, string third) =>

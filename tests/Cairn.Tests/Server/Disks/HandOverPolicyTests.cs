@@ -5,8 +5,8 @@ namespace Cairn.Tests.Server.Disks;
 
 public sealed class HandOverPolicyTests
 {
-    private static readonly DiskHealth Fast = Disk(2, p99: 2);
-    private static readonly DiskHealth[] Others = [Disk(3, p99: 4), Fast];
+    private static readonly MemberHealth Fast = Disk(2, p99: 2);
+    private static readonly MemberHealth[] Others = [Disk(3, p99: 4), Fast];
 
     private readonly HandOverPolicy _policy = new(TimeSpan.FromSeconds(1));
 
@@ -33,7 +33,7 @@ public sealed class HandOverPolicyTests
     [Fact]
     public void Who_is_not_five_times_slower_or_below_a_tenth_of_a_second_stays()
     {
-        DiskHealth[] slowish = [Disk(2, p99: 150), Disk(3, p99: 150)];
+        MemberHealth[] slowish = [Disk(2, p99: 150), Disk(3, p99: 150)];
         for (var second = 0; second < 60; second++)
         {
             Assert.Null(Decide(second, Disk(1, p99: 90)));
@@ -78,17 +78,31 @@ public sealed class HandOverPolicyTests
     }
 
     [Fact]
+    public void Whom_most_of_the_others_cannot_ask_hands_over_but_not_in_the_ten_seconds_after_a_change()
+    {
+        var own = Disk(1, p99: 2);
+        var deaf = Fast with { CannotAsk = true };
+        var other = Disk(3, p99: 4);
+
+        Assert.Null(_policy.Decide(default, null, own, takesWrites: true, [deaf, other]));
+        Assert.Null(_policy.Decide(TimeSpan.FromSeconds(19), TimeSpan.FromSeconds(10), own, takesWrites: true, [deaf, other with { CannotAsk = true }]));
+        Assert.Equal(2ul, _policy.Decide(TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(10), own, takesWrites: true, [deaf, other with { CannotAsk = true }])?.Target);
+        Assert.Null(_policy.Decide(TimeSpan.FromSeconds(79), null, own, takesWrites: true, [deaf]));
+        Assert.NotNull(_policy.Decide(TimeSpan.FromSeconds(80), null, own, takesWrites: true, [deaf]));
+    }
+
+    [Fact]
     public void Nobody_is_given_what_they_cannot_carry_either()
     {
-        DiskHealth[] full = [Fast with { IsFailing = true }, Disk(3, p99: 4) with { IsFailing = true }];
+        MemberHealth[] full = [Fast with { IsFailing = true }, Disk(3, p99: 4) with { IsFailing = true }];
 
         Assert.Null(_policy.Decide(default, null, Disk(1, p99: 2) with { IsFailing = true }, takesWrites: false, full));
         Assert.Null(_policy.Decide(default, null, Disk(1, p99: 2), takesWrites: false, []));
     }
 
-    private static DiskHealth Disk(ulong member, int p99, int waiting = 0) =>
-        new(member, TimeSpan.FromMilliseconds(p99), TimeSpan.FromMilliseconds(waiting), IsFailing: false);
+    private static MemberHealth Disk(ulong member, int p99, int waiting = 0) =>
+        new(member, TimeSpan.FromMilliseconds(p99), TimeSpan.FromMilliseconds(waiting), IsFailing: false, CannotAsk: false);
 
-    private (ulong Target, string Reason)? Decide(double second, DiskHealth own) =>
+    private (ulong Target, string Reason)? Decide(double second, MemberHealth own) =>
         _policy.Decide(TimeSpan.FromSeconds(second), null, own, takesWrites: true, Others);
 }

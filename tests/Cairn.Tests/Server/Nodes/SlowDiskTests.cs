@@ -69,6 +69,32 @@ public sealed class SlowDiskTests
     });
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_leader_that_the_others_hear_but_cannot_ask_hands_over_before_leases_of_fifteen_seconds_end(bool isMisled) => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        var follower = (leader + 1) % 3;
+        var lease = await world.Nodes[follower]!.GrantAsync(15);
+        await world.PassAsync(TimeSpan.FromSeconds(10));
+        await world.Nodes[follower]!.RenewAsync(lease);
+        if (isMisled)
+        {
+            world.Misled[leader] = follower;
+        }
+        else
+        {
+            world.Unreachable.Add(leader);
+        }
+
+        await world.UntilAsync(() => world.FindLeader() is not -1 and var next && next != leader);
+
+        Assert.Equal(15, await world.Nodes[follower]!.RenewAsync(lease));
+        await world.PassAsync(TimeSpan.FromMinutes(3));
+        Assert.NotEqual(leader, world.FindLeader());
+    });
+
+    [Theory]
     [InlineData(Errno.NoSpace)]
     [InlineData(Errno.InputOutput)]
     [InlineData(Errno.ReadOnly)]
