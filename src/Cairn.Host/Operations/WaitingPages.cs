@@ -59,7 +59,19 @@ internal sealed class WaitingPages(Reception reception)
 
     private async ValueTask<PageAnswer> AskAsync(WebExchange exchange)
     {
-        PeerAnswer answer = await PeerPages.ReadCallAsync(exchange) is { } call ? await reception.AnswerAsync(call, exchange.Aborted) : new PeerAnswer(400, default);
-        return answer.Status == 200 ? new PageAnswer(200, "application/protobuf", answer.Body) : PageAnswer.Error(503, Reason);
+        if (await PeerPages.ReadCallAsync(exchange) is not { } call)
+        {
+            return PageAnswer.Error(503, Reason);
+        }
+
+        PeerAnswer answer = await reception.AnswerAsync(call, exchange.Aborted);
+        if (answer.Status == 200)
+        {
+            return new PageAnswer(200, "application/protobuf", answer.Body);
+        }
+
+        // Who asks a certain member must not take this for its last word: that one may live on elsewhere.
+        PeerAnswer refusal = call.To == 0 ? PeerAnswer.Refuse(503, Reason) : PeerAnswer.Misdirected(Reason);
+        return PageAnswer.Error(refusal.Status, refusal.Text);
     }
 }

@@ -115,8 +115,9 @@ internal sealed class PeerPages(Node node, PeerLinks links, TimeProvider time, I
         // What members ask of each other needs what Raft's messages need; a directory without a place in this cluster may say who it is, and ask for one.
         if (PeerHeaders.IsOwnPath(exchange.Path) && !Node.IsForStrangers(exchange.Path) && Refusal(exchange) is { } refusal)
         {
+            // Who asks a certain member has come to the wrong cluster, too.
             Log.PeerRefused(logger, exchange.Header(PeerHeaders.From) ?? "", refusal);
-            return PageAnswer.Error(412, refusal);
+            return PageAnswer.Error(exchange.Header(PeerHeaders.To) is { Length: > 0 } ? PeerAnswer.Misdirected(refusal).Status : 412, refusal);
         }
 
         PeerAnswer answer = await ReadCallAsync(exchange) is { } call ? await node.AnswerPeerAsync(call, exchange.Aborted) : new PeerAnswer(400, default);

@@ -1,6 +1,5 @@
 using Cairn.Protocol.Peers;
 using Cairn.Server.Loops;
-using Cairn.Server.Membership;
 using Cairn.Server.Peers;
 
 namespace Cairn.Server.Disks;
@@ -18,17 +17,14 @@ internal sealed class DiskWatch(NodeRuntime node)
     // What was said longer ago is not known any more.
     private static readonly TimeSpan FreshFor = TimeSpan.FromSeconds(2);
 
-    // And at least two questions in a row: one may have met a pause of this process.
-    private static readonly TimeSpan UnansweredFor = TimeSpan.FromSeconds(5);
-
     private readonly Dictionary<ulong, (DiskReport Report, long At)> _heard = [];
     private readonly HashSet<ulong> _asking = [];
     private readonly HandOverPolicy _policy = new(node.Options.ElectionTimeout);
+    private readonly LeaderContact _contact = new(node);
     private readonly AsyncSignal _wake = new();
     private readonly Lock _lock = new();
     private readonly long _origin = node.Time.GetTimestamp();
     private TimeSpan? _lastChange;
-    private (int Count, long Since) _unanswered;
     private ulong _leader;
     private bool _stopping;
 
@@ -46,10 +42,10 @@ internal sealed class DiskWatch(NodeRuntime node)
         {
             await _wake.WaitAsync();
             ObserveLeader();
+            _contact.Review();
             if (node.Facts.LeadingTerm == 0)
             {
                 _policy.Rest();
-                AskLeader();
                 continue;
             }
 
@@ -78,16 +74,8 @@ internal sealed class DiskWatch(NodeRuntime node)
             WorstUs = (ulong)times.Worst.TotalMicroseconds,
             WaitingUs = (ulong)Waiting().TotalMicroseconds,
             Failure = node.Facts.WriteFailure?.Message ?? (node.Disks.Reserve.IsLow ? "the disk is full" : ""),
-            CannotAskLeader = CannotAskLeader(),
+            CannotAskLeader = _contact.IsLost,
         };
-    }
-
-    private bool CannotAskLeader()
-    {
-        lock (_lock)
-        {
-            return _unanswered.Count > 1 && _leader == node.Facts.Leader && node.Time.GetElapsedTime(_unanswered.Since) >= UnansweredFor;
-        }
     }
 
     private TimeSpan Waiting() => node.Facts.WritingSince is var since && since != 0 ? node.Time.GetElapsedTime(since) : TimeSpan.Zero;
@@ -98,11 +86,7 @@ internal sealed class DiskWatch(NodeRuntime node)
         if (leader != 0 && leader != _leader)
         {
             _lastChange = _leader == 0 ? null : Now();
-            lock (_lock)
-            {
-                _leader = leader;
-                _unanswered = default;
-            }
+            _leader = leader;
         }
     }
 
@@ -112,66 +96,35 @@ internal sealed class DiskWatch(NodeRuntime node)
     {
         foreach (var member in node.View.Members.Members)
         {
-            if (member.Id != node.Headers.MemberId && !member.IsLearner && !member.PeerUrls.IsEmpty && TryBegin(member.Id))
+            bool isFirst;
+            lock (_lock)
+            {
+                isFirst = member.Id != node.Headers.MemberId && !member.IsLearner && !member.PeerUrls.IsEmpty && _asking.Add(member.Id);
+            }
+
+            if (isFirst)
             {
                 _ = AskAsync(member.Id, member.PeerUrls[0]);
             }
         }
     }
 
-    private void AskLeader()
-    {
-        if (node.Facts.Leader is not 0 and var leader && node.View.Members.Find(leader) is { } member && TryBegin(leader))
-        {
-            _ = AskLeaderAsync(leader, PeerUrls.Of(member, node.Options));
-        }
-    }
-
-    private bool TryBegin(ulong member)
-    {
-        lock (_lock)
-        {
-            return _asking.Add(member);
-        }
-    }
-
-    /// <summary>Asks the leader anything. One of etcd has no page of this name, but says so.</summary>
-    private async Task AskLeaderAsync(ulong leader, IReadOnlyList<string> urls)
-    {
-        var asked = node.Time.GetTimestamp();
-        var hasAnswered = false;
-        for (var i = 0; i < urls.Count && !hasAnswered; i++)
-        {
-            using var limit = new CancellationTokenSource(FreshFor, node.Time);
-            try
-            {
-                hasAnswered = await node.World.Calls!.AskAsync(urls[i], PeerCall.Of(Path) with { To = leader }, limit.Token) is { Status: not 0, IsMisdirected: false }; // Nobody runs this loop without calls.
-            }
-            catch (OperationCanceledException)
-            {
-                // Too late is no answer.
-            }
-        }
-
-        lock (_lock)
-        {
-            _asking.Remove(leader);
-            if (_leader == leader)
-            {
-                _unanswered = hasAnswered ? default : (_unanswered.Count + 1, _unanswered.Count == 0 ? asked : _unanswered.Since);
-            }
-        }
-    }
-
     private async Task AskAsync(ulong member, string url)
     {
-        var report = await PeerBody.AskAsync(node.World, url, PeerCall.Of(Path) with { To = member }, DiskReport.Parser, FreshFor);
-        lock (_lock)
+        DiskReport? report = null;
+        try
         {
-            _asking.Remove(member);
-            if (report is not null)
+            report = await PeerBody.AskAsync(node.World, url, PeerCall.Of(Path) with { To = member }, DiskReport.Parser, FreshFor);
+        }
+        finally
+        {
+            lock (_lock)
             {
-                _heard[member] = (report, node.Time.GetTimestamp());
+                _asking.Remove(member);
+                if (report is not null)
+                {
+                    _heard[member] = (report, node.Time.GetTimestamp());
+                }
             }
         }
     }

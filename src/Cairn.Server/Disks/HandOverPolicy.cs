@@ -28,17 +28,19 @@ internal sealed class HandOverPolicy(TimeSpan electionTimeout)
     private static readonly TimeSpan SlowAtLeast = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan SlowFor = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan UnaskedFor = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan BetweenUnasked = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan HurryBetweenMin = TimeSpan.FromSeconds(2);
 
     private TimeSpan? _slowSince;
+    private TimeSpan? _unaskedSince;
     private TimeSpan? _lastTried;
     private TimeSpan _hurryBetween = HurryBetweenMin;
 
     /// <summary>Forgets what it saw of a leader, because this member does not lead.</summary>
     public void Rest()
     {
-        _slowSince = null;
+        _slowSince = _unaskedSince = null;
         _hurryBetween = HurryBetweenMin;
     }
 
@@ -54,7 +56,7 @@ internal sealed class HandOverPolicy(TimeSpan electionTimeout)
         var healthy = others.Where(other => !other.IsFailing && other.Waiting < electionTimeout).OrderBy(static other => other.P99).ToList();
         if (healthy.Count == 0)
         {
-            _slowSince = null;
+            _slowSince = _unaskedSince = null;
             return null;
         }
 
@@ -63,7 +65,7 @@ internal sealed class HandOverPolicy(TimeSpan electionTimeout)
             return Hurry(now, healthy[0].MemberId);
         }
 
-        if (others.Count(static other => other.CannotAsk) * 2 > others.Count && !(now - lastChange < BetweenUnasked || now - _lastTried < Between))
+        if (IsUnasked(now, lastChange, others))
         {
             _lastTried = now;
             return (healthy[0].MemberId, "the others hear this leader, but do not reach it by its peer URLs");
@@ -81,6 +83,15 @@ internal sealed class HandOverPolicy(TimeSpan electionTimeout)
 
         _lastTried = now;
         return (healthy[0].MemberId, reason);
+    }
+
+    /// <summary>Whether it is time to give up what most others cannot ask. One attempt may fail, so another follows soon if leadership did not move.</summary>
+    private bool IsUnasked(TimeSpan now, TimeSpan? lastChange, IReadOnlyList<MemberHealth> others)
+    {
+        // What a member said of a leader that stood still is not true any more by the second time that it is asked.
+        _unaskedSince = others.Count(static other => other.CannotAsk) * 2 > others.Count ? _unaskedSince ?? now : null;
+        var between = lastChange is null || lastChange < _lastTried ? BetweenUnasked : Between;
+        return now - _unaskedSince >= UnaskedFor && !(now - lastChange < BetweenUnasked) && !(now - _lastTried < between);
     }
 
     private (ulong Target, string Reason)? Hurry(TimeSpan now, ulong target)

@@ -8,34 +8,21 @@ namespace Cairn.EndToEnd.Healing;
 /// <summary>The process: somebody asks for the place of a member and must not have it, since that one's disk may still be there, or since it is a stranger.</summary>
 public sealed class AmbiguityTests
 {
+    private const string Elsewhere = "127.77.1.1";
+
     [Fact]
     public async Task While_the_process_with_the_old_disk_runs_or_only_hangs_nobody_takes_its_place_and_somebody_does_when_it_is_gone()
     {
         using var scratch = new ScratchDirectory();
-        var members = LocalCluster.Prepare();
-        var names = Array.ConvertAll(members.Members, member => new PrivateNames(scratch, member.Name));
+        var names = PrepareNames(scratch, out var members);
         await names[0].RequireAsync();
-        foreach (var (member, table) in members.Members.Zip(names))
-        {
-            member.PeerName = $"{member.Name}.names.test";
-            member.Starter = table.Starter;
-            table.Set([.. members.Members.Select(static other => ($"{other.Name}.names.test", other.PeerAddress))]);
-        }
-
         await using var cluster = await HealingCluster.StartAsync(members);
-        await cluster.WriteAsync();
-        await LocalCluster.AgreeAsync(cluster.Members);
-        await using var old = cluster.Members[2];
+        await using var old = await LeadAsync(cluster);
         var ids = await IdsAsync(cluster);
-        await LeadAsync(cluster, old);
 
-        // It leads, so it has to hand over first: nobody answers at its name any more, but the process lives on; another one starts under the same name and URL, elsewhere, with an empty disk.
-        var known = new PrivateNames(scratch, "another");
-        var another = new ClusterMember(old.Name, scratch["another"]) { PeerName = old.PeerName, PeerPort = old.PeerPort, PeerAddress = "127.77.1.1", Starter = known.Starter };
+        // Nobody answers at its name any more, but the process lives on, and leads, so it has to hand over first; another one starts under the same name and URL, elsewhere, with an empty disk.
         Array.ForEach(names, table => table.Set(Addresses(cluster, "127.77.1.2")));
-        known.Set(Addresses(cluster, another.PeerAddress));
-        cluster.Members[2] = another;
-        another.Launch(cluster.Members);
+        var another = Replace(cluster, old, scratch);
         await WaitsAsync(cluster, "its old process was heard of a moment ago: waiting until it is silent");
         Assert.Equal(ids, await IdsAsync(cluster));
 
@@ -47,6 +34,26 @@ public sealed class AmbiguityTests
 
         await old.KillAsync();
         Array.ForEach(names, table => table.Set(Addresses(cluster, another.PeerAddress)));
+        await cluster.HealedAsync();
+        Assert.NotEqual(ids, await IdsAsync(cluster));
+    }
+
+    [Fact]
+    public async Task A_leader_that_is_heard_while_another_process_answers_at_its_name_hands_over_and_keeps_its_place_until_it_is_gone()
+    {
+        using var scratch = new ScratchDirectory();
+        var names = PrepareNames(scratch, out var members);
+        await names[0].RequireAsync();
+        await using var cluster = await HealingCluster.StartAsync(members);
+        await using var old = await LeadAsync(cluster);
+        var ids = await IdsAsync(cluster);
+
+        Array.ForEach(names, table => table.Set(Addresses(cluster, Elsewhere)));
+        Replace(cluster, old, scratch);
+        await WaitsAsync(cluster, "its old process was heard of a moment ago: waiting until it is silent");
+        Assert.Equal(ids, await IdsAsync(cluster));
+
+        await old.KillAsync();
         await cluster.HealedAsync();
         Assert.NotEqual(ids, await IdsAsync(cluster));
     }
@@ -77,13 +84,46 @@ public sealed class AmbiguityTests
         await cluster.HealedAsync();
     }
 
-    private static async Task LeadAsync(HealingCluster cluster, ClusterMember member)
+    /// <summary>Prepares members that find each other by names, each with a table of its own.</summary>
+    private static PrivateNames[] PrepareNames(ScratchDirectory scratch, out LocalCluster members)
     {
-        var leader = await cluster.Local.LeaderAsync();
-        if (leader != member)
+        members = LocalCluster.Prepare();
+        var all = members.Members;
+        var names = Array.ConvertAll(all, member => new PrivateNames(scratch, member.Name));
+        foreach (var (member, table) in all.Zip(names))
         {
-            await new Etcdctl(leader.Endpoint).RunAsync("move-leader", await HealingCluster.IdOfAsync(member));
+            member.PeerName = $"{member.Name}.names.test";
+            member.Starter = table.Starter;
+            table.Set([.. all.Select(static other => ($"{other.Name}.names.test", other.PeerAddress))]);
         }
+
+        return names;
+    }
+
+    /// <summary>Has the third member lead.</summary>
+    private static async Task<ClusterMember> LeadAsync(HealingCluster cluster)
+    {
+        await cluster.WriteAsync();
+        await LocalCluster.AgreeAsync(cluster.Members);
+        var third = cluster.Members[2];
+        var leader = await cluster.Local.LeaderAsync();
+        if (leader != third)
+        {
+            await new Etcdctl(leader.Endpoint).RunAsync("move-leader", await HealingCluster.IdOfAsync(third));
+        }
+
+        return third;
+    }
+
+    /// <summary>Starts another process under the name and URL of the third member, elsewhere, with an empty disk.</summary>
+    private static ClusterMember Replace(HealingCluster cluster, ClusterMember third, ScratchDirectory scratch)
+    {
+        var known = new PrivateNames(scratch, "another");
+        var another = new ClusterMember(third.Name, scratch["another"]) { PeerName = third.PeerName, PeerPort = third.PeerPort, PeerAddress = Elsewhere, Starter = known.Starter };
+        known.Set(Addresses(cluster, Elsewhere));
+        cluster.Members[2] = another;
+        another.Launch(cluster.Members);
+        return another;
     }
 
     private static IEnumerable<(string Name, string Address)> Addresses(HealingCluster cluster, string third) =>

@@ -78,17 +78,25 @@ public sealed class HandOverPolicyTests
     }
 
     [Fact]
-    public void Whom_most_of_the_others_cannot_ask_hands_over_but_not_in_the_ten_seconds_after_a_change()
+    public void Whom_most_of_the_others_cannot_ask_for_a_second_hands_over_but_not_in_the_ten_seconds_after_a_change()
     {
         var own = Disk(1, p99: 2);
-        var deaf = Fast with { CannotAsk = true };
-        var other = Disk(3, p99: 4);
+        MemberHealth[] some = [Fast with { CannotAsk = true }, Disk(3, p99: 4)];
+        MemberHealth[] most = [some[0], some[1] with { CannotAsk = true }];
+        ulong? Ask(double second, int lastChange, MemberHealth[] others) =>
+            _policy.Decide(TimeSpan.FromSeconds(second), TimeSpan.FromSeconds(lastChange), own, takesWrites: true, others)?.Target;
 
-        Assert.Null(_policy.Decide(default, null, own, takesWrites: true, [deaf, other]));
-        Assert.Null(_policy.Decide(TimeSpan.FromSeconds(19), TimeSpan.FromSeconds(10), own, takesWrites: true, [deaf, other with { CannotAsk = true }]));
-        Assert.Equal(2ul, _policy.Decide(TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(10), own, takesWrites: true, [deaf, other with { CannotAsk = true }])?.Target);
-        Assert.Null(_policy.Decide(TimeSpan.FromSeconds(79), null, own, takesWrites: true, [deaf]));
-        Assert.NotNull(_policy.Decide(TimeSpan.FromSeconds(80), null, own, takesWrites: true, [deaf]));
+        Assert.Null(Ask(12, 10, most));
+        Assert.Null(Ask(19.9, 10, most));
+        Assert.Null(Ask(20, 10, some));
+        Assert.Null(Ask(20.5, 10, most));
+        Assert.Equal(2ul, Ask(21.5, 10, most));
+
+        // Leadership did not move, or moved away and back.
+        Assert.Null(Ask(31, 10, most));
+        Assert.Equal(2ul, Ask(31.5, 10, most));
+        Assert.Null(Ask(91, 40, most));
+        Assert.Equal(2ul, Ask(91.5, 40, most));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using Cairn.Protocol;
 using Cairn.Server;
+using Cairn.Server.Peers;
 using Cairn.Storage;
 using Cairn.Tests.Server.Simulated;
 using Xunit;
@@ -69,22 +70,28 @@ public sealed class SlowDiskTests
     });
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void A_leader_that_the_others_hear_but_cannot_ask_hands_over_before_leases_of_fifteen_seconds_end(bool isMisled) => ClusterWorld.Run(3, async world =>
+    [InlineData("nobody")]
+    [InlineData("another member")]
+    [InlineData("a stranger")]
+    public void A_leader_that_the_others_hear_but_cannot_ask_hands_over_before_leases_of_fifteen_seconds_end(string whoAnswers) => ClusterWorld.Run(3, async world =>
     {
         var leader = world.FindLeader();
+        var id = world.Nodes[leader]!.Look().MemberId;
         var follower = (leader + 1) % 3;
         var lease = await world.Nodes[follower]!.GrantAsync(15);
         await world.PassAsync(TimeSpan.FromSeconds(10));
         await world.Nodes[follower]!.RenewAsync(lease);
-        if (isMisled)
+        switch (whoAnswers)
         {
-            world.Misled[leader] = follower;
-        }
-        else
-        {
-            world.Unreachable.Add(leader);
+            case "nobody":
+                world.Unreachable.Add(leader);
+                break;
+            case "another member":
+                world.Misled[leader] = follower;
+                break;
+            default:
+                world.Tamper = (call, answer) => call.To == id ? PeerAnswer.Refuse(503, "starting") : answer;
+                break;
         }
 
         await world.UntilAsync(() => world.FindLeader() is not -1 and var next && next != leader);
