@@ -6,8 +6,8 @@ namespace Cairn.Server.Healing;
 /// <summary>Decides, for the cluster, whether a process speaks for its member that some other member does not hear.</summary>
 /// <remarks>
 /// <para>
-/// Meanwhile the process is silent, so that it and a copy of it never both count. The verdict is replicated and final: what each member remembers is what it alone saw, and may be
-/// mistaken, a copy itself perhaps. So one member can silence another for a while, and only the leader that a quorum follows can send it away.
+/// Meanwhile the process is silent, so that it and a copy of it never both count. The verdict is replicated and final, but for a promise that comes to light later: what each member
+/// remembers is what it alone saw, and may be mistaken, a copy itself perhaps. So one member can silence another for a while, and only the leader that a quorum follows can send it away.
 /// </para>
 /// <code>
 ///   it forgot a promise that somebody saw   it does not speak
@@ -27,9 +27,12 @@ internal static class Disputes
     {
         var asked = view.Disputes.FirstOrDefault(dispute => now - dispute.AskedAt <= policy.FreshWithin
             && (!dispute.IsDeferred || dispute.AskedAt - dispute.Since >= policy.CopyAfter)
-            && view.Members.Find(dispute.MemberId) is not null && view.Healing.VerdictOn(dispute.MemberId, dispute.Process.Nonce) is null);
+            && view.Members.Find(dispute.MemberId) is not null && IsOpen(dispute, view.Healing.VerdictOn(dispute.MemberId, dispute.Process.Nonce)));
         return asked is null ? null : new HealStep.Judge(Verdict(asked));
     }
+
+    /// <summary>Whether something is left to decide: that it speaks was said by what was known then; somebody who was away may have seen a promise that it forgot.</summary>
+    private static bool IsOpen(DisputedProcess asked, ProcessVerdict? before) => before is null || (before.Speaks && asked.IsBehind);
 
     private static ProcessVerdict Verdict(DisputedProcess asked)
     {

@@ -35,6 +35,13 @@ internal static partial class LeadershipLog
     [LoggerMessage(2027, LogLevel.Warning, "{MemberId:x} does not wait for leader {Leader:x}: its process has ended, its peer address refuses connections")]
     public static partial void LeaderEnded(this ILogger logger, ulong memberId, ulong leader);
 
+    /// <summary>The leader is no member any more.</summary>
+    /// <param name="logger">Where to.</param>
+    /// <param name="memberId">This member.</param>
+    /// <param name="leader">The leader.</param>
+    [LoggerMessage(2094, LogLevel.Information, "{MemberId:x} does not wait for leader {Leader:x}: it was removed from the cluster")]
+    public static partial void LeaderRemoved(this ILogger logger, ulong memberId, ulong leader);
+
     /// <summary>A member about to stop, or asked to, gave leadership away.</summary>
     /// <param name="logger">Where to.</param>
     /// <param name="localMemberId">This member.</param>

@@ -286,8 +286,10 @@ internal sealed class RaftLoop
 
     private void OnConfChange(in ConfChange change)
     {
+        var before = _parts.Core.ConfState;
         var error = _parts.Core.ApplyConfChange(change, out _);
         Invariant.Holds(error == Raft.Membership.MembershipError.None, $"{error}");
+        _succession.OnConfChange(before);
         ObserveConfiguration();
     }
 

@@ -2,7 +2,7 @@ using Cairn.Raft;
 
 namespace Cairn.Server.Loops;
 
-/// <summary>Spares the cluster the election timeout when the leader's process is known to have ended.</summary>
+/// <summary>Spares the cluster the election timeout when the leader's process is known to have ended, or when the leader was removed.</summary>
 /// <remarks>
 /// <para>A member whose leader falls silent cannot tell a slow network from a dead leader, so it waits. But the machine of a process that was killed says so at once: it ends the connections and
 /// refuses new ones. Whoever sees that forgets the leader, so that it no longer holds off pre-votes (etcd-io/raft, MsgForgetLeader), and campaigns.</para>
@@ -18,6 +18,7 @@ internal sealed class Succession(RaftLoopParts parts)
     private const int TurnsEach = 2;
 
     private ulong _ended;
+    private bool _isRemoved;
     private ulong _endedTerm;
     private int _heirs;
     private int _place;
@@ -27,6 +28,17 @@ internal sealed class Succession(RaftLoopParts parts)
     /// <param name="member">Which; of no interest unless it leads.</param>
     public void OnEnded(ulong member) => _ended = member == parts.Core.BasicStatus.SoftState.Leader ? member : _ended;
 
+    /// <summary>The configuration has changed. A leader that was removed, by a stop hook perhaps, is not heard from now on, nor told anything.</summary>
+    /// <param name="before">What it was. One that does not list the leader yet is of long ago.</param>
+    public void OnConfChange(ConfState before)
+    {
+        var leader = parts.Core.BasicStatus.SoftState.Leader;
+        if (IsVoter(before, leader) && !IsVoter(parts.Core.ConfState, leader))
+        {
+            (_ended, _isRemoved) = (leader, true);
+        }
+    }
+
     /// <summary>Begins the succession of a leader that has ended. Called when all has been heard that came.</summary>
     public void Act()
     {
@@ -35,13 +47,21 @@ internal sealed class Succession(RaftLoopParts parts)
             return;
         }
 
-        var (leader, status, configuration) = (_ended, parts.Core.BasicStatus, parts.Core.ConfState);
+        var (leader, isRemoved, status, configuration) = (_ended, _isRemoved, parts.Core.BasicStatus, parts.Core.ConfState);
         var heirs = configuration.Voters.Union(configuration.VotersOutgoing).Where(voter => voter != leader).Order().ToList();
         _place = heirs.IndexOf(status.Id);
-        _ended = 0;
+        (_ended, _isRemoved) = (0, false);
         if (parts.Options.PreVote && status.SoftState.Role == RaftRole.Follower && status.SoftState.Leader == leader && _place >= 0)
         {
-            parts.Logger.LeaderEnded(status.Id, leader);
+            if (isRemoved)
+            {
+                parts.Logger.LeaderRemoved(status.Id, leader);
+            }
+            else
+            {
+                parts.Logger.LeaderEnded(status.Id, leader);
+            }
+
             parts.Core.ForgetLeader();
             (_heirs, _tick, _endedTerm) = (heirs.Count, 0, status.HardState.Term);
             CampaignInTurn();
@@ -82,6 +102,8 @@ internal sealed class Succession(RaftLoopParts parts)
             CampaignInTurn();
         }
     }
+
+    private static bool IsVoter(ConfState configuration, ulong member) => configuration.Voters.Contains(member) || configuration.VotersOutgoing.Contains(member);
 
     private void CampaignInTurn()
     {

@@ -102,7 +102,8 @@ internal static class Introductions
                 node.Fence.BecomeDisputed(new Dispute { MemberId = speaker.MemberId, IsBehind = said.IsBehind, Reason = $"{speaker.Name} ({url}): {said.Reason}" });
                 break;
             case Verdict.Accepted:
-                node.Fence.Settle(dispute => said.IsVouched || dispute.MemberId == speaker.MemberId || (speaker.Leader != 0 && speaker.Removed.Contains(dispute.MemberId)));
+                // That the cluster wants it heard says nothing of a promise that was not known then.
+                node.Fence.Settle(dispute => (said.IsVouched && !dispute.IsBehind) || dispute.MemberId == speaker.MemberId || (speaker.Leader != 0 && speaker.Removed.Contains(dispute.MemberId)));
                 break;
             default:
                 break;

@@ -38,6 +38,21 @@ public sealed class DisputesTests
     }
 
     [Fact]
+    public void A_promise_that_comes_to_light_after_the_verdict_is_reason_for_another_one()
+    {
+        var scene = new HealScene(3).Dispute(Asked);
+        var first = Assert.IsType<HealStep.Judge>(scene.Step).Verdict;
+        scene.Healing = scene.Healing with { Verdicts = [first] };
+        Assert.True(first.Speaks);
+        Assert.Null(scene.Step);
+
+        var second = Assert.IsType<HealStep.Judge>(scene.Dispute(Asked with { IsBehind = true }).Step).Verdict;
+        scene.Healing = scene.Healing with { Verdicts = [first, second] };
+        Assert.False(second.Speaks);
+        Assert.Null(scene.Step);
+    }
+
+    [Fact]
     public void It_is_not_decided_about_strangers_by_what_was_asked_long_ago_beside_a_go_member_or_when_healing_is_off()
     {
         Assert.Null(new HealScene(3).Dispute(Asked with { MemberId = 9 }).Step);

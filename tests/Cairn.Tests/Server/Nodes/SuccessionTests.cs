@@ -59,6 +59,22 @@ public sealed class SuccessionTests
     });
 
     [Fact]
+    public void When_the_leader_is_removed_another_takes_writes_before_an_election_timeout_is_over() => ClusterWorld.Run(3, async world =>
+    {
+        var leader = world.FindLeader();
+        int[] heirs = [.. Enumerable.Range(0, 3).Where(member => member != leader)];
+        var removed = world.Nodes[leader]!.MemberId;
+        var began = world.Time.GetTimestamp();
+
+        var removal = await world.Nodes[heirs[1]]!.MemberRemoveAsync(new MemberRemoveRequest { ID = removed }, Anyone);
+        Assert.Equal(NodeError.None, removal.Error);
+        await world.UntilAsync(() => heirs.Any(heir => world.Nodes[heir]!.Look() is { IsLeader: true }));
+        await world.Nodes[heirs[0]]!.PutAsync("after", "1");
+
+        Assert.InRange(world.Time.GetElapsedTime(began), TimeSpan.Zero, Soon);
+    });
+
+    [Fact]
     public void When_nobody_notices_the_election_timeout_decides() => ClusterWorld.Run(3, async world =>
     {
         var leader = world.FindLeader();
