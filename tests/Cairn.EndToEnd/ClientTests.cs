@@ -95,7 +95,7 @@ public sealed class ClientTests(SharedServer shared) : IClassFixture<SharedServe
     public async Task A_lease_that_is_revoked_is_lost_for_its_keeper()
     {
         await using var client = shared.Server.Connect();
-        var lease = await client.Lease.GrantAsync(2);
+        var lease = await client.Lease.GrantAsync(5);
         await using var keeper = client.Lease.KeepAlive(lease.ID, lease.TTL);
         var lost = new TaskCompletionSource();
         await using var registration = keeper.Lost.Register(lost.SetResult);
@@ -109,12 +109,12 @@ public sealed class ClientTests(SharedServer shared) : IClassFixture<SharedServe
     public async Task A_lease_that_is_kept_outlives_its_time()
     {
         await using var client = shared.Server.Connect();
-        var kept = await client.Lease.GrantAsync(2);
+        var kept = await client.Lease.GrantAsync(5);
         await using var keeper = client.Lease.KeepAlive(kept.ID, kept.TTL);
-        var left = await client.Lease.GrantAsync(2);
-        await client.Kv.PutAsync("outlive/left", "1", left.ID);
+        var left = await client.Lease.GrantAsync(5);
+        var put = await client.Kv.PutAsync("outlive/left", "1", left.ID);
         await client.Kv.PutAsync("outlive/kept", "1", kept.ID);
-        await using var watcher = client.Watch.Open(KeyRange.Prefix("outlive/left"), 1 + (await client.Kv.GetAsync("outlive/left"))?.ModRevision ?? 0);
+        await using var watcher = client.Watch.Open(KeyRange.Prefix("outlive/left"), put.Header.Revision + 1);
 
         var ended = await watcher.NextAsync();
 

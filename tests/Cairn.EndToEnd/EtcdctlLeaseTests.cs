@@ -56,7 +56,7 @@ public sealed class EtcdctlLeaseTests(SharedServer shared) : IClassFixture<Share
     {
         var next = (await shared.Etcdctl.JsonAsync("get", "x")).GetProperty("header").GetProperty("revision").GetInt64() + 1;
         await using var watch = shared.Etcdctl.Start("watch", "expire/a", "--rev", $"{next}");
-        var id = await GrantAsync(2);
+        var id = await GrantAsync(10);
         await shared.Etcdctl.RunAsync("put", "expire/a", "1", "--lease", id);
 
         await watch.LineAsync(static line => line == "DELETE");

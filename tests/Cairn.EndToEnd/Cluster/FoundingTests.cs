@@ -1,5 +1,6 @@
 using System.Net;
 using Cairn.EndToEnd.Harness;
+using Cairn.EndToEnd.Healing;
 using Xunit;
 
 namespace Cairn.EndToEnd.Cluster;
@@ -18,10 +19,10 @@ public sealed class FoundingTests
         await first.Run.LineAsync(static line => line.Contains("waits", StringComparison.Ordinal) && line.Contains("m3 (", StringComparison.Ordinal)
             && !line.Contains("m2 (", StringComparison.Ordinal));
 
-        Assert.Equal(HttpStatusCode.OK, (await GetAsync(first, "livez")).Status);
+        await LocalCluster.UntilAsync(async () => (await HealingCluster.PageAsync(first, "livez")).Status == HttpStatusCode.OK, () => first.Run.Said);
         foreach (var page in new[] { "readyz", "health" })
         {
-            var (status, text) = await GetAsync(first, page);
+            var (status, text) = await HealingCluster.PageAsync(first, page);
             Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
             Assert.Contains("m3", text, StringComparison.Ordinal);
         }
@@ -85,12 +86,5 @@ public sealed class FoundingTests
         await cluster.LaunchAsync(cluster.Members);
 
         await LocalCluster.AgreeAsync(cluster.Members);
-    }
-
-    private static async Task<(HttpStatusCode Status, string Text)> GetAsync(ClusterMember member, string page)
-    {
-        using var http = new HttpClient();
-        using var answer = await http.GetAsync(new Uri($"http://{member.Endpoint}/{page}"));
-        return (answer.StatusCode, await answer.Content.ReadAsStringAsync());
     }
 }

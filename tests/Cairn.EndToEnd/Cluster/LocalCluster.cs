@@ -21,8 +21,17 @@ internal sealed class LocalCluster : IAsyncDisposable
     public static async Task<LocalCluster> StartAsync()
     {
         var cluster = new LocalCluster(count: 3);
-        await cluster.LaunchAsync(cluster.Members);
-        return cluster;
+        try
+        {
+            await cluster.LaunchAsync(cluster.Members);
+            return cluster;
+        }
+        catch
+        {
+            // Nobody else knows of the processes.
+            await cluster.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Prepares members that are not started.</summary>

@@ -76,8 +76,17 @@ public sealed class TransferTests
             member.Flags = ["--snapshot-catchup-entries", "1000"];
         }
 
-        await cluster.LaunchAsync(cluster.Members);
-        return cluster;
+        try
+        {
+            await cluster.LaunchAsync(cluster.Members);
+            return cluster;
+        }
+        catch
+        {
+            // Nobody else knows of the processes.
+            await cluster.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Kills a follower that has something.</summary>

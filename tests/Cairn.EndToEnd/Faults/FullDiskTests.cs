@@ -53,7 +53,8 @@ public sealed class FullDiskTests
         await using var disk = await SmallDisk.MountAsync(directory["disk"], RollingMegabytes);
         await using var server = await Server.StartAsync(directory["disk/data"], "--snapshot-count=20");
         await using var probe = await MilvusProbe.StartAsync(server.Endpoint);
-        await using var client = new CairnClient(new ClientOptions { Endpoints = [server.Endpoint], CallTimeout = TimeSpan.FromSeconds(3), Seed = 1 });
+        await using var client = server.Connect();
+        await using var impatient = new CairnClient(new ClientOptions { Endpoints = [server.Endpoint], CallTimeout = TimeSpan.FromSeconds(3), Seed = 1 });
         for (var i = 0; i < Deletions; i++)
         {
             await client.Kv.PutAsync($"full/{i}", "1");
@@ -64,7 +65,7 @@ public sealed class FullDiskTests
         await LocalCluster.UntilAsync(async () => (await client.Maintenance.AlarmsAsync()).Alarms.Any(static alarm => alarm.Alarm == AlarmType.Nospace));
 
         // when what frees room takes more of the log than was made before and the reserve holds,
-        var deleted = await DeleteUntilRefusedAsync(client);
+        var deleted = await DeleteUntilRefusedAsync(impatient);
         Assert.Equal("1", (await client.Kv.GetAsync($"full/{Deletions - 1}"))?.Value.ToStringUtf8());
         File.Delete(directory["disk/ballast"]);
 

@@ -22,6 +22,7 @@ public sealed class HangingDiskTests
         var session = await patient.Kv.PutAsync(new PutRequest { Key = Text("session"), Value = Text("alive"), Lease = lease });
 
         var answered = 0;
+        await patient.Lease.KeepAliveOnceAsync(lease); // The syncs before may have taken long.
         await using (await FaultyCalls.DelayAsync(server.Run, FaultyCalls.Syncs, Hang))
         {
             var write = patient.Kv.PutAsync("waits", "1");

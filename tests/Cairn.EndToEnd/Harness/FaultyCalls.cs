@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Globalization;
 using Xunit;
 
@@ -38,7 +39,15 @@ internal sealed class FaultyCalls : IAsyncDisposable
         // The process itself may be gone, and strace with it.
         if (!_strace.Process.HasExited)
         {
-            Signals.SendInterrupt(_strace.Process);
+            try
+            {
+                Signals.SendInterrupt(_strace.Process);
+            }
+            catch (Win32Exception e) when (e.NativeErrorCode == Signals.NoSuchProcess)
+            {
+                // It ended by itself meanwhile.
+            }
+
             await _strace.EndAsync();
         }
 

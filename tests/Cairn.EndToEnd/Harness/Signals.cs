@@ -7,6 +7,9 @@ namespace Cairn.EndToEnd.Harness;
 /// <summary>Signals to processes that the tests started.</summary>
 internal static partial class Signals
 {
+    /// <summary>The error if there is no such process any more.</summary>
+    public const int NoSuchProcess = 3;
+
     private const int Interrupt = 2;
     private const int Terminate = 15;
     private const int Continue = 18;

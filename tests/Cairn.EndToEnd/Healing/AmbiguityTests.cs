@@ -143,13 +143,14 @@ public sealed class AmbiguityTests
 
     private static async Task WaitsAsync(HealingCluster cluster, string reason)
     {
+        await using var client = cluster.Members[0].Connect();
         var said = "";
         await LocalCluster.UntilAsync(
             async () =>
             {
-                var status = await HealingCluster.CairnAsync("heal", "status", "--endpoints", cluster.Members[0].Endpoint);
-                said = status;
-                return status.Contains(reason, StringComparison.Ordinal);
+                var status = await client.Healing.StatusAsync();
+                said = status.ToString();
+                return status.Waiting.Any(waiting => waiting.Text.Contains(reason, StringComparison.Ordinal));
             },
             () => said);
     }

@@ -53,7 +53,8 @@ public sealed class BesideEtcdTests
         await etcdctl.RunAsync("member", "add", "m3", $"--peer-urls={wiped.PeerUrl}");
         await wiped.ReadyAsync();
         Assert.Equal("kept\n1", await new Etcdctl(wiped.Endpoint).RunAsync("get", "kept"));
-        await LocalCluster.UntilAsync(async () => !(await StatusAsync(cairn)).Contains("waiting", StringComparison.Ordinal));
+        await using var client = cairn.Connect();
+        await LocalCluster.UntilAsync(async () => (await client.Healing.StatusAsync()).Waiting.All(waiting => waiting.Key != $"wiped-{old}"));
     }
 
     private static async Task JoinAsync(Etcdctl etcdctl, ClusterMember member, ClusterMember[] members)

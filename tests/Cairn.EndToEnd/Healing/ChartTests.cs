@@ -9,7 +9,8 @@ namespace Cairn.EndToEnd.Healing;
 /// <remarks>
 /// The order of the scripts' steps: a hook removes the member whose id is in the file; the start script updates that member, or, of a volume that is empty or was removed, adds one; then
 /// the server starts, told by variables, with the state "existing"; once it serves, its id is written to the file, which lies in the data directory. Where a step fails, the script of the chart ends;
-/// here the server is started all the same, as the next attempt of the container does without the step.
+/// here the server is started all the same, as the next attempt of the container does without the step. A write that returns shows that whoever leads after a kill has applied what it
+/// inherited: before that, a change of members may be lost.
 /// </remarks>
 public sealed class ChartTests
 {
@@ -30,8 +31,8 @@ public sealed class ChartTests
 
         // The hook has removed it, its volume is kept: its id is no member's any more. Its list lacks a member.
         var removed = await StopAsync(second);
-        await AssertRefusedAsync(first, "etcdserver: member not found", "member", "update", removed, $"--peer-urls={second.PeerUrl}");
         await cluster.WriteAsync(at: first);
+        await AssertRefusedAsync(first, "etcdserver: member not found", "member", "update", removed, $"--peer-urls={second.PeerUrl}");
         second.LaunchByVariables([first, second], "existing");
         await HealedAsync(cluster, "removed by the hook, updated by a stale id, with a list that lacks a member");
 
@@ -47,6 +48,7 @@ public sealed class ChartTests
         // The id is that of the member before the last one; its place is taken, since the old member is still listed.
         await third.KillAsync();
         EmptyVolume(third);
+        await cluster.WriteAsync(at: first);
         await AssertRefusedAsync(first, "etcdserver: member not found", "member", "remove", lost);
         await AssertRefusedAsync(first, "etcdserver: Peer URLs already exists", "member", "add", third.Name, $"--peer-urls={third.PeerUrl}");
         third.LaunchByVariables([first, third], "existing");
@@ -63,6 +65,7 @@ public sealed class ChartTests
         var gone = await HealingCluster.IdOfAsync(third);
         await third.KillAsync();
         EmptyVolume(third);
+        await cluster.WriteAsync(at: first);
         await new Etcdctl(first.Endpoint).RunAsync("member", "remove", gone);
         Assert.Contains("ETCD_INITIAL_CLUSTER_STATE=\"existing\"", await new Etcdctl(first.Endpoint).RunAsync("member", "add", third.Name, $"--peer-urls={third.PeerUrl}"), StringComparison.Ordinal);
         third.LaunchByVariables(cluster.Members, "existing");

@@ -24,9 +24,8 @@ public sealed class MisplacedDiskTests
 
         await copy.Run.LineAsync(static line => line.Contains("this directory is a copy", StringComparison.Ordinal));
 
-        using var http = new HttpClient();
-        Assert.Equal(HttpStatusCode.OK, (await http.GetAsync(new Uri($"http://{copy.Endpoint}/livez"))).StatusCode);
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await http.GetAsync(new Uri($"http://{copy.Endpoint}/readyz"))).StatusCode);
+        await LocalCluster.UntilAsync(async () => (await HealingCluster.PageAsync(copy, "livez")).Status == HttpStatusCode.OK, () => copy.Run.Said);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await HealingCluster.PageAsync(copy, "readyz")).Status);
         await cluster.WriteAsync(at: original);
         await cluster.HealedAsync();
     }

@@ -41,7 +41,14 @@ internal sealed class PowerCutTarget(Server server, SmallDisk disk, Prng prng) :
 
     private static bool IsStopped(string thread)
     {
-        var status = File.ReadAllText(Path.Combine(thread, "stat"));
-        return status[status.LastIndexOf(')') + 2] is 'T' or 't';
+        try
+        {
+            var status = File.ReadAllText(Path.Combine(thread, "stat"));
+            return status[status.LastIndexOf(')') + 2] is 'T' or 't';
+        }
+        catch (IOException)
+        {
+            return true; // It ended after it was listed.
+        }
     }
 }

@@ -64,7 +64,7 @@ internal sealed class Writer
         {
             // What was under way may have happened or not.
         }
-        catch (ClientException e) when (e.Code is ClientErrorCode.Unavailable or ClientErrorCode.Internal or ClientErrorCode.Canceled)
+        catch (ClientException e) when (e.Code is ClientErrorCode.Unavailable or ClientErrorCode.Internal or ClientErrorCode.Canceled or ClientErrorCode.DeadlineExceeded)
         {
             // The same; the connection broke before the end of the server was known here.
         }

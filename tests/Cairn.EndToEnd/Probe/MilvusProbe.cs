@@ -64,9 +64,7 @@ internal sealed class MilvusProbe : IAsyncDisposable
     {
         var probe = new MilvusProbe(new CairnClient(options with { CallTimeout = TimeSpan.FromSeconds(10), Seed = 1 }));
         probe._lease = (await probe._client.Lease.GrantAsync((long)Ttl.TotalSeconds)).ID;
-        var answer = await probe._client.Kv.TxnAsync(Registration("{}", probe._lease));
-        Assert.True(answer.Succeeded, "somebody is registered before the probe");
-        probe._registered = answer.Header.Revision;
+        await LocalCluster.UntilAsync(probe.RegisterAsync);
         probe._answeredAt = TimeProvider.System.GetTimestamp();
         probe._work = Task.WhenAll(probe.KeepAliveAsync(), probe.WatchAsync(), probe.SaveAsync(), probe.RivalAsync());
         return probe;
@@ -258,6 +256,21 @@ internal sealed class MilvusProbe : IAsyncDisposable
 
             await WorkAsync(RivalTriesEvery);
         }
+    }
+
+    /// <summary>Registers the session, if an attempt that failed has not done so already.</summary>
+    private async Task<bool> RegisterAsync()
+    {
+        var answer = await _client.Kv.TxnAsync(Registration("{}", _lease));
+        _registered = answer.Header.Revision;
+        if (!answer.Succeeded)
+        {
+            var found = await _client.Kv.GetAsync(SessionKey);
+            Assert.True(found?.Lease == _lease, "somebody is registered before the probe");
+            _registered = found.ModRevision;
+        }
+
+        return true;
     }
 
     private static TxnRequest Registration(string value, long lease) => new()
