@@ -46,14 +46,23 @@ public sealed class LeaseClient
     /// <returns>The answer; its TTL is 0 if there is no such lease.</returns>
     public async Task<LeaseKeepAliveResponse> KeepAliveOnceAsync(long id, CancellationToken cancelled = default)
     {
-        GrpcStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> stream =
-            await _caller.OpenAsync(_caller.Ring.Current, Methods.LeaseKeepAlive, cancelled).ConfigureAwait(false);
-        await using (stream.ConfigureAwait(false))
+        GrpcChannel channel = _caller.Ring.Current;
+        try
         {
-            await Streams.WriteAsync(stream, new LeaseKeepAliveRequest { ID = id }).ConfigureAwait(false);
-            stream.CompleteWriting();
-            return await Streams.ReadAsync(stream).ConfigureAwait(false)
-                ?? throw new ClientException(ClientErrorCode.Unavailable, "the server ended the call without an answer");
+            GrpcStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> stream = await _caller.OpenAsync(channel, Methods.LeaseKeepAlive, cancelled).ConfigureAwait(false);
+            await using (stream.ConfigureAwait(false))
+            {
+                await Streams.WriteAsync(stream, new LeaseKeepAliveRequest { ID = id }).ConfigureAwait(false);
+                stream.CompleteWriting();
+                return await Streams.ReadAsync(stream).ConfigureAwait(false)
+                    ?? throw new ClientException(ClientErrorCode.Unavailable, "the server ended the call without an answer");
+            }
+        }
+        catch (Exception e) when (e is ClientException or OperationCanceledException)
+        {
+            // Whoever tries again asks another member.
+            _caller.Ring.Leave(channel);
+            throw;
         }
     }
 

@@ -75,10 +75,10 @@ public sealed class LeaseKeeper : IAsyncDisposable
         }
     }
 
-    // Renews over one stream until it fails or the lease has ended.
+    // Renews over one stream until it fails, or a renewal takes so long that another member has to be asked for the lease to live.
     private async Task RenewAsync(GrpcChannel channel)
     {
-        using var overdue = new CancellationTokenSource(TimeLeft(), _caller.Time);
+        using var overdue = new CancellationTokenSource(PatienceAfter(TimeSpan.Zero), _caller.Time);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(_disposed.Token, overdue.Token);
         try
         {
@@ -88,8 +88,9 @@ public sealed class LeaseKeeper : IAsyncDisposable
             {
                 while (await ConfirmAsync(stream).ConfigureAwait(false))
                 {
-                    overdue.CancelAfter(TimeLeft());
-                    await Task.Delay(_timeToLive / 3, _caller.Time, _disposed.Token).ConfigureAwait(false);
+                    TimeSpan pause = _timeToLive / 3;
+                    overdue.CancelAfter(PatienceAfter(pause));
+                    await Task.Delay(pause, _caller.Time, _disposed.Token).ConfigureAwait(false);
                 }
             }
         }
@@ -104,7 +105,7 @@ public sealed class LeaseKeeper : IAsyncDisposable
         }
         catch (OperationCanceledException) when (!_disposed.IsCancellationRequested)
         {
-            _caller.Logger.KeepAliveFailed(Id, "no answer within the time to live");
+            _caller.Logger.KeepAliveFailed(Id, "no answer in time");
         }
     }
 
@@ -124,6 +125,14 @@ public sealed class LeaseKeeper : IAsyncDisposable
         _timeToLive = TimeSpan.FromSeconds(response.TTL);
         _confirmedAt = sentAt;
         return true;
+    }
+
+    // A member that hangs keeps its connections. Where there are others, they get the last third of the lease's time.
+    private TimeSpan PatienceAfter(TimeSpan pause)
+    {
+        TimeSpan left = TimeLeft();
+        TimeSpan enough = pause + (_timeToLive / 3);
+        return _caller.Ring.Count > 1 && enough < left ? enough : left;
     }
 
     private TimeSpan TimeLeft()

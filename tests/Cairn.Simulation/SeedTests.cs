@@ -88,6 +88,9 @@ public sealed class SeedTests
     [Fact]
     public void A_fenced_member_finds_the_others_where_they_have_moved() => Heals(1300303);
 
+    [Fact]
+    public void A_process_in_whose_favour_was_decided_before_a_forgotten_promise_came_to_light_comes_back_as_a_new_member() => Heals(1722555);
+
     [Theory]
     [InlineData(nameof(Plant.VoteTwice))]
     [InlineData(nameof(Plant.AckBeforeSync))]

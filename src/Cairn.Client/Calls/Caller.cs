@@ -117,6 +117,12 @@ internal sealed class Caller : IDisposable
             }
             catch (GrpcException e)
             {
+                if (e.Code == GrpcStatusCode.DeadlineExceeded)
+                {
+                    // A member that hangs keeps its connections: the next call asks another one.
+                    Ring.Leave(channel);
+                }
+
                 throw new ClientException(e);
             }
         }

@@ -23,6 +23,25 @@ public sealed class LeaseKeeperTests
     }
 
     [Fact]
+    public async Task A_member_that_hangs_is_left_for_another_while_the_lease_lives()
+    {
+        var renewed = new TaskCompletionSource();
+        await using var cluster = new ScriptedCluster(2).Member(2, Renewing(ttl: 100_000, onRenewal: renewed.SetResult));
+        cluster.Member(1, async call =>
+        {
+            await call.ReadAsync(LeaseKeepAliveRequest.Parser);
+            cluster.Time.Advance(TimeSpan.FromSeconds(3));
+            await Task.Delay(Timeout.Infinite, call.Cancelled);
+        });
+        await using var keeper = cluster.Client.Lease.KeepAlive(7, 9);
+
+        await renewed.Task;
+
+        Assert.False(keeper.Lost.IsCancellationRequested);
+        Assert.Equal(["1/LeaseKeepAlive", "2/LeaseKeepAlive"], cluster.Calls);
+    }
+
+    [Fact]
     public async Task A_lease_that_the_server_does_not_know_is_lost()
     {
         await using var cluster = new ScriptedCluster(1).Member(1, Renewing(ttl: 0, onRenewal: static () => { }));
