@@ -91,6 +91,9 @@ public sealed class SeedTests
     [Fact]
     public void A_process_in_whose_favour_was_decided_before_a_forgotten_promise_came_to_light_comes_back_as_a_new_member() => Heals(1722555);
 
+    [Fact]
+    public void A_survivor_that_has_promised_itself_to_the_epoch_of_another_founds_none_by_what_it_saw_before() => Assert.Null(Simulation.Run(new SimulationOptions { Seed = 1733366, Members = 5, Heals = true }).Failure);
+
     [Theory]
     [InlineData(nameof(Plant.VoteTwice))]
     [InlineData(nameof(Plant.AckBeforeSync))]

@@ -21,6 +21,7 @@ internal sealed class LostQuorum
     private readonly NodeRuntime _node;
     private readonly RecoverySenses _senses;
     private readonly long _began;
+    private readonly Lock _lock = new();
     private volatile DurableEnd _held = new();
     private volatile RecoveryWish? _handedOn;
     private volatile string? _notice;
@@ -31,6 +32,7 @@ internal sealed class LostQuorum
     private int _givingWay;
     private volatile bool _isEnding;
     private int _looksWithLeader;
+    private int _promises;
     private bool _hasFiles = true;
 
     /// <summary>Creates one that does not run yet.</summary>
@@ -89,14 +91,20 @@ internal sealed class LostQuorum
     /// <returns>Yes, or why not.</returns>
     public async Task<PromiseAnswer> PromiseAsync(PromiseRequest request)
     {
-        var before = _node.Memory.Promise;
-        if (Refusal(request, before) is { } refusal)
+        EpochPromise? before;
+        lock (_lock)
         {
-            return new PromiseAnswer { Reason = refusal };
+            before = _node.Memory.Promise;
+            if (Refusal(request, before) is { } refusal)
+            {
+                return new PromiseAnswer { Reason = refusal };
+            }
+
+            // Silent from here on, the log can only be shorter than what is compared now.
+            _node.Memory.Promise = request.Promise;
+            _promises++;
         }
 
-        // Silent from here on, the log can only be shorter than what is compared now.
-        _node.Memory.Promise = request.Promise;
         try
         {
             await MeasureAsync();
@@ -117,6 +125,11 @@ internal sealed class LostQuorum
         // What a person decided here goes with the promise: that of the founder counts, and whoever thinks otherwise, since the founder is gone, decides anew.
         _handedOn = null;
         RecoveryFiles.DropWish(_node.World.Disk);
+        lock (_lock)
+        {
+            _promises++;
+        }
+
         await _node.Housekeeping.RememberAsync();
         if (!request.Promise.Equals(before))
         {
@@ -173,6 +186,7 @@ internal sealed class LostQuorum
         }
 
         _looksWithLeader = 0;
+        var promises = Volatile.Read(ref _promises);
         await MeasureAsync();
         var wish = RecoveryFiles.ReadWish(_node.World.Disk);
         if (wish is null && _handedOn is { } handedOn)
@@ -190,13 +204,23 @@ internal sealed class LostQuorum
 
         var decision = RecoveryPlan.Next(facts);
         await ShowAsync(decision.Survey);
+        if (Volatile.Read(ref _promises) != promises)
+        {
+            // It promised itself to another while it looked, and dropped what a person had decided here: what it saw, and what it was to do, is of before that.
+            return;
+        }
+
         switch (decision)
         {
             case RecoveryDecision.Wait wait:
                 Say(wait.Reason);
                 break;
             case RecoveryDecision.Withdraw withdraw:
-                _node.Memory.Promise = null;
+                if (!TryPromise(null, promises))
+                {
+                    return;
+                }
+
                 await _node.Housekeeping.RememberAsync();
                 Say($"takes part in its cluster again: {withdraw.Reason}");
                 break;
@@ -208,13 +232,13 @@ internal sealed class LostQuorum
                 await _senses.TellAsync(on.Url, facts.Wish!); // Without one nothing is handed on.
                 break;
             case RecoveryDecision.Found found:
-                await FoundAsync(found, decision.Survey!); // Who founds knows why.
+                await FoundAsync(found, decision.Survey!, promises); // Who founds knows why.
                 break;
         }
     }
 
     /// <summary>Promises, has all others promise, and decrees the epoch if all did. What is half done is gone on with, by this process or the next.</summary>
-    private async Task FoundAsync(RecoveryDecision.Found found, RecoverySurvey survey)
+    private async Task FoundAsync(RecoveryDecision.Found found, RecoverySurvey survey, int promises)
     {
         if (_node.Memory.Promise is not { } promise || promise.Founder != _node.Process.Incarnation)
         {
@@ -225,7 +249,11 @@ internal sealed class LostQuorum
                 Founder = _node.Process.Incarnation,
                 FounderName = _node.Options.Name,
             };
-            _node.Memory.Promise = promise;
+            if (!TryPromise(promise, promises))
+            {
+                return;
+            }
+
             await _node.Housekeeping.RememberAsync();
             _node.Logger.EpochPromised(promise.Epoch, promise.Former, promise.FounderName);
         }
@@ -241,24 +269,55 @@ internal sealed class LostQuorum
             }
         }
 
-        if (!promise.Equals(_node.Memory.Promise))
+        if (!TryDecree(Describe(promise, found, survey)))
         {
             // Another survivor asked for its promise meanwhile, and has it.
             return;
         }
 
-        _node.Memory.Decree = new EpochDecree
-        {
-            Promise = promise,
-            HighestRevision = found.HighestRevision,
-            Evidence = string.Join("; ", survey.Survivors.Select(each => each.HoldsData ? $"{each.Name} holds index {each.LastIndex}, revision {each.Revision}" : $"{each.Name} {each.State}")),
-            Loss = survey.Loss,
-            IsByHand = found.IsByHand,
-            Quarantine = Quarantine.FreeName(_node.World.Disk, "former-epoch", _node.Time.GetUtcNow()),
-            AtUnixMs = _node.Time.GetUtcNow().ToUnixTimeMilliseconds(),
-        };
         await _node.Housekeeping.RememberAsync();
         End($"cluster {promise.Former:x} was lost: this member founds epoch {promise.Epoch:x}");
+    }
+
+    private EpochDecree Describe(EpochPromise promise, RecoveryDecision.Found found, RecoverySurvey survey) => new()
+    {
+        Promise = promise,
+        HighestRevision = found.HighestRevision,
+        Evidence = string.Join("; ", survey.Survivors.Select(each => each.HoldsData ? $"{each.Name} holds index {each.LastIndex}, revision {each.Revision}" : $"{each.Name} {each.State}")),
+        Loss = survey.Loss,
+        IsByHand = found.IsByHand,
+        Quarantine = Quarantine.FreeName(_node.World.Disk, "former-epoch", _node.Time.GetUtcNow()),
+        AtUnixMs = _node.Time.GetUtcNow().ToUnixTimeMilliseconds(),
+    };
+
+    /// <summary>Changes the promise of this member, unless others asked for it since.</summary>
+    private bool TryPromise(EpochPromise? promise, int promises)
+    {
+        lock (_lock)
+        {
+            if (_promises != promises)
+            {
+                return false;
+            }
+
+            _node.Memory.Promise = promise;
+            return true;
+        }
+    }
+
+    /// <summary>Decrees what this member has promised to found, if it still has: from then on nobody else gets its promise.</summary>
+    private bool TryDecree(EpochDecree decree)
+    {
+        lock (_lock)
+        {
+            if (!decree.Promise.Equals(_node.Memory.Promise))
+            {
+                return false;
+            }
+
+            _node.Memory.Decree = decree;
+            return true;
+        }
     }
 
     private ulong NewId()

@@ -1,6 +1,7 @@
 using Cairn.Protocol.Healing;
 using Cairn.Protocol.Peers;
 using Cairn.Server;
+using Cairn.Server.Peers;
 using Cairn.Simulation.Disks;
 using Cairn.Tests.Server.Simulated;
 using Cairn.Tests.Server.Transfer;
@@ -84,6 +85,49 @@ public sealed class LostQuorumTests
         Assert.Null(await world.Nodes[2]!.GetAsync("missed"));
         Assert.Single(world.Disks[2].List("quarantine"));
     });
+
+    /// <summary>A look takes a second where somebody does not answer; what it found, and what a person had decided before, do not count after a promise.</summary>
+    [Fact]
+    public void Who_promises_itself_to_the_epoch_of_another_while_it_looks_around_founds_none()
+    {
+        var promised = 0;
+        for (var tenth = 0; tenth < 20; tenth++)
+        {
+            var pause = TimeSpan.FromMilliseconds(100 * tenth);
+            ClusterWorld.Run(3, async world =>
+            {
+                await WriteAsync(world, "before");
+                await world.UntilAsync(() => world.Nodes.All(node => node!.Look().Revision == 2));
+                var (cluster, others) = (world.Nodes[0]!.ClusterId, IdsOf(world).Skip(1).ToList());
+                await StopAllAsync(world);
+                world.Silent.Add(1);
+                world.Silent.Add(2);
+                _ = world.LiveAsync(0);
+                await world.UntilAsync(() => world.Disks[0].FileExists("member/survey"));
+                Decide(world, cluster, others);
+                await world.PassAsync(pause);
+
+                var request = new PromiseRequest
+                {
+                    Promise = new EpochPromise { Epoch = 7, Former = cluster, Founder = 8, FounderName = "m1" },
+                    Held = new DurableEnd { Term = 99, LastTerm = 99, LastIndex = 99 },
+                    MemberId = others[0],
+                    IsByHand = true,
+                };
+                var answer = await world.Nodes[0]!.AnswerPeerAsync(new PeerCall("/cairn/recover/promise", request.ToByteArray()), default);
+                if (answer.Status != 200 || !PromiseAnswer.Parser.ParseFrom(answer.Body.Span).IsPromised)
+                {
+                    return;
+                }
+
+                promised++;
+                await world.PassAsync(TimeSpan.FromSeconds(20));
+                Assert.Equal(cluster, world.Nodes[0]!.ClusterId);
+            });
+        }
+
+        Assert.InRange(promised, 5, 20);
+    }
 
     [Fact]
     public void Of_two_survivors_of_five_the_one_that_holds_more_founds_the_epoch() => ClusterWorld.Run(5, async world =>

@@ -273,7 +273,8 @@ public sealed class ClusterWorld
             var asked = Array.FindIndex(world.Disks, disk => url == $"http://m{Array.IndexOf(world.Disks, disk)}:2380");
             if (world.Silent.Contains(asked))
             {
-                await Task.Delay(Timeout.InfiniteTimeSpan, world.Time, cancelled);
+                await Task.Delay(Timeout.InfiniteTimeSpan, world.Time, cancelled).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+                return PeerAnswer.None;
             }
 
             if (world.Misled.TryGetValue(asked, out var there))
