@@ -67,6 +67,9 @@ public enum StoreError
     /// <summary>"too many learner members in cluster".</summary>
     TooManyLearners,
 
+    /// <summary>"re-configuration failed due to not enough started members": nobody would be left to vote.</summary>
+    NotEnoughStartedMembers,
+
     /// <summary>"user name is empty".</summary>
     UserNameEmpty,
 

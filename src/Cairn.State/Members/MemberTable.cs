@@ -95,6 +95,9 @@ public sealed record MemberTable
             MemberChangeKind.Add when known is not null => StoreError.MemberExists,
             MemberChangeKind.Promote or MemberChangeKind.Remove or MemberChangeKind.Update when known is null => StoreError.MemberNotFound,
             MemberChangeKind.Promote when !known!.IsLearner => StoreError.MemberNotLearner, // Null was answered above.
+
+            // Whoever asked had judged by what it knew then: the stop hooks of all members at once ask while others go. Raft has no configuration without voters.
+            MemberChangeKind.Remove when Voters.Length == 1 && Voters[0] == id => StoreError.NotEnoughStartedMembers,
             MemberChangeKind.Add or MemberChangeKind.Update when IsUsedByAnother(change) => StoreError.PeerUrlExists,
             MemberChangeKind.Add when change.CountsAsLearner && Learners.Length + 1 > learnersMax => StoreError.TooManyLearners,
             _ => StoreError.None,

@@ -45,9 +45,23 @@ public sealed class MemberTests
     }
 
     [Fact]
+    public void The_last_voter_stays()
+    {
+        Change(AddNode, 1, """{"id":1,"peerURLs":["http://a:2380"]}""");
+        Change(AddNode, 2, """{"id":2,"peerURLs":["http://b:2380"]}""");
+        Change(AddLearnerNode, 3, """{"id":3,"peerURLs":["http://c:2380"],"isLearner":true}""");
+
+        Assert.Equal(StoreError.None, Change(RemoveNode, 1, ""));
+        Assert.Equal(StoreError.NotEnoughStartedMembers, Change(RemoveNode, 2, ""));
+        Assert.Equal(StoreError.None, Change(RemoveNode, 3, ""));
+        Assert.Equal([2UL], _machine.View.Members.Voters);
+    }
+
+    [Fact]
     public void A_removed_id_never_comes_back()
     {
         Change(AddNode, 1, """{"id":1,"peerURLs":["http://a:2380"]}""");
+        Change(AddNode, 2, """{"id":2,"peerURLs":["http://b:2380"]}""");
         Change(RemoveNode, 1, "");
 
         Assert.Equal(StoreError.MemberNotFound, Change(AddNode, 1, """{"id":1,"peerURLs":["http://a:2380"]}"""));
