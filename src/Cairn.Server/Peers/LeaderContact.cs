@@ -7,7 +7,7 @@ namespace Cairn.Server.Peers;
 /// <summary>Knows whether a member that follows can ask its leader.</summary>
 /// <remarks>
 /// The streams of messages go both ways, whoever dialled them: a leader may be heard although its name leads elsewhere by now. What is passed on to it, as keep-alives are, ends there. So the
-/// leader is asked the same way, now and then; what it answers does not matter.
+/// leader is asked the same way, now and then; only that it answers itself matters.
 /// </remarks>
 /// <param name="node">The node.</param>
 internal sealed class LeaderContact(NodeRuntime node)

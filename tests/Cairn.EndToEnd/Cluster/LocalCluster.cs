@@ -17,10 +17,12 @@ internal sealed class LocalCluster : IAsyncDisposable
     public ClusterMember[] Members { get; }
 
     /// <summary>Starts all members.</summary>
+    /// <param name="flags">Their flags beside the usual ones.</param>
     /// <returns>The cluster, of which every member serves.</returns>
-    public static async Task<LocalCluster> StartAsync()
+    public static async Task<LocalCluster> StartAsync(params string[] flags)
     {
         var cluster = new LocalCluster(count: 3);
+        Array.ForEach(cluster.Members, member => member.Flags = flags);
         try
         {
             await cluster.LaunchAsync(cluster.Members);

@@ -68,26 +68,7 @@ public sealed class TransferTests
         await LocalCluster.AgreeAsync(second, third);
     }
 
-    private static async Task<LocalCluster> StartAsync()
-    {
-        var cluster = LocalCluster.Prepare();
-        foreach (var member in cluster.Members)
-        {
-            member.Flags = ["--snapshot-catchup-entries", "1000"];
-        }
-
-        try
-        {
-            await cluster.LaunchAsync(cluster.Members);
-            return cluster;
-        }
-        catch
-        {
-            // Nobody else knows of the processes.
-            await cluster.DisposeAsync();
-            throw;
-        }
-    }
+    private static Task<LocalCluster> StartAsync() => LocalCluster.StartAsync("--snapshot-catchup-entries", "1000");
 
     /// <summary>Kills a follower that has something.</summary>
     private static async Task<(ClusterMember Leader, ClusterMember Absent)> LeaveAsync(LocalCluster cluster)
