@@ -23,7 +23,7 @@ internal static class LoopAssembly
         LogLost = reason => node.Fence.BecomeFenced(reason),
         Transport = node.Fence,
         OfferSnapshot = node.Transfer.Offer,
-        IsCairn = memberId => node.View.Members.Find(memberId) is not { Incarnation: 0 },
+        IsCairn = node.Fence.IsCairn,
         Install = node.Transfer.InstallAsync,
         Metrics = node.Metrics,
         Slow = node.Slow,

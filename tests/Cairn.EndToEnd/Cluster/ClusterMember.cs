@@ -11,6 +11,7 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
 {
     private readonly int[] _elsewhere = Ports.Free(2);
     private int[] _ports = Ports.Free(2);
+    private ClusterMember[] _told = [];
     private ProgramRun? _run;
 
     private string Scheme => Tls is null ? "http" : "https";
@@ -69,8 +70,11 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
     /// <summary>Starts the program without waiting for it.</summary>
     /// <param name="members">The members that it is told of.</param>
     /// <param name="state">Whether they are a new or an existing cluster.</param>
-    public void Launch(IEnumerable<ClusterMember> members, string state = "new") =>
-        Start(Settings(members, state).SelectMany(static setting => new[] { $"--{setting.Flag}", setting.Value }), Variables);
+    public void Launch(IEnumerable<ClusterMember> members, string state = "new")
+    {
+        _told = [.. members];
+        Start(Settings(_told, state).SelectMany(static setting => new[] { $"--{setting.Flag}", setting.Value }), Variables);
+    }
 
     /// <summary>As <see cref="Launch"/>, told everything by variables, as containers are.</summary>
     /// <param name="members">The members that it is told of.</param>
@@ -80,7 +84,19 @@ internal sealed class ClusterMember(string name, string dataDirectory) : IAsyncD
         [.. Variables, .. Settings(members, state).Select(static setting => KeyValuePair.Create($"ETCD_{setting.Flag.ToUpperInvariant().Replace('-', '_')}", setting.Value))]);
 
     /// <summary>Waits until it serves.</summary>
-    public Task ReadyAsync() => Run.LineAsync(static line => line.Contains("ready to serve client requests", StringComparison.Ordinal));
+    /// <exception cref="InvalidOperationException">It did not; what the others said may tell why.</exception>
+    public async Task ReadyAsync()
+    {
+        try
+        {
+            await Run.LineAsync(static line => line.Contains("ready to serve client requests", StringComparison.Ordinal));
+        }
+        catch (InvalidOperationException e)
+        {
+            var others = _told.Where(other => other != this && other._run is not null).Select(static other => $"{other.Name} said:\n{other.Run.Said}");
+            throw new InvalidOperationException($"{name} does not serve.\n{string.Join('\n', others)}", e);
+        }
+    }
 
     /// <summary>Moves to other addresses, with its disk; to be started again by the caller.</summary>
     public void Move() => _ports = _elsewhere;

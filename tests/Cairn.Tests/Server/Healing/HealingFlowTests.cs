@@ -274,6 +274,32 @@ public sealed class HealingFlowTests
         Assert.True(world.Nodes[lost]!.Look().IsLearner);
     }, options: new NodeOptions { QuotaBytes = -1, HealReplaceAfter = TimeSpan.FromSeconds(15) });
 
+    /// <remarks>A member of etcd would stop at such an entry. Whether the new voter is one is not recorded before it has what waits for it.</remarks>
+    [Fact]
+    public void A_second_voter_is_fed_an_entry_of_healing_that_needs_its_acknowledgement() => ClusterWorld.Run(2, async world =>
+    {
+        await SettleAsync(world);
+        var leader = world.FindLeader();
+        var second = 1 - leader;
+        var removed = world.Nodes[second]!.MemberId;
+        await RemoveAsync(world, second);
+        await world.StopAsync(second);
+        world.Wipe(second);
+
+        // Proposed while the addition is being written: alone, this member would have committed it.
+        world.Disks[leader].SyncDelay = TimeSpan.FromMilliseconds(5);
+        var added = world.Nodes[leader]!.MemberAddAsync(new MemberAddRequest { PeerURLs = { $"http://m{second}:2380" } }, Anyone).AsTask();
+        await world.PassAsync(TimeSpan.FromMilliseconds(2));
+        var evicted = world.Nodes[leader]!.EvictAsync(new EvictRequest { MemberId = removed }, Anyone).AsTask();
+        Assert.Equal(NodeError.None, (await added).Error);
+        await world.PassAsync(TimeSpan.FromMilliseconds(50));
+        Assert.False(evicted.IsCompleted);
+        await world.StartAsync(second);
+
+        Assert.Equal(NodeError.None, (await evicted).Error);
+        await world.UntilAsync(() => world.Nodes[second]!.Ready.IsCompletedSuccessfully);
+    });
+
     /// <summary>Sends a voter away, and takes an empty directory in as a spare learner.</summary>
     private static async Task MakeSpareAsync(ClusterWorld world, int index)
     {
