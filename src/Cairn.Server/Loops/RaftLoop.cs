@@ -445,9 +445,10 @@ internal sealed class RaftLoop
         {
             _parts.OfferSnapshot(message);
         }
-        else if (message.Type == MessageType.App && !message.Entries.IsEmpty && !_parts.IsCairn(message.To) && MembershipReplay.LastUnknownToEtcd(message.Entries.Span) is { } own)
+        else if (message.Type == MessageType.App && !message.Entries.IsEmpty && !_parts.IsRecordedAsCairn(message.To)
+            && MembershipReplay.LastUnknownToEtcd(message.Entries.Span) is { } own && (own <= _appliedIndex || !_parts.ShowsItselfAsCairn(message.To)))
         {
-            // Dropped: the core asks again, finds the entries gone, and has a state offered.
+            // Dropped: the core asks again, finds the entries gone, and has a state offered. One that is not applied yet is in no state, and may wait for this very member.
             _kept.Forget(own, _appliedIndex, _parts.Core.ConfState);
         }
         else

@@ -50,8 +50,11 @@ internal sealed record RaftLoopParts
     /// <summary>Reaches the other members; null if there are none to be reached.</summary>
     public IPeerTransport? Transport { get; init; }
 
-    /// <summary>Says whether a member is known to be a Cairn.</summary>
-    public required Func<ulong, bool> IsCairn { get; init; }
+    /// <summary>Says whether the cluster knows a member to be a Cairn.</summary>
+    public required Func<ulong, bool> IsRecordedAsCairn { get; init; }
+
+    /// <summary>Says whether a member was heard as a Cairn, recorded as one or not yet.</summary>
+    public required Func<ulong, bool> ShowsItselfAsCairn { get; init; }
 
     /// <summary>Offers a snapshot to another member; the argument is the message that the core sends.</summary>
     public required Action<Message> OfferSnapshot { get; init; }

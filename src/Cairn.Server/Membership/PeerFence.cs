@@ -107,10 +107,10 @@ internal sealed class PeerFence(NodeRuntime node, HardState held) : IPeerTranspo
         return judgement;
     }
 
-    /// <summary>Whether a member understands what members of etcd do not. Recorded is that only once it has what waits for its acknowledgement; but members of etcd show no process.</summary>
+    /// <summary>Whether a process of a member that is heard has shown itself, as no member of etcd does.</summary>
     /// <param name="memberId">The member.</param>
-    /// <returns>True if it is recorded as a Cairn, or heard as one; or not known any more.</returns>
-    public bool IsCairn(ulong memberId) => node.View.Members.Find(memberId) is not { Incarnation: 0 } || _contacts.ContainsKey(memberId);
+    /// <returns>True if so.</returns>
+    public bool HasShownItself(ulong memberId) => _contacts.ContainsKey(memberId);
 
     /// <summary>Notes where a process that is heard says that it is.</summary>
     /// <param name="memberId">Its member.</param>
