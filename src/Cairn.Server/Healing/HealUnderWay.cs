@@ -45,10 +45,18 @@ internal static class HealUnderWay
         return old is not null ? Remove(heal, old, applicant, view, policy, now) : Add(heal, applicant, view, policy, now);
     }
 
-    private static HealDecision Remove(HealRecord heal, MemberSight old, Applicant applicant, ClusterView view, HealPolicy policy, TimeSpan now) =>
-        WipedMembers.Obstacle(old, applicant, view, policy, now) is { } obstacle
+    private static HealDecision Remove(HealRecord heal, MemberSight old, Applicant applicant, ClusterView view, HealPolicy policy, TimeSpan now)
+    {
+        if (Quorums.IsReachable(old, view, policy, now) && !applicant.PeerUrls.Any(url => old.Member.PeerUrls.Contains(url)))
+        {
+            // A copy of its disk, perhaps, at another address, which is its own now. Who asks may be wanted in the place of somebody else.
+            return End(heal, HealOutcome.GivenUp, $"member {old.Member.Id:x} lives on at {string.Join(',', old.Member.PeerUrls)}");
+        }
+
+        return WipedMembers.Obstacle(old, applicant, view, policy, now) is { } obstacle
             ? Wait(heal, obstacle)
             : new HealDecision(new HealStep.Remove(old.Member.Id), []);
+    }
 
     private static HealDecision Add(HealRecord heal, Applicant applicant, ClusterView view, HealPolicy policy, TimeSpan now)
     {

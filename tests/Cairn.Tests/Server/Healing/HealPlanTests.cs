@@ -127,6 +127,20 @@ public sealed class HealPlanTests
         Assert.Equal(HealOutcome.GivenUp, Assert.IsType<HealStep.End>(scene.Step).Outcome);
     }
 
+    /// <remarks>Met by a simulated cluster (seed 4002763): a copy of the old one's disk began to speak for it elsewhere, and the heal that waited for its silence kept everybody else from being healed.</remarks>
+    [Fact]
+    public void The_place_of_a_member_that_lives_on_elsewhere_is_not_waited_for()
+    {
+        var scene = new HealScene(3).Apply(Empty(3, incarnation: 900));
+        scene.Healing = scene.Healing with { Current = Heal(HealKind.ReplaceWiped, old: 3, next: 10, urlOf: 3, incarnation: 900) };
+        scene.With(3, static sight => sight with { Member = sight.Member with { PeerUrls = [Url(4)] } });
+
+        Assert.Equal(new HealStep.End(50, HealOutcome.GivenUp, $"member 3 lives on at {Url(4)}"), scene.Step);
+
+        // Gone from there as well, the one who asks may have moved.
+        Waits(scene.Silent(3), "or is a copy");
+    }
+
     [Fact]
     public void A_new_leader_waits_until_everybody_had_time_to_ask()
     {
