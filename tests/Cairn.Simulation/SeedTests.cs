@@ -98,6 +98,10 @@ public sealed class SeedTests
     [Fact]
     public void A_heal_does_not_wait_for_the_place_of_a_member_that_lives_on_elsewhere() => Heals(4002763, members: 5);
 
+    // Both others had moved: it found nobody to tell it that it is not heard, and the leader, who found it, heard of no dispute.
+    [Fact]
+    public void A_member_on_an_old_disk_that_knows_nobodys_address_is_replaced() => Heals(5001635, members: 3);
+
     [Theory]
     [InlineData(nameof(Plant.VoteTwice))]
     [InlineData(nameof(Plant.AckBeforeSync))]

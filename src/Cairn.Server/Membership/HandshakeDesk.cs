@@ -16,9 +16,13 @@ internal sealed class HandshakeDesk(NodeRuntime node)
     /// <returns>The answer.</returns>
     public PeerAnswer Greet(Handshake shown)
     {
-        var answer = new HandshakeAnswer { Speaker = Describe(), Verdict = Verdict.Deferred };
         var members = node.View.Members;
-        answer.Reason = (shown.ClusterId == node.Headers.ClusterId, members.Removed.Contains(shown.MemberId), members.Find(shown.MemberId)) switch
+        if (shown.Opinion is { } told && told.Nonce == node.Process.Nonce && shown.ClusterId == node.Headers.ClusterId && !members.Removed.Contains(shown.MemberId))
+        {
+            Heed(told, shown, string.Join(',', shown.PeerUrls));
+        }
+
+        var reason = (shown.ClusterId == node.Headers.ClusterId, members.Removed.Contains(shown.MemberId), members.Find(shown.MemberId)) switch
         {
             (false, _, _) => "it is not of this cluster",
             (_, true, _) => "it was removed from this cluster",
@@ -26,30 +30,63 @@ internal sealed class HandshakeDesk(NodeRuntime node)
             _ => "",
         };
         node.Recovery.Others.Hear(shown);
+        var answer = reason.Length == 0 ? Opine(shown) : new HandshakeAnswer { Verdict = Verdict.Deferred, Reason = reason };
+        answer.Speaker = Describe();
         answer.HoldsRemoval = shown.ClusterId == node.Headers.ClusterId && members.Removed.Contains(shown.MemberId) && node.Housekeeping.HoldsRemoval(shown.MemberId);
         answer.IsReplaced = shown.ClusterId == node.Headers.ClusterId && members.Removed.Contains(shown.MemberId) && node.View.Healing.IsReplaced(shown.MemberId);
-        if (answer.Reason.Length == 0)
+        return new PeerAnswer(200, answer.ToByteArray());
+    }
+
+    /// <summary>Judges a process of a member of this cluster.</summary>
+    /// <param name="shown">What it shows.</param>
+    /// <returns>What to tell it, without who says so.</returns>
+    public HandshakeAnswer Opine(Handshake shown)
+    {
+        var judgement = Judge(shown);
+        return new HandshakeAnswer
         {
-            var judgement = Judge(shown);
-            answer.Reason = judgement.Reason;
-            answer.IsBehind = judgement.IsBehind;
-            answer.IsVouched = judgement.IsAccepted && node.View.Healing.VerdictOn(shown.MemberId, shown.Nonce) is { Speaks: true };
-            answer.Verdict = judgement.Verdict switch
+            Nonce = shown.Nonce,
+            Reason = judgement.Reason,
+            IsBehind = judgement.IsBehind,
+            IsVouched = judgement.IsAccepted && node.View.Healing.VerdictOn(shown.MemberId, shown.Nonce) is { Speaks: true },
+            Verdict = judgement.Verdict switch
             {
                 JudgementKind.Accepted => Verdict.Accepted,
                 JudgementKind.Deferred => Verdict.Deferred,
                 JudgementKind.Disputed => Verdict.Disputed,
                 _ => Verdict.Refused,
-            };
-        }
+            },
+        };
+    }
 
-        return new PeerAnswer(200, answer.ToByteArray());
+    /// <summary>Learns what another member thinks of this process.</summary>
+    /// <param name="said">What it thinks.</param>
+    /// <param name="speaker">The other.</param>
+    /// <param name="url">Where it is.</param>
+    public void Heed(HandshakeAnswer said, Handshake speaker, string url)
+    {
+        switch (said.Verdict)
+        {
+            case Verdict.Refused:
+                var others = node.View.Members.Members.IsEmpty ? speaker.Members.Where(member => member.Id != node.Headers.MemberId) : null;
+                node.Fence.BecomeFenced($"{speaker.Name} ({url}) does not hear it: {said.Reason}", others is null ? null : [.. others]);
+                break;
+            case Verdict.Disputed:
+                node.Fence.BecomeDisputed(new Dispute { MemberId = speaker.MemberId, IsBehind = said.IsBehind, Reason = $"{speaker.Name} ({url}): {said.Reason}" });
+                break;
+            case Verdict.Accepted:
+                // That the cluster wants it heard says nothing of a promise that was not known then.
+                node.Fence.Settle(dispute => (said.IsVouched && !dispute.IsBehind) || dispute.MemberId == speaker.MemberId || (speaker.Leader != 0 && speaker.Removed.Contains(dispute.MemberId)));
+                break;
+            default:
+                break;
+        }
     }
 
     /// <summary>Judges a process of a member of this cluster; while this member leads, it has the cluster decide about one that somebody does not hear.</summary>
     /// <param name="shown">What it shows.</param>
     /// <returns>What this member thinks of it.</returns>
-    public Judgement Judge(Handshake shown)
+    private Judgement Judge(Handshake shown)
     {
         var end = new LogEnd(shown.End?.Term ?? 0, shown.End?.LastTerm ?? 0, shown.End?.LastIndex ?? 0);
         var judgement = node.Fence.Judge(shown.MemberId, new PeerSight(shown.MemberId, new ProcessIdentity(shown.Incarnation, shown.StartCounter, shown.Nonce), end));

@@ -85,35 +85,26 @@ internal static class Introductions
                 node.World.Transport?.Introduce(new PeerAddress(speaker.MemberId, [url]));
             }
 
-            Heed(node, said, url);
+            desk.Heed(said, said.Speaker, url);
         }
     }
 
-    private static void Heed(NodeRuntime node, HandshakeAnswer said, string url)
-    {
-        var speaker = said.Speaker;
-        switch (said.Verdict)
-        {
-            case Verdict.Refused:
-                var others = node.View.Members.Members.IsEmpty ? speaker.Members.Where(member => member.Id != node.Headers.MemberId) : null;
-                node.Fence.BecomeFenced($"{speaker.Name} ({url}) does not hear it: {said.Reason}", others is null ? null : [.. others]);
-                break;
-            case Verdict.Disputed:
-                node.Fence.BecomeDisputed(new Dispute { MemberId = speaker.MemberId, IsBehind = said.IsBehind, Reason = $"{speaker.Name} ({url}): {said.Reason}" });
-                break;
-            case Verdict.Accepted:
-                // That the cluster wants it heard says nothing of a promise that was not known then.
-                node.Fence.Settle(dispute => (said.IsVouched && !dispute.IsBehind) || dispute.MemberId == speaker.MemberId || (speaker.Leader != 0 && speaker.Removed.Contains(dispute.MemberId)));
-                break;
-            default:
-                break;
-        }
-    }
-
-    private static async ValueTask<PeerAnswer> AskAsync(NodeRuntime node, HandshakeDesk desk, string url)
+    private static async ValueTask<PeerAnswer> AskAsync(NodeRuntime node, HandshakeDesk desk, string url, HandshakeAnswer? opinion = null)
     {
         using var limit = new CancellationTokenSource(AnswerWithin, node.Time);
-        return node.World.Calls is { } calls ? await calls.AskAsync(url, new PeerCall(Founder.HandshakePath, desk.Describe().ToByteArray()), limit.Token) : PeerAnswer.None;
+        var shown = desk.Describe();
+        shown.Opinion = opinion;
+        return node.World.Calls is { } calls ? await calls.AskAsync(url, new PeerCall(Founder.HandshakePath, shown.ToByteArray()), limit.Token) : PeerAnswer.None;
+    }
+
+    /// <summary>Tells a process that is not heard, or was not, what this member thinks of it: it is to ask this one, the leader perhaps, and may not know where that is now.</summary>
+    private static async ValueTask TellAsync(NodeRuntime node, HandshakeDesk desk, Handshake shown, string url)
+    {
+        var opinion = desk.Opine(shown);
+        if (opinion.Verdict is Verdict.Refused or Verdict.Disputed || shown.Disputes.Count > 0)
+        {
+            await AskAsync(node, desk, url, opinion);
+        }
     }
 
     /// <returns>Whether the other need not be asked again.</returns>
@@ -144,13 +135,12 @@ internal static class Introductions
                 continue;
             }
 
-            if (said.Speaker.MemberId == memberId && said.Speaker.Disputes.Count > 0)
+            if (said.Speaker.MemberId == memberId && !node.Memory.IsSilent && (said.Speaker.Disputes.Count > 0 || !node.Fence.IsAlive(memberId)))
             {
-                // It is to ask the leader, and may not know where that is now.
-                desk.Judge(said.Speaker);
+                await TellAsync(node, desk, said.Speaker, url);
             }
 
-            Heed(node, said, url);
+            desk.Heed(said, said.Speaker, url);
             return said.Verdict == Verdict.Accepted;
         }
 

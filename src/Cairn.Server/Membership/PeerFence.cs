@@ -22,6 +22,7 @@ internal sealed class PeerFence(NodeRuntime node, HardState held) : IPeerTranspo
     private readonly ConcurrentDictionary<ulong, (ulong Nonce, ImmutableArray<string> Urls)> _places = new();
     private readonly VoteRequests _votes = new(held);
     private readonly ConcurrentDictionary<(ulong MemberId, ulong Nonce), JudgementKind> _said = new();
+    private readonly Lock _learns = new();
 
     /// <summary>Whether a process is heard; what it promises is remembered.</summary>
     /// <param name="message">What it says.</param>
@@ -139,39 +140,58 @@ internal sealed class PeerFence(NodeRuntime node, HardState held) : IPeerTranspo
     /// <param name="others">Whom its directory asks for a place; null for the other members as it knows them.</param>
     public void BecomeFenced(string reason, ImmutableArray<KnownMember>? others = null)
     {
-        if (node.Memory.Fenced.Length == 0)
+        lock (_learns)
         {
+            if (node.Memory.Fenced.Length > 0)
+            {
+                return;
+            }
+
             node.Memory.Fenced = reason;
             node.Memory.LastMembers = others ?? [.. node.View.Members.Members.Where(member => member.Id != node.Headers.MemberId).Select(FoundingRecords.Write)];
-            node.Logger.Fenced(node.Headers.MemberId, reason);
-            node.Housekeeping.WriteSoon();
-            node.Departure.Reopen($"this data directory must not speak for member {node.Headers.MemberId:x} any more; it asks for a place of its own: {reason}");
         }
+
+        node.Logger.Fenced(node.Headers.MemberId, reason);
+        node.Housekeeping.WriteSoon();
+        node.Departure.Reopen($"this data directory must not speak for member {node.Headers.MemberId:x} any more; it asks for a place of its own: {reason}");
     }
 
     /// <summary>Learns that another member does not hear this one, by what that member alone remembers: this one is silent until the cluster has decided.</summary>
     /// <param name="dispute">Who, and why.</param>
     public void BecomeDisputed(Dispute dispute)
     {
-        if (!node.Memory.Disputes.Any(known => known.MemberId == dispute.MemberId))
+        lock (_learns)
         {
+            if (node.Memory.Disputes.Any(known => known.MemberId == dispute.MemberId))
+            {
+                return;
+            }
+
             node.Memory.Disputes = node.Memory.Disputes.Add(dispute);
-            node.Logger.Disputed(node.Headers.MemberId, dispute.MemberId, dispute.Reason);
-            node.Housekeeping.WriteSoon();
         }
+
+        node.Logger.Disputed(node.Headers.MemberId, dispute.MemberId, dispute.Reason);
+        node.Housekeeping.WriteSoon();
     }
 
     /// <summary>Learns that members do not contradict any more, or that the cluster decided against them.</summary>
     /// <param name="isSettled">Whose disputes are settled.</param>
     public void Settle(Predicate<Dispute> isSettled)
     {
-        var left = node.Memory.Disputes.RemoveAll(isSettled);
-        if (left.Count < node.Memory.Disputes.Count)
+        ImmutableList<Dispute> left;
+        lock (_learns)
         {
+            left = node.Memory.Disputes.RemoveAll(isSettled);
+            if (left.Count == node.Memory.Disputes.Count)
+            {
+                return;
+            }
+
             node.Memory.Disputes = left;
-            node.Logger.DisputeSettled(node.Headers.MemberId, left.Count);
-            node.Housekeeping.WriteSoon();
         }
+
+        node.Logger.DisputeSettled(node.Headers.MemberId, left.Count);
+        node.Housekeeping.WriteSoon();
     }
 
     /// <summary>Whether a process of a member was heard a moment ago.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Cairn.Raft;
 using Cairn.Raft.Wire;
 
@@ -12,6 +13,7 @@ namespace Cairn.Storage.Wal;
 /// <para>
 /// The state that ends a batch of Cairn's carries one field more than etcd's (15): where in the segment the batch begins. etcd skips it, as protobuf asks. It
 /// tells which batch a broken record belongs to, and so whether anybody can have been told of it; and it tells batches of Cairn from those of etcd.
+/// Behind a broken record the checksum of the chain cannot be judged, and a power cut may garble a state as well: so it carries a checksum of its own (14).
 /// </para>
 /// </remarks>
 internal static class WalPayload
@@ -25,19 +27,26 @@ internal static class WalPayload
     private const byte ThirdBytesTag = 0x1A;
     private const byte FourthBytesTag = 0x22;
     private const byte BatchTag = 0x78;
+    private const byte CheckTag = 0x75;
+    private const int CheckBytes = 1 + sizeof(uint);
 
     /// <summary>Bytes of a state with its batch.</summary>
     /// <param name="state">The state.</param>
     /// <param name="batch">Where its batch begins.</param>
     /// <returns>Bytes.</returns>
-    public static int StateSize(HardState state, long batch) => HardStateWire.Size(state) + 1 + Varint.Size((ulong)batch);
+    public static int StateSize(HardState state, long batch) => HardStateWire.Size(state) + 1 + Varint.Size((ulong)batch) + CheckBytes;
 
     /// <summary>Writes a state with its batch.</summary>
     /// <param name="state">The state.</param>
     /// <param name="batch">Where its batch begins.</param>
     /// <param name="destination">As large as <see cref="StateSize"/> says.</param>
-    public static void WriteState(HardState state, long batch, Span<byte> destination) =>
-        Varint.WriteField(destination[HardStateWire.Write(state, destination)..], BatchTag, (ulong)batch);
+    public static void WriteState(HardState state, long batch, Span<byte> destination)
+    {
+        var position = HardStateWire.Write(state, destination);
+        position += Varint.WriteField(destination[position..], BatchTag, (ulong)batch);
+        destination[position] = CheckTag;
+        BinaryPrimitives.WriteUInt32LittleEndian(destination[(position + 1)..], Crc32C.Update(0, destination[..position]));
+    }
 
     /// <summary>Reads a state.</summary>
     /// <param name="data">Payload.</param>
@@ -63,6 +72,12 @@ internal static class WalPayload
             }
 
             batch = (long)begin;
+
+            // Earlier builds wrote none.
+            if (position < data.Length && !TryPassCheck(data, ref position))
+            {
+                return false;
+            }
         }
 
         // Nobody votes or commits in term 0.
@@ -173,6 +188,14 @@ internal static class WalPayload
 
         metadata = new WalMetadata(member, cluster);
         return true;
+    }
+
+    private static bool TryPassCheck(ReadOnlySpan<byte> data, ref int position)
+    {
+        var check = data[position..];
+        var passes = check.Length == CheckBytes && check[0] == CheckTag && BinaryPrimitives.ReadUInt32LittleEndian(check[1..]) == Crc32C.Update(0, data[..position]);
+        position = data.Length;
+        return passes;
     }
 
     private static int WriteMarkHead(in WalSnapshotMark mark, Span<byte> destination)

@@ -61,6 +61,27 @@ public sealed class FencingTests
     });
 
     [Fact]
+    public void A_member_that_finds_nobody_learns_from_those_who_do_not_hear_it_what_was_decided() => ClusterWorld.Run(3, async world =>
+    {
+        // Given a member that one of the others does not hear,
+        var leader = world.FindLeader();
+        var (victim, third) = ((leader + 1) % 3, (leader + 2) % 3);
+        await world.PassAsync(TimeSpan.FromSeconds(2));
+        var (id, sight) = (world.Nodes[victim]!.MemberId, world.Nodes[victim]!.Sight);
+        await world.StopAsync(victim);
+        Assert.True(world.Nodes[third]!.Hears(id, sight with { Process = sight.Process with { StartCounter = 90, Nonce = 1 }, End = new LogEnd(90, 90, 1000) }));
+
+        // when it finds neither, as after both have moved,
+        world.Unreachable.UnionWith([leader, third]);
+        await world.StartAsync(victim);
+
+        // then it is told, and told again once the leader has had the cluster decide.
+        await world.UntilAsync(() => world.Nodes[victim]!.Look().Impairment is { } said && said.Contains("until the cluster decides", StringComparison.Ordinal));
+        await world.UntilAsync(() => world.Nodes[victim]!.Look().Impairment is null);
+        Assert.True(world.Nodes[third]!.Hears(id, world.Nodes[victim]!.Sight));
+    });
+
+    [Fact]
     public void A_member_that_one_mistaken_member_does_not_hear_goes_on_when_the_cluster_has_decided_so() => ClusterWorld.Run(3, async world =>
     {
         var leader = world.FindLeader();

@@ -55,6 +55,27 @@ public sealed class WalTornTailTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_torn_batch_whose_state_is_garbled_to_claim_another_batch_is_cut_off()
+    {
+        // Given a batch under way, of which an entry is broken,
+        var image = await LogImage.MakeAsync(1);
+        var torn = image.Last.Bytes.ToArray();
+        torn[image.Begin + 40] ^= 1;
+        for (var at = image.End - 48; at < image.End; at++)
+        {
+            for (var garbage = 0; garbage < 256; garbage++)
+            {
+                // when a byte near its end, where its state says where it begins, is any other,
+                var bytes = torn.ToArray();
+                bytes[at] = (byte)garbage;
+
+                // then it is no proof of a batch behind the broken record.
+                Assert.Equal(image.Begin, SegmentScan.Find("wal", bytes, null).Offset);
+            }
+        }
+    }
+
+    [Fact]
     public async Task What_is_cut_off_is_kept_and_reported()
     {
         var image = await LogImage.MakeAsync(1);
