@@ -484,7 +484,7 @@ public sealed class WatchStream : IDisposable
             if (_progressTarget >= 0 && _progressTarget <= revision)
             {
                 _progressTarget = -1;
-                if (_watchers.All.Count > 0 && _watchers.All.All(watcher => watcher.Start <= revision))
+                if (_watchers.All.Count > 0 && _watchers.All.All(watcher => watcher.ProgressFrom <= revision))
                 {
                     _feed.Add(new WatchDelivery(_hub.Headers.Make(revision), new WatchResponse { WatchId = -1 }, []));
                 }
@@ -508,7 +508,7 @@ public sealed class WatchStream : IDisposable
     {
         foreach (var watcher in _watchers.All)
         {
-            if (watcher.WantsProgress && !watcher.HadEvents && watcher.Start <= revision)
+            if (watcher.WantsProgress && !watcher.HadEvents && watcher.ProgressFrom <= revision)
             {
                 _feed.Add(new WatchDelivery(_hub.Headers.Make(revision), new WatchResponse { WatchId = watcher.Id }, []));
             }

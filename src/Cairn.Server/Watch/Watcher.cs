@@ -19,6 +19,9 @@ internal sealed class Watcher
     /// <summary>First revision it wants.</summary>
     public required long Start { get; init; }
 
+    /// <summary>First revision of which it is told as progress. A start that was asked for has to be reached; who asked for none was told of the revision before with the answer.</summary>
+    public long ProgressFrom => Request.StartRevision == 0 ? Start - 1 : Start;
+
     /// <summary>Who watches; empty for nobody in particular.</summary>
     public string UserName { get; init; } = "";
 

@@ -280,6 +280,24 @@ public sealed class WatchStreamTests
     }
 
     [Fact]
+    public void A_watcher_from_now_on_is_told_progress_though_nothing_has_changed_since()
+    {
+        using var stream = _bench.Open();
+        _bench.Put("a");
+        _bench.Hub.Dispatch();
+        stream.Create(new WatchCreateRequest { Key = NodeRequests.Bytes("b"), ProgressNotify = true });
+        stream.Pull();
+
+        _bench.Hub.AnnounceProgress();
+        var periodic = Assert.Single(stream.Pull());
+        stream.AskForProgress();
+        var manual = Assert.Single(stream.Pull());
+
+        Assert.Equal((0, 2), (periodic.WatchId, periodic.Header.Revision));
+        Assert.Equal((-1, 2), (manual.WatchId, manual.Header.Revision));
+    }
+
+    [Fact]
     public void Progress_of_a_stream_without_watchers_is_silent()
     {
         using var stream = _bench.Open();
