@@ -51,7 +51,7 @@ internal sealed class KvService(Node node)
         do
         {
             next = answer.WritePart(call.Rest, next, PartBytes);
-            await call.FlushAsync();
+            await call.FlushPartAsync();
         }
         while (next < answer.RowCount);
     }

@@ -161,6 +161,13 @@ internal sealed class GrpcCall
     /// <exception cref="OperationCanceledException">The call was cancelled meanwhile.</exception>
     public ValueTask<FlushResult> FlushAsync() => _writer.FlushAsync(Cancelled);
 
+    /// <summary>
+    /// Sends a part of a message, whatever the call's time limit is: a client whose limit passes takes the call back by itself. One that was told of the end of a call in the middle of a message
+    /// would take the message for broken.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">The client went away meanwhile.</exception>
+    public ValueTask<FlushResult> FlushPartAsync() => _writer.FlushAsync(_aborted);
+
     /// <summary>Ends the call. Nothing may be written afterwards.</summary>
     public void End(GrpcStatus status)
     {

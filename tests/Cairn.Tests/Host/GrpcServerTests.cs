@@ -1,3 +1,4 @@
+using System.Buffers;
 using Cairn.Grpc;
 using Cairn.Host.Grpc;
 using Cairn.Protocol;
@@ -165,6 +166,27 @@ public sealed class GrpcServerTests : IDisposable
 
         Assert.Equal("13", exchange.StatusCode);
         Assert.DoesNotContain("secret", exchange.StatusMessage, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_message_that_was_begun_is_sent_to_its_end_though_the_time_limit_of_its_call_passes()
+    {
+        using var exchange = new GrpcExchange(("grpc-timeout", "1m"));
+        await exchange.SendAsync(new PutRequest());
+        Func<PutResponse, GrpcCall, ValueTask> send = static async (_, call) =>
+        {
+            call.Rest.Write((byte[])[0, 0, 0, 0, 2]);
+            await call.FlushPartAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Task.Delay(Timeout.InfiniteTimeSpan, call.Cancelled));
+            call.Rest.Write((byte[])[0x0A, 0]);
+            await call.FlushPartAsync();
+        };
+        var binder = new ServiceBinder("etcdserverpb.KV").Unary("Put", PutRequest.Parser, static (_, _) => ValueTask.FromResult<Outcome<PutResponse>>(new PutResponse()), send);
+
+        await Serve(exchange, Put, new GrpcServer(binder.Methods, _limits, NullLogger.Instance));
+
+        Assert.NotNull(Assert.Single(exchange.Answers(PutResponse.Parser)).Header);
+        Assert.Equal("0", exchange.StatusCode);
     }
 
     [Fact]
