@@ -101,6 +101,7 @@ internal sealed class GrpcExchange : IRequestBodyPipeFeature, IHttpResponseTrail
 
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             answer.Write(buffer.Span);
             return ValueTask.CompletedTask;
         }
